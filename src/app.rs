@@ -1,0 +1,1 @@
+//! App state, the one route table, the layers.

@@ -1,0 +1,1 @@
+//! Environment to typed configuration; secrets stay out of Debug.

@@ -1,0 +1,156 @@
+//! PostgreSQL behind principals. The pool is private to this file: the only way to a query is a transaction that has
+//! already switched to the role of whoever asks, so row-level security holds even where the login is a superuser.
+
+#![expect(clippy::disallowed_types, reason = "this is the one home of the pool")]
+
+use std::{
+    marker::PhantomData,
+    ops::{Deref, DerefMut},
+    time::Duration,
+};
+
+use sqlx::{
+    PgConnection, Postgres, Transaction,
+    postgres::{PgConnectOptions, PgPool, PgPoolOptions},
+};
+use tower_sessions_sqlx_store::PostgresStore;
+
+use crate::ids::UserId;
+
+/// Nobody in particular: sees nothing that belongs to anyone.
+pub struct Guest;
+/// A signed-in person: sees what is theirs.
+pub struct Traveller(pub UserId);
+/// A member of the agency: sees all bookings.
+pub struct Staff(pub UserId);
+/// The process itself: jobs, webhooks, state changes.
+pub struct System;
+
+/// Who acts. `ROLE` is the PostgreSQL role the transaction runs as.
+pub trait Principal: Send {
+    const ROLE: &'static str;
+    fn user(&self) -> Option<UserId>;
+}
+
+macro_rules! principals {
+    ($($name:ty => $role:literal, $self:ident => $user:expr;)+) => {$(
+        impl Principal for $name {
+            const ROLE: &'static str = $role;
+            fn user(&$self) -> Option<UserId> {
+                $user
+            }
+        }
+    )+};
+}
+
+principals! {
+    Guest => "jetbridge_guest", self => None;
+    Traveller => "jetbridge_traveller", self => Some(self.0);
+    Staff => "jetbridge_staff", self => Some(self.0);
+    System => "jetbridge_system", self => None;
+}
+
+#[derive(Clone)]
+pub struct Db {
+    pool: PgPool,
+}
+
+/// A transaction of one principal. Dropped without [`Tx::commit`], it never happened.
+pub struct Tx<P> {
+    inner: Transaction<'static, Postgres>,
+    principal: PhantomData<fn() -> P>,
+}
+
+/// What the login itself may do; production refuses one whose role switch does not work.
+#[derive(Debug, Clone, Copy)]
+pub struct LoginRights {
+    /// Superuser or BYPASSRLS: row-level security holds only because of the role switch.
+    pub bypasses_rls: bool,
+    /// The login may become all four roles.
+    pub can_switch: bool,
+}
+
+pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+
+impl Db {
+    pub async fn connect(options: PgConnectOptions, max_connections: u32) -> Result<Self, sqlx::Error> {
+        let pool = PgPoolOptions::new()
+            .max_connections(max_connections)
+            .acquire_timeout(Duration::from_secs(5))
+            // A broken connection shows itself at the first query; the ping would double the round trips of every page.
+            .test_before_acquire(false)
+            .connect_with(options)
+            .await?;
+        Ok(Self { pool })
+    }
+
+    pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
+        MIGRATOR.run(&self.pool).await
+    }
+
+    pub async fn begin<P: Principal>(&self, principal: P) -> Result<Tx<P>, sqlx::Error> {
+        // One simple message: BEGIN, role and user in a single round trip. Both values are ours, never input.
+        let user = principal.user().map(|id| id.to_string()).unwrap_or_default();
+        let begin = format!(
+            "begin; select set_config('role', '{}', true), set_config('app.user_id', '{user}', true)",
+            P::ROLE
+        );
+        let inner = self.pool.begin_with(begin).await?;
+        Ok(Tx { inner, principal: PhantomData })
+    }
+
+    pub fn session_store(&self) -> PostgresStore {
+        PostgresStore::new(self.pool.clone())
+    }
+
+    pub async fn ping(&self) -> Result<(), sqlx::Error> {
+        sqlx::query("select 1").execute(&self.pool).await.map(drop)
+    }
+
+    /// All migrations of this binary have run. (A newer binary's may have run as well: that is a rolling deploy.)
+    pub async fn is_migrated(&self) -> Result<bool, sqlx::Error> {
+        let done: Vec<i64> = sqlx::query_scalar("select version from _sqlx_migrations where success")
+            .fetch_all(&self.pool)
+            .await?;
+        Ok(MIGRATOR.iter().all(|migration| done.contains(&migration.version)))
+    }
+
+    pub async fn login_rights(&self) -> Result<LoginRights, sqlx::Error> {
+        let (bypasses_rls, can_switch): (bool, bool) = sqlx::query_as(
+            "select r.rolsuper or r.rolbypassrls,
+                    not exists (
+                        select from unnest(array['jetbridge_guest', 'jetbridge_traveller', 'jetbridge_staff', 'jetbridge_system']) as wanted(name)
+                        left join pg_roles w on w.rolname = wanted.name
+                        where w.oid is null or not pg_has_role(current_user, w.oid, 'member')
+                           or w.rolsuper or w.rolbypassrls
+                    )
+               from pg_roles r where r.rolname = current_user",
+        )
+        .fetch_one(&self.pool)
+        .await?;
+        Ok(LoginRights { bypasses_rls, can_switch })
+    }
+
+    pub async fn close(&self) {
+        self.pool.close().await;
+    }
+}
+
+impl<P> Tx<P> {
+    pub async fn commit(self) -> Result<(), sqlx::Error> {
+        self.inner.commit().await
+    }
+}
+
+impl<P> Deref for Tx<P> {
+    type Target = PgConnection;
+    fn deref(&self) -> &PgConnection {
+        &self.inner
+    }
+}
+
+impl<P> DerefMut for Tx<P> {
+    fn deref_mut(&mut self) -> &mut PgConnection {
+        &mut self.inner
+    }
+}

@@ -1,0 +1,1 @@
+//! A private PostgreSQL for demo mode and for tests.

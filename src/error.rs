@@ -1,0 +1,118 @@
+//! One error type for the whole house. What a person sees of it is a [`Problem`], rendered in one place (`web::problem`).
+
+use std::collections::BTreeMap;
+
+/// Messages beside the fields of a form, by field name, in the traveller's words.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct FieldErrors(BTreeMap<String, String>);
+
+impl FieldErrors {
+    /// Keeps the first message for a field: one thing to correct at a time.
+    pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
+        self.0.entry(field.into()).or_insert_with(|| message.into());
+    }
+
+    pub fn one(field: impl Into<String>, message: impl Into<String>) -> Self {
+        let mut errors = Self::default();
+        errors.add(field, message);
+        errors
+    }
+
+    pub fn get(&self, field: &str) -> Option<&str> {
+        self.0.get(field).map(String::as_str)
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
+        self.0.iter().map(|(field, message)| (field.as_str(), message.as_str()))
+    }
+
+    pub fn into_result(self) -> Result<(), AppError> {
+        if self.is_empty() { Ok(()) } else { Err(AppError::Invalid(self)) }
+    }
+}
+
+/// A rule said no. `code` is stable and public, `detail` is for people and says what happened to their money.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Refusal {
+    pub code: &'static str,
+    pub title: &'static str,
+    pub detail: String,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum AppError {
+    #[error("not signed in")]
+    Unauthenticated,
+    #[error("not allowed")]
+    Forbidden,
+    /// Missing and somebody else's look the same.
+    #[error("not found")]
+    NotFound,
+    #[error("invalid input")]
+    Invalid(FieldErrors),
+    #[error("refused: {}", .0.code)]
+    Refused(Refusal),
+    /// Something else happened first; looking again shows the present state.
+    #[error("conflict: {}", .0.code)]
+    Conflict(Refusal),
+    /// It was there once and is not any more.
+    #[error("gone: {}", .0.code)]
+    Gone(Refusal),
+    #[error("too many requests")]
+    TooMany { retry_after_seconds: u32 },
+    /// A gateway did not answer, or answered nonsense. `detail` says what that means for the traveller.
+    #[error("upstream {service}: {reason}")]
+    Upstream { service: &'static str, reason: String, detail: String },
+    #[error(transparent)]
+    Internal(#[from] InternalError),
+}
+
+/// What nobody outside can cause or mend. The page shows a constant text and the request id; the log has the chain.
+#[derive(Debug, thiserror::Error)]
+pub enum InternalError {
+    #[error("database")]
+    Database(#[from] sqlx::Error),
+    #[error("template")]
+    Template(#[from] askama::Error),
+    #[error("json")]
+    Json(#[from] serde_json::Error),
+    #[error("money")]
+    Money(#[from] crate::money::MoneyError),
+    #[error("{0}")]
+    Broken(String),
+}
+
+macro_rules! internal_from {
+    ($($error:ty),+ $(,)?) => {$(
+        impl From<$error> for AppError {
+            fn from(error: $error) -> Self {
+                Self::Internal(error.into())
+            }
+        }
+    )+};
+}
+
+internal_from!(sqlx::Error, askama::Error, serde_json::Error, crate::money::MoneyError);
+
+impl AppError {
+    /// For what our own rules make impossible: it is logged and shown as our fault, never as a panic.
+    pub fn broken(what: impl Into<String>) -> Self {
+        Self::Internal(InternalError::Broken(what.into()))
+    }
+
+    /// The name of the database constraint that refused, if that is what happened.
+    pub fn constraint(&self) -> Option<&str> {
+        match self {
+            Self::Internal(InternalError::Database(sqlx::Error::Database(error))) => error.constraint(),
+            _ => None,
+        }
+    }
+}

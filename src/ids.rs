@@ -1,0 +1,156 @@
+//! Typed identifiers and secrets: the only source of randomness and of new UUIDs.
+
+use std::{fmt, str::FromStr};
+
+use rand::{Rng, RngExt};
+use serde::{Deserialize, Serialize};
+use uuid::Uuid;
+
+macro_rules! uuid_ids {
+    ($($(#[$doc:meta])* $name:ident),+ $(,)?) => {$(
+        $(#[$doc])*
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+        #[serde(transparent)]
+        #[sqlx(transparent)]
+        pub struct $name(pub Uuid);
+
+        impl $name {
+            /// Time-ordered (version 7), so new rows land at the end of their index.
+            #[expect(clippy::disallowed_methods, reason = "this is the one home of new UUIDs")]
+            #[allow(clippy::new_without_default)]
+            pub fn new() -> Self {
+                Self(Uuid::now_v7())
+            }
+        }
+
+        impl fmt::Display for $name {
+            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+                self.0.fmt(f)
+            }
+        }
+
+        impl FromStr for $name {
+            type Err = uuid::Error;
+            fn from_str(text: &str) -> Result<Self, Self::Err> {
+                Uuid::parse_str(text).map(Self)
+            }
+        }
+    )+};
+}
+
+uuid_ids! {
+    UserId,
+    BookingId,
+    PassengerId,
+    /// One CheckoutSession of a booking. It travels to Stripe as `client_reference_id`.
+    AttemptId,
+    RefundId,
+    MailId,
+    /// Names one HTTP request in logs, errors and answers.
+    RequestId,
+}
+
+/// Six characters without look-alikes (no 0/O, 1/I/L, 2/Z, 5/S, 8/B, U/V): said on the phone, typed from paper.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize, sqlx::Type)]
+#[serde(try_from = "String", into = "String")]
+#[sqlx(transparent)]
+pub struct BookingReference(String);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a booking reference has six letters and digits")]
+pub struct NotAReference;
+
+impl BookingReference {
+    pub const ALPHABET: &[u8; 23] = b"ACDEFGHJKMNPQRTWXY34679";
+    pub const LENGTH: usize = 6;
+
+    pub fn random() -> Self {
+        Self(random_text(Self::ALPHABET, Self::LENGTH))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+}
+
+impl FromStr for BookingReference {
+    type Err = NotAReference;
+
+    /// Accepts what a person types: any case, spaces and hyphens between.
+    fn from_str(text: &str) -> Result<Self, NotAReference> {
+        if text.len() > 40 {
+            return Err(NotAReference);
+        }
+        let code: String = text
+            .chars()
+            .filter(|c| !c.is_whitespace() && *c != '-')
+            .map(|c| c.to_ascii_uppercase())
+            .collect();
+        let known = |b: u8| Self::ALPHABET.contains(&b);
+        if code.len() == Self::LENGTH && code.bytes().all(known) {
+            Ok(Self(code))
+        } else {
+            Err(NotAReference)
+        }
+    }
+}
+
+impl TryFrom<String> for BookingReference {
+    type Error = NotAReference;
+    fn try_from(text: String) -> Result<Self, NotAReference> {
+        text.parse()
+    }
+}
+
+impl From<BookingReference> for String {
+    fn from(reference: BookingReference) -> String {
+        reference.0
+    }
+}
+
+impl fmt::Display for BookingReference {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// `length` characters drawn evenly from `alphabet`.
+#[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
+pub fn random_text(alphabet: &[u8], length: usize) -> String {
+    let mut rng = rand::rng();
+    (0..length).map(|_| char::from(alphabet[rng.random_range(0..alphabet.len())])).collect()
+}
+
+/// 256 bits as lower-case hex: nonces, generated passwords, signing secrets.
+#[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
+pub fn random_secret() -> String {
+    let mut bytes = [0_u8; 32];
+    rand::rng().fill_bytes(&mut bytes);
+    hex::encode(bytes)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_random_reference_reads_back_as_itself() {
+        for _ in 0..1_000 {
+            let reference = BookingReference::random();
+            assert_eq!(reference.as_str().parse(), Ok(reference.clone()));
+        }
+    }
+
+    #[test]
+    fn a_reference_typed_by_a_person_is_understood() {
+        assert_eq!("k7w q4m".parse::<BookingReference>().unwrap().as_str(), "K7WQ4M");
+        assert_eq!("K7W-Q4M".parse::<BookingReference>().unwrap().as_str(), "K7WQ4M");
+    }
+
+    #[test]
+    fn look_alikes_wrong_lengths_and_other_scripts_are_refused() {
+        for text in ["", "K7WQ4", "K7WQ4MM", "O7WQ4M", "K1WQ4M", "К7WQ4M", "K7WQ4\0", "'; --"] {
+            assert_eq!(text.parse::<BookingReference>(), Err(NotAReference), "{text:?}");
+        }
+    }
+}

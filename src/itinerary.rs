@@ -1,0 +1,494 @@
+//! The words of travel. An [`Offer`] is self-contained: kept as a booking's quote, it still says everything
+//! years later, when the timetable, the airport directory and even the airline have changed.
+
+use std::{fmt, str::FromStr};
+
+use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
+use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
+
+use crate::money::{Currency, Money, MoneyError};
+
+/// Three capital letters: an airport ("LHR") or a city with several airports ("LON").
+#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct PlaceCode([u8; 3]);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a place code has three letters")]
+pub struct NotAPlaceCode;
+
+impl PlaceCode {
+    pub fn as_str(&self) -> &str {
+        // Only capital ASCII letters get in, so this never falls back.
+        std::str::from_utf8(&self.0).unwrap_or("???")
+    }
+}
+
+impl FromStr for PlaceCode {
+    type Err = NotAPlaceCode;
+    fn from_str(text: &str) -> Result<Self, NotAPlaceCode> {
+        let bytes: [u8; 3] = text.as_bytes().try_into().map_err(|_| NotAPlaceCode)?;
+        let upper = bytes.map(|byte| byte.to_ascii_uppercase());
+        if upper.iter().all(u8::is_ascii_uppercase) { Ok(Self(upper)) } else { Err(NotAPlaceCode) }
+    }
+}
+
+impl TryFrom<String> for PlaceCode {
+    type Error = NotAPlaceCode;
+    fn try_from(text: String) -> Result<Self, NotAPlaceCode> {
+        text.parse()
+    }
+}
+
+impl From<PlaceCode> for String {
+    fn from(code: PlaceCode) -> String {
+        code.as_str().to_owned()
+    }
+}
+
+impl fmt::Display for PlaceCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+impl fmt::Debug for PlaceCode {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.as_str())
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Airport {
+    pub code: PlaceCode,
+    pub name: String,
+    pub city: String,
+    /// ISO 3166-1 alpha-2.
+    pub country: String,
+    /// IANA zone, "Europe/Lisbon".
+    pub zone: String,
+    /// Millionths of a degree: exact, so that a quote's hash is the same on every machine.
+    pub lat_micro: i32,
+    pub lon_micro: i32,
+}
+
+/// An instant and what the clock on the airport's wall shows then. Both are kept: zone rules may change after the sale,
+/// the time on the ticket does not.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct LocalTime {
+    pub at: Timestamp,
+    pub local: civil::DateTime,
+}
+
+impl LocalTime {
+    pub fn new(at: Timestamp, zone: &TimeZone) -> Self {
+        Self { at, local: zone.to_datetime(at) }
+    }
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Carrier {
+    /// Two characters, "HX".
+    pub code: String,
+    pub name: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Cabin {
+    Economy,
+    PremiumEconomy,
+    Business,
+    First,
+}
+
+impl Cabin {
+    pub const ALL: [Self; 4] = [Self::Economy, Self::PremiumEconomy, Self::Business, Self::First];
+
+    /// As in URLs and JSON.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Economy => "economy",
+            Self::PremiumEconomy => "premium_economy",
+            Self::Business => "business",
+            Self::First => "first",
+        }
+    }
+
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Economy => "Economy",
+            Self::PremiumEconomy => "Premium economy",
+            Self::Business => "Business",
+            Self::First => "First",
+        }
+    }
+}
+
+impl FromStr for Cabin {
+    type Err = ();
+    fn from_str(text: &str) -> Result<Self, ()> {
+        Self::ALL.into_iter().find(|cabin| cabin.code() == text || cabin.name() == text).ok_or(())
+    }
+}
+
+/// One flight number, one take-off, one landing.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Segment {
+    pub carrier: Carrier,
+    pub number: u16,
+    /// Who flies, where that is not who sells.
+    pub operated_by: Option<Carrier>,
+    pub from: Airport,
+    pub to: Airport,
+    pub departs: LocalTime,
+    pub arrives: LocalTime,
+    pub aircraft: String,
+    pub cabin: Cabin,
+    pub fare_basis: String,
+}
+
+impl Segment {
+    pub fn duration(&self) -> SignedDuration {
+        self.arrives.at.duration_since(self.departs.at)
+    }
+
+    /// "HX 118".
+    pub fn flight(&self) -> String {
+        format!("{}\u{a0}{}", self.carrier.code, self.number)
+    }
+}
+
+/// One origin to one destination, of at least one segment.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "Vec<Segment>", into = "Vec<Segment>")]
+pub struct Slice(Vec<Segment>);
+
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a slice has at least one segment, each leaving after the one before has landed")]
+pub struct NotASlice;
+
+impl TryFrom<Vec<Segment>> for Slice {
+    type Error = NotASlice;
+    fn try_from(segments: Vec<Segment>) -> Result<Self, NotASlice> {
+        let in_order = segments.windows(2).all(|pair| pair[0].arrives.at < pair[1].departs.at);
+        if segments.is_empty() || !in_order { Err(NotASlice) } else { Ok(Self(segments)) }
+    }
+}
+
+impl From<Slice> for Vec<Segment> {
+    fn from(slice: Slice) -> Self {
+        slice.0
+    }
+}
+
+impl Slice {
+    pub fn segments(&self) -> &[Segment] {
+        &self.0
+    }
+
+    pub fn first(&self) -> &Segment {
+        &self.0[0]
+    }
+
+    pub fn last(&self) -> &Segment {
+        &self.0[self.0.len() - 1]
+    }
+
+    pub fn stops(&self) -> usize {
+        self.0.len() - 1
+    }
+
+    pub fn duration(&self) -> SignedDuration {
+        self.last().arrives.at.duration_since(self.first().departs.at)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum PassengerKind {
+    Adult,
+    Child,
+    Infant,
+}
+
+impl PassengerKind {
+    pub const ALL: [Self; 3] = [Self::Adult, Self::Child, Self::Infant];
+
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Adult => "adult",
+            Self::Child => "child",
+            Self::Infant => "infant",
+        }
+    }
+
+    /// Whole years of age on the last day of travel.
+    pub const fn ages(self) -> std::ops::RangeInclusive<i16> {
+        match self {
+            Self::Adult => 12..=120,
+            Self::Child => 2..=11,
+            Self::Infant => 0..=1,
+        }
+    }
+}
+
+/// Who travels. Infants sit on an adult's lap.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(try_from = "PartyParts", into = "PartyParts")]
+pub struct Party {
+    adults: u8,
+    children: u8,
+    infants: u8,
+}
+
+#[derive(Clone, Copy, Serialize, Deserialize)]
+struct PartyParts {
+    adults: u8,
+    children: u8,
+    infants: u8,
+}
+
+#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
+pub enum PartyError {
+    #[error("at least one adult must travel")]
+    NoAdult,
+    #[error("at most nine passengers in one booking")]
+    TooMany,
+    #[error("each infant needs an adult's lap")]
+    InfantsWithoutAdults,
+}
+
+impl Party {
+    pub const LARGEST: u8 = 9;
+
+    pub fn new(adults: u8, children: u8, infants: u8) -> Result<Self, PartyError> {
+        let all = u16::from(adults) + u16::from(children) + u16::from(infants);
+        if all > u16::from(Self::LARGEST) {
+            Err(PartyError::TooMany)
+        } else if adults == 0 {
+            Err(PartyError::NoAdult)
+        } else if infants > adults {
+            Err(PartyError::InfantsWithoutAdults)
+        } else {
+            Ok(Self { adults, children, infants })
+        }
+    }
+
+    pub const fn count(self, kind: PassengerKind) -> u8 {
+        match kind {
+            PassengerKind::Adult => self.adults,
+            PassengerKind::Child => self.children,
+            PassengerKind::Infant => self.infants,
+        }
+    }
+
+    pub const fn seats(self) -> u8 {
+        self.adults + self.children
+    }
+
+    /// Adults first, then children, then infants: the order of passenger forms and tickets.
+    pub fn kinds(self) -> impl Iterator<Item = PassengerKind> {
+        PassengerKind::ALL
+            .into_iter()
+            .flat_map(move |kind| std::iter::repeat_n(kind, usize::from(self.count(kind))))
+    }
+
+    /// "2 adults and 1 child".
+    pub fn in_words(self) -> String {
+        let part = |count: u8, one: &str, many: &str| match count {
+            0 => None,
+            1 => Some(format!("1 {one}")),
+            n => Some(format!("{n} {many}")),
+        };
+        let parts: Vec<String> = [
+            part(self.adults, "adult", "adults"),
+            part(self.children, "child", "children"),
+            part(self.infants, "infant", "infants"),
+        ]
+        .into_iter()
+        .flatten()
+        .collect();
+        match parts.as_slice() {
+            [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
+            _ => parts.concat(),
+        }
+    }
+}
+
+impl TryFrom<PartyParts> for Party {
+    type Error = PartyError;
+    fn try_from(parts: PartyParts) -> Result<Self, PartyError> {
+        Self::new(parts.adults, parts.children, parts.infants)
+    }
+}
+
+impl From<Party> for PartyParts {
+    fn from(party: Party) -> Self {
+        Self { adults: party.adults, children: party.children, infants: party.infants }
+    }
+}
+
+/// What may be done with a ticket. A supplier that does not say is kept apart from one that says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    Free,
+    Fee(Money),
+    No,
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// Before departure, per passenger.
+    pub change: Condition,
+    pub refund: Condition,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fare {
+    /// Fare family: "Light", "Classic", "Flex".
+    pub brand: String,
+    pub cabin_bag_kg: u8,
+    /// Checked bags per seat, 23 kg each.
+    pub checked_bags: u8,
+    pub conditions: Conditions,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tax {
+    pub code: String,
+    pub name: String,
+    pub amount: Money,
+}
+
+/// The price of one passenger of a kind, and how many of them there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassengerPrice {
+    pub kind: PassengerKind,
+    pub count: u8,
+    pub fare: Money,
+    pub taxes: Vec<Tax>,
+}
+
+impl PassengerPrice {
+    pub fn taxes_each(&self) -> Result<Money, MoneyError> {
+        Money::sum(self.fare.currency, self.taxes.iter().map(|tax| tax.amount))
+    }
+
+    pub fn each(&self) -> Result<Money, MoneyError> {
+        self.fare.checked_add(self.taxes_each()?)
+    }
+
+    pub fn all(&self) -> Result<Money, MoneyError> {
+        self.each()?.checked_mul(i64::from(self.count))
+    }
+}
+
+/// The supplier's name for an offer. Opaque to everyone else; safe in a URL path.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct OfferId(pub String);
+
+impl fmt::Display for OfferId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.0)
+    }
+}
+
+/// A priced itinerary, good until `expires_at`.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Offer {
+    pub id: OfferId,
+    pub slices: Vec<Slice>,
+    pub party: Party,
+    pub cabin: Cabin,
+    pub fare: Fare,
+    pub prices: Vec<PassengerPrice>,
+    pub total: Money,
+    pub quoted_at: Timestamp,
+    pub expires_at: Timestamp,
+    /// Per passenger with a seat, in grams; unknown where the supplier does not say.
+    pub co2_grams: Option<u32>,
+}
+
+impl Offer {
+    /// The total as its own parts make it.
+    pub fn sum_of_prices(&self, currency: Currency) -> Result<Money, MoneyError> {
+        let mut sum = Money::zero(currency);
+        for price in &self.prices {
+            sum = sum.checked_add(price.all()?)?;
+        }
+        Ok(sum)
+    }
+
+    pub fn segments(&self) -> impl Iterator<Item = &Segment> {
+        self.slices.iter().flat_map(|slice| slice.segments())
+    }
+
+    /// Fingerprint of what a traveller accepts: flights, fare, conditions, party and every price line, but not the
+    /// offer's id or its times of quoting and lapsing, which change with each look at the same thing.
+    pub fn accepted_hash(&self) -> Result<String, serde_json::Error> {
+        let terms = serde_json::to_vec(&(
+            &self.slices,
+            &self.party,
+            &self.cabin,
+            &self.fare,
+            &self.prices,
+            &self.total,
+        ))?;
+        Ok(hex::encode(Sha256::digest(terms)))
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Sex {
+    F,
+    M,
+    X,
+}
+
+impl Sex {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::F => "f",
+            Self::M => "m",
+            Self::X => "x",
+        }
+    }
+}
+
+/// A person as the airline needs them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Passenger {
+    pub kind: PassengerKind,
+    pub given_names: String,
+    pub family_name: String,
+    pub born_on: civil::Date,
+    pub sex: Sex,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Contact {
+    pub email: String,
+    pub phone: String,
+}
+
+/// One leg of a search: a place may be an airport or a city.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SliceQuery {
+    pub from: PlaceCode,
+    pub to: PlaceCode,
+    pub date: civil::Date,
+}
+
+/// What is asked of a supplier, already checked.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct SearchQuery {
+    pub slices: Vec<SliceQuery>,
+    pub party: Party,
+    pub cabin: Cabin,
+}

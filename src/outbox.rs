@@ -1,0 +1,1 @@
+//! Jobs as rows: pushed in the business transaction, claimed, done, retried, dead.

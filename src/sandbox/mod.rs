@@ -1,0 +1,1 @@
+//! Stand-ins for demo mode and tests: a stateful Stripe and an SMTP mailbox.

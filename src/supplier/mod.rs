@@ -1,0 +1,107 @@
+//! Where seats come from. The one seam of the house: [`timetable`] is the embedded world of demo mode and tests;
+//! a real supplier stands beside it behind the same trait.
+
+pub mod timetable;
+
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+
+use crate::{
+    ids::{BookingId, BookingReference},
+    itinerary::{Contact, Offer, OfferId, Passenger, SearchQuery},
+    money::Money,
+};
+
+pub type SharedSupplier = Arc<dyn Supplier>;
+
+#[async_trait]
+pub trait Supplier: Send + Sync {
+    /// Kept with each booking: an order is looked up where it was made.
+    fn name(&self) -> &'static str;
+
+    /// All offers for the query, one per itinerary at its lowest fare, in no particular order. Nothing found is an empty list.
+    async fn search(&self, query: &SearchQuery) -> Result<Vec<Offer>, SupplierError>;
+
+    /// All fare families of the offer's itinerary, cheapest first, at today's price. Holds the offer itself.
+    async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError>;
+
+    /// The same flights, fare and party at today's price; the old offer may have expired long ago.
+    async fn reprice(&self, offer: &Offer) -> Result<Offer, SupplierError>;
+
+    /// Keeps space for a booking. Again with the same booking: the same hold, with its time renewed.
+    async fn hold(&self, request: &HoldRequest) -> Result<Hold, SupplierError>;
+
+    /// Gives held space back. Unknown and already released are fine.
+    async fn release(&self, hold: &HoldId) -> Result<(), SupplierError>;
+
+    /// Buys the tickets, at no more than `request.offer.total`. Again with the same booking: the same order.
+    async fn order(&self, request: &OrderRequest) -> Result<Order, SupplierError>;
+
+    /// What became of an order whose answer was lost. `None` is a fact: there is no such order.
+    async fn find_order(&self, booking: BookingId) -> Result<Option<Order>, SupplierError>;
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(transparent)]
+pub struct HoldId(pub String);
+
+#[derive(Clone, Debug)]
+pub struct HoldRequest {
+    pub booking: BookingId,
+    pub offer: Offer,
+    pub until: Timestamp,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Hold {
+    pub id: HoldId,
+    pub expires_at: Timestamp,
+}
+
+#[derive(Clone, Debug)]
+pub struct OrderRequest {
+    pub booking: BookingId,
+    pub reference: BookingReference,
+    pub offer: Offer,
+    pub hold: Option<HoldId>,
+    pub passengers: Vec<Passenger>,
+    pub contact: Contact,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Order {
+    pub id: String,
+    /// The airline's record locator.
+    pub pnr: String,
+    /// One for each passenger, in the order asked.
+    pub tickets: Vec<String>,
+    pub total: Money,
+}
+
+#[derive(Debug, thiserror::Error)]
+pub enum SupplierError {
+    /// No seats left for this offer. Nothing was bought.
+    #[error("sold out")]
+    SoldOut,
+    /// The id means nothing, or the flights no longer exist.
+    #[error("no such offer")]
+    Gone,
+    /// The offer is past its time; the same flights at today's price stand beside it.
+    #[error("the offer has expired")]
+    Expired(Box<Offer>),
+    /// Today's price is above what was accepted. Nothing was bought.
+    #[error("the price went up")]
+    PriceUp(Box<Offer>),
+    /// A definite no, with the supplier's own words. Nothing was bought.
+    #[error("refused: {0}")]
+    Refused(String),
+    /// Nothing was done: asking again later is safe.
+    #[error("not available: {0}")]
+    Unavailable(String),
+    /// The answer was lost: it may or may not have been done. Only [`Supplier::find_order`] tells.
+    #[error("outcome unknown: {0}")]
+    OutcomeUnknown(String),
+}

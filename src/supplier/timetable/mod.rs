@@ -1,0 +1,1 @@
+//! The embedded demo supplier: a deterministic world timetable.

@@ -1,0 +1,1 @@
+//! The web kit: frame, forms, components, errors, security headers. Knows no feature.
