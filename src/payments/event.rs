@@ -1,0 +1,89 @@
+//! Webhooks: is it from Stripe, is it fresh, and whom does it concern.
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::Value;
+use stripe_webhook::{Webhook, WebhookError};
+
+use crate::ids::AttemptId;
+
+/// A verified event. It only says where to look: facts are asked from Stripe, never taken from here.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    pub id: String,
+    pub kind: String,
+    pub created: Timestamp,
+    pub livemode: bool,
+    pub payload: Value,
+    pub attempt: Option<AttemptId>,
+    pub session: Option<String>,
+    pub payment_intent: Option<String>,
+    /// `false`: authentic and of a known kind, but not in the form we know. Nothing of it may be lost nevertheless.
+    pub readable: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EventError {
+    #[error("no signature")]
+    NoSignature,
+    #[error("the signature is not Stripe's")]
+    BadSignature,
+    /// Signed by Stripe, but not within five minutes of our clock: a replay, or one of the clocks is wrong.
+    #[error("the signature is too old")]
+    TooOld,
+    #[error("not an event")]
+    Malformed,
+}
+
+pub(super) fn read(
+    body: &[u8],
+    signature: Option<&str>,
+    secrets: &[SecretString],
+    now: Timestamp,
+) -> Result<Event, EventError> {
+    let signature = signature.ok_or(EventError::NoSignature)?;
+    let text = std::str::from_utf8(body).map_err(|_| EventError::Malformed)?;
+    let mut answer = Err(EventError::BadSignature);
+    for secret in secrets {
+        // The crate checks the signature before it parses, so whatever comes after a bad parse is authentic.
+        let verdict =
+            Webhook::construct_event_with_timestamp(text, signature, secret.expose_secret(), now.as_second());
+        match verdict {
+            Ok(_) => return from_payload(text, true),
+            Err(WebhookError::BadParse(_)) => return from_payload(text, false),
+            Err(WebhookError::BadTimestamp(_)) => answer = Err(EventError::TooOld),
+            Err(WebhookError::BadSignature | WebhookError::BadKey | WebhookError::BadHeader(_)) => {}
+        }
+    }
+    answer
+}
+
+fn from_payload(text: &str, readable: bool) -> Result<Event, EventError> {
+    let payload: Value = serde_json::from_str(text).map_err(|_| EventError::Malformed)?;
+    let text_at = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    let id = text_at("/id").ok_or(EventError::Malformed)?;
+    let kind = text_at("/type").ok_or(EventError::Malformed)?;
+    let created = payload.get("created").and_then(Value::as_i64).and_then(|s| Timestamp::from_second(s).ok());
+    let livemode = payload.get("livemode").and_then(Value::as_bool);
+    let (Some(created), Some(livemode)) = (created, livemode) else {
+        return Err(EventError::Malformed);
+    };
+
+    let object = text_at("/data/object/object");
+    let own_id = text_at("/data/object/id");
+    let (session, payment_intent) = match object.as_deref() {
+        Some("checkout.session") => (own_id, intent_of(&payload)),
+        Some("payment_intent") => (None, own_id),
+        _ => (None, intent_of(&payload)),
+    };
+    let attempt = ["/data/object/client_reference_id", "/data/object/metadata/attempt_id"]
+        .into_iter()
+        .find_map(|pointer| text_at(pointer)?.parse().ok());
+    Ok(Event { id, kind, created, livemode, attempt, session, payment_intent, readable, payload })
+}
+
+/// The intent as an id, or expanded.
+fn intent_of(payload: &Value) -> Option<String> {
+    let intent = payload.pointer("/data/object/payment_intent")?;
+    intent.as_str().or_else(|| intent.get("id")?.as_str()).map(str::to_owned)
+}
