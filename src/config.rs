@@ -1,1 +1,553 @@
-//! Environment to typed configuration; secrets stay out of Debug.
+//! The environment, read once and typed. Everything that is wrong with it is said at once, in words that name the variable.
+
+use std::{
+    cell::RefCell,
+    collections::BTreeSet,
+    fmt,
+    net::{IpAddr, Ipv4Addr, SocketAddr},
+    path::PathBuf,
+};
+
+use secrecy::SecretString;
+use url::Url;
+
+/// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
+pub const VARIABLES: [&str; 21] = [
+    "BASE_URL",
+    "BIND_ADDR",
+    "DATABASE_MAX_CONNECTIONS",
+    "DATABASE_URL",
+    "DATA_DIR",
+    "JETBRIDGE_ALLOW_TEST_MODE",
+    "JETBRIDGE_MODE",
+    "LOG_FORMAT",
+    "MAIL_FROM",
+    "PG_BIN_DIR",
+    "PORT",
+    "RUST_LOG",
+    "SELLER_ADDRESS",
+    "SELLER_EMAIL",
+    "SELLER_NAME",
+    "SITE_NAME",
+    "SMTP_URL",
+    "STRIPE_API_URL",
+    "STRIPE_SECRET_KEY",
+    "STRIPE_WEBHOOK_SECRETS",
+    "SUPPLIER",
+];
+
+#[derive(Clone, Debug)]
+pub struct Config {
+    pub mode: Mode,
+    /// Where the site listens. Demo mode listens on loopback only.
+    pub bind: SocketAddr,
+    /// The address that travellers see: links in mails, the way back from Stripe, the cookie's security.
+    pub base_url: Url,
+    pub database: DatabaseConfig,
+    /// Where demo mode keeps its PostgreSQL and its staff password.
+    pub data_dir: PathBuf,
+    /// `None`: the sandbox that demo mode starts itself.
+    pub stripe: Option<StripeConfig>,
+    pub mail: MailConfig,
+    pub supplier: SupplierChoice,
+    pub site: Site,
+    pub log_format: LogFormat,
+    /// What is logged, in the syntax of `RUST_LOG`.
+    pub log_filter: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Mode {
+    /// The default: nothing is real, everything needed is started here.
+    Demo,
+    /// Production's parts with Stripe's test keys: nobody can be charged, so the timetable may sell.
+    Rehearsal,
+    Production,
+}
+
+#[derive(Clone, Debug)]
+pub struct DatabaseConfig {
+    /// `None`: the private PostgreSQL that demo mode starts itself.
+    pub url: Option<SecretString>,
+    /// How many connections one process keeps at most.
+    pub max_connections: u32,
+    /// Where `initdb` and `postgres` are, if not in a usual place.
+    pub bin_dir: Option<PathBuf>,
+}
+
+#[derive(Clone, Debug)]
+pub struct StripeConfig {
+    pub secret_key: SecretString,
+    /// Several, so that a secret can be changed without losing an event.
+    pub webhook_secrets: Vec<SecretString>,
+    /// Instead of `https://api.stripe.com`; only a rehearsal may set it.
+    pub api_url: Option<Url>,
+}
+
+#[derive(Clone, Debug)]
+pub struct MailConfig {
+    /// `None`: the mailbox that demo mode starts itself.
+    pub smtp_url: Option<SecretString>,
+    /// What stands in "From".
+    pub from: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum SupplierChoice {
+    /// The embedded world of invented airlines.
+    Timetable,
+}
+
+/// Who sells: stands in the footer of every page and in every mail.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Site {
+    pub name: String,
+    /// Legal name of the seller.
+    pub seller_name: String,
+    pub seller_address: String,
+    /// Where travellers get help.
+    pub seller_email: String,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    Text,
+    Json,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConfigError {
+    pub variable: &'static str,
+    pub problem: String,
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} {}", self.variable, self.problem)
+    }
+}
+
+impl Mode {
+    /// No flight and no money is real: every page says so.
+    pub const fn is_pretend(self) -> bool {
+        matches!(self, Self::Demo | Self::Rehearsal)
+    }
+}
+
+impl Config {
+    pub fn from_env() -> Result<Self, Vec<ConfigError>> {
+        Self::from_vars(|name| std::env::var(name).ok())
+    }
+
+    pub fn from_vars(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigError>> {
+        let vars = Vars { lookup: &lookup, errors: RefCell::default(), asked: RefCell::default() };
+        let config = read(&vars);
+        let errors = vars.errors.into_inner();
+        if errors.is_empty() { Ok(config) } else { Err(errors) }
+    }
+
+    /// Secure cookies work over https only; demo mode is plain http on loopback.
+    pub fn is_https(&self) -> bool {
+        self.base_url.scheme() == "https"
+    }
+
+    /// An absolute address on this site.
+    pub fn link(&self, path: &str) -> String {
+        format!("{}{path}", self.base_url.as_str().trim_end_matches('/'))
+    }
+}
+
+/// Reads variables and collects what is wrong. An empty variable counts as unset.
+struct Vars<'a> {
+    lookup: &'a dyn Fn(&str) -> Option<String>,
+    errors: RefCell<Vec<ConfigError>>,
+    asked: RefCell<BTreeSet<&'static str>>,
+}
+
+impl Vars<'_> {
+    fn get(&self, name: &'static str) -> Option<String> {
+        self.asked.borrow_mut().insert(name);
+        (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
+    }
+
+    fn wrong(&self, variable: &'static str, problem: impl Into<String>) {
+        self.errors.borrow_mut().push(ConfigError { variable, problem: problem.into() });
+    }
+
+    fn secret(&self, name: &'static str) -> Option<SecretString> {
+        self.get(name).map(SecretString::from)
+    }
+
+    fn text(&self, name: &'static str, default: &str) -> String {
+        let value = self.get(name).unwrap_or_else(|| default.to_owned());
+        if value.len() > 200 || value.chars().any(char::is_control) {
+            self.wrong(name, "must be one line of at most 200 bytes");
+        }
+        value
+    }
+
+    fn parsed<T: std::str::FromStr>(&self, name: &'static str, default: T, wanted: &str) -> T {
+        match self.get(name).map(|value| value.parse()) {
+            None => default,
+            Some(Ok(value)) => value,
+            Some(Err(_)) => {
+                self.wrong(name, format!("must be {wanted}"));
+                default
+            }
+        }
+    }
+
+    fn url(&self, name: &'static str, schemes: &[&str]) -> Option<Url> {
+        let text = self.get(name)?;
+        match Url::parse(&text) {
+            Ok(url) if schemes.contains(&url.scheme()) && url.host().is_some() => Some(url),
+            _ => {
+                self.wrong(
+                    name,
+                    format!("must be an address that starts with {}://", schemes.join(":// or ")),
+                );
+                None
+            }
+        }
+    }
+
+    /// Refuses a variable that has no business in this mode.
+    fn unwanted(&self, name: &'static str, why: &str) {
+        if self.get(name).is_some() {
+            self.wrong(name, why);
+        }
+    }
+}
+
+fn read(vars: &Vars<'_>) -> Config {
+    let mode = read_mode(vars);
+    let bind = read_bind(vars, mode);
+    Config {
+        mode,
+        bind,
+        base_url: read_base_url(vars, mode, bind),
+        database: read_database(vars, mode),
+        data_dir: vars.get("DATA_DIR").map_or_else(|| PathBuf::from("data"), PathBuf::from),
+        stripe: read_stripe(vars, mode),
+        mail: read_mail(vars, mode),
+        supplier: read_supplier(vars, mode),
+        site: read_site(vars, mode),
+        log_format: read_log_format(vars, mode),
+        log_filter: vars.get("RUST_LOG").unwrap_or_else(|| "warn,jetbridge=info".to_owned()),
+    }
+}
+
+fn read_mode(vars: &Vars<'_>) -> Mode {
+    let allow_test = match vars.get("JETBRIDGE_ALLOW_TEST_MODE").as_deref() {
+        None | Some("0") => false,
+        Some("1") => true,
+        Some(_) => {
+            vars.wrong("JETBRIDGE_ALLOW_TEST_MODE", "must be 1 or 0");
+            false
+        }
+    };
+    match vars.get("JETBRIDGE_MODE").as_deref() {
+        None | Some("demo") => Mode::Demo,
+        Some("production") if allow_test => Mode::Rehearsal,
+        Some("production") => Mode::Production,
+        Some(_) => {
+            vars.wrong("JETBRIDGE_MODE", "must be demo (the default) or production");
+            Mode::Demo
+        }
+    }
+}
+
+fn read_bind(vars: &Vars<'_>, mode: Mode) -> SocketAddr {
+    let default = if mode == Mode::Demo { Ipv4Addr::LOCALHOST } else { Ipv4Addr::UNSPECIFIED };
+    let ip = vars.parsed("BIND_ADDR", IpAddr::V4(default), "an IP address without a port, such as 0.0.0.0");
+    if mode == Mode::Demo && !ip.is_loopback() {
+        vars.wrong(
+            "BIND_ADDR",
+            "must be a loopback address in demo mode: its sandbox believes anybody who can reach it",
+        );
+    }
+    SocketAddr::new(ip, vars.parsed("PORT", 3000, "a number from 0 to 65535"))
+}
+
+fn read_base_url(vars: &Vars<'_>, mode: Mode, bind: SocketAddr) -> Url {
+    let own = local_url(bind);
+    let given = vars.url("BASE_URL", &["https", "http"]);
+    match (mode, given) {
+        (Mode::Demo, given) => given.unwrap_or(own),
+        (_, None) => {
+            if vars.get("BASE_URL").is_none() {
+                vars.wrong("BASE_URL", "is missing: the https address that travellers see");
+            }
+            own
+        }
+        (_, Some(url)) => {
+            if url.scheme() != "https" {
+                vars.wrong("BASE_URL", "must start with https:// in production");
+            }
+            if url.path() != "/"
+                || url.query().is_some()
+                || url.fragment().is_some()
+                || !url.username().is_empty()
+            {
+                vars.wrong("BASE_URL", "must be scheme and host only");
+            }
+            url
+        }
+    }
+}
+
+/// The address of a site that listens here.
+#[expect(
+    clippy::unwrap_used,
+    reason = "an IP address and a port always make an address; the tests start from it"
+)]
+pub fn local_url(at: SocketAddr) -> Url {
+    Url::parse(&format!("http://{at}/")).unwrap()
+}
+
+fn read_database(vars: &Vars<'_>, mode: Mode) -> DatabaseConfig {
+    let url =
+        vars.url("DATABASE_URL", &["postgres", "postgresql"]).map(|url| SecretString::from(url.to_string()));
+    if mode != Mode::Demo && vars.get("DATABASE_URL").is_none() {
+        vars.wrong("DATABASE_URL", "is missing: the PostgreSQL of this site");
+    }
+    let max_connections = vars.parsed("DATABASE_MAX_CONNECTIONS", 10, "a number from 2 to 1000");
+    if !(2..=1000).contains(&max_connections) {
+        vars.wrong("DATABASE_MAX_CONNECTIONS", "must be a number from 2 to 1000");
+    }
+    DatabaseConfig { url, max_connections, bin_dir: vars.get("PG_BIN_DIR").map(PathBuf::from) }
+}
+
+fn read_stripe(vars: &Vars<'_>, mode: Mode) -> Option<StripeConfig> {
+    if mode == Mode::Demo {
+        let why = "has no meaning in demo mode, which never talks to Stripe: set JETBRIDGE_MODE=production, or unset it";
+        for name in ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_URL"] {
+            vars.unwanted(name, why);
+        }
+        return None;
+    }
+    let key = vars.get("STRIPE_SECRET_KEY");
+    match (mode, key.as_deref()) {
+        (_, None) => vars.wrong("STRIPE_SECRET_KEY", "is missing"),
+        (Mode::Production, Some(key)) if is_test_key(key) => vars.wrong(
+            "STRIPE_SECRET_KEY",
+            "is a test-mode key, so nobody would be charged: set JETBRIDGE_ALLOW_TEST_MODE=1 if this is a rehearsal",
+        ),
+        (Mode::Rehearsal, Some(key)) if !is_test_key(key) => vars
+            .wrong("STRIPE_SECRET_KEY", "is not a test-mode key (sk_test_…), and JETBRIDGE_ALLOW_TEST_MODE=1 allows no other"),
+        (Mode::Production, Some(key)) if !is_live_key(key) => {
+            vars.wrong("STRIPE_SECRET_KEY", "must be a live secret or restricted key (sk_live_… or rk_live_…)");
+        }
+        _ => {}
+    }
+    let secrets = vars.get("STRIPE_WEBHOOK_SECRETS");
+    let list: Vec<&str> =
+        secrets.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
+    if list.is_empty() {
+        vars.wrong(
+            "STRIPE_WEBHOOK_SECRETS",
+            "is missing: one signing secret, or several with commas between",
+        );
+    } else if list.iter().any(|secret| !secret.starts_with("whsec_")) {
+        vars.wrong("STRIPE_WEBHOOK_SECRETS", "must be signing secrets that start with whsec_");
+    }
+    if mode == Mode::Production {
+        vars.unwanted("STRIPE_API_URL", "is refused in production: money goes to Stripe itself or nowhere");
+    }
+    Some(StripeConfig {
+        secret_key: SecretString::from(key.unwrap_or_default()),
+        webhook_secrets: list.into_iter().map(SecretString::from).collect(),
+        api_url: vars.url("STRIPE_API_URL", &["https", "http"]),
+    })
+}
+
+fn is_test_key(key: &str) -> bool {
+    key.starts_with("sk_test_") || key.starts_with("rk_test_")
+}
+
+fn is_live_key(key: &str) -> bool {
+    key.starts_with("sk_live_") || key.starts_with("rk_live_")
+}
+
+fn read_mail(vars: &Vars<'_>, mode: Mode) -> MailConfig {
+    let smtp = vars.url("SMTP_URL", &["smtps", "smtp"]);
+    let from = vars.get("MAIL_FROM");
+    if mode != Mode::Demo {
+        if vars.get("SMTP_URL").is_none() {
+            vars.wrong("SMTP_URL", "is missing: smtps://user:password@host, the server that sends our mail");
+        }
+        if smtp.as_ref().is_some_and(|url| url.scheme() == "smtp" && !requires_tls(url)) {
+            vars.wrong("SMTP_URL", "must be encrypted: smtps://…, or smtp://…?tls=required");
+        }
+        if from.is_none() {
+            vars.wrong("MAIL_FROM", "is missing: the address that our mail comes from");
+        }
+    }
+    let from = from.unwrap_or_else(|| "Jetbridge <bookings@jetbridge.example>".to_owned());
+    if !from.contains('@') || from.chars().any(char::is_control) {
+        vars.wrong("MAIL_FROM", "must be an address, such as Jetbridge <bookings@example.com>");
+    }
+    MailConfig { smtp_url: smtp.map(|url| SecretString::from(url.to_string())), from }
+}
+
+fn requires_tls(url: &Url) -> bool {
+    url.query_pairs().any(|(name, value)| name == "tls" && value == "required")
+}
+
+fn read_supplier(vars: &Vars<'_>, mode: Mode) -> SupplierChoice {
+    match (vars.get("SUPPLIER").as_deref(), mode) {
+        (None | Some("timetable"), Mode::Demo | Mode::Rehearsal) => {}
+        (Some("timetable"), Mode::Production) => {
+            vars.wrong(
+                "SUPPLIER",
+                "is timetable, whose airlines are invented: it never sells for real money",
+            );
+        }
+        (None, Mode::Production) => {
+            vars.wrong(
+                "SUPPLIER",
+                "is missing: this version knows no real supplier yet, so it cannot sell for real money",
+            );
+        }
+        (Some("duffel"), _) => vars.wrong("SUPPLIER", "is duffel, which is not built yet"),
+        (Some(_), _) => vars.wrong("SUPPLIER", "must be timetable"),
+    }
+    SupplierChoice::Timetable
+}
+
+fn read_site(vars: &Vars<'_>, mode: Mode) -> Site {
+    if mode == Mode::Production {
+        for name in ["SELLER_NAME", "SELLER_ADDRESS", "SELLER_EMAIL"] {
+            if vars.get(name).is_none() {
+                vars.wrong(name, "is missing: travellers must see who sells to them");
+            }
+        }
+    }
+    Site {
+        name: vars.text("SITE_NAME", "Jetbridge"),
+        seller_name: vars.text("SELLER_NAME", "Jetbridge Travel Lda"),
+        seller_address: vars.text("SELLER_ADDRESS", "Rua do Demo 1, Lisbon"),
+        seller_email: vars.text("SELLER_EMAIL", "help@jetbridge.example"),
+    }
+}
+
+fn read_log_format(vars: &Vars<'_>, mode: Mode) -> LogFormat {
+    match vars.get("LOG_FORMAT").as_deref() {
+        None if mode == Mode::Demo => LogFormat::Text,
+        None | Some("json") => LogFormat::Json,
+        Some("text") => LogFormat::Text,
+        Some(_) => {
+            vars.wrong("LOG_FORMAT", "must be text or json");
+            LogFormat::Text
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const PRODUCTION: [(&str, &str); 7] = [
+        ("JETBRIDGE_MODE", "production"),
+        ("BASE_URL", "https://fly.example.com"),
+        ("DATABASE_URL", "postgres://app:hunter2@db.example.com/jetbridge"),
+        ("STRIPE_SECRET_KEY", "sk_live_abc"),
+        ("STRIPE_WEBHOOK_SECRETS", "whsec_one, whsec_two"),
+        ("SMTP_URL", "smtps://user:hunter2@mail.example.com"),
+        ("MAIL_FROM", "Fly <fly@example.com>"),
+    ];
+    const SELLER: [(&str, &str); 3] =
+        [("SELLER_NAME", "Fly Ltd"), ("SELLER_ADDRESS", "1 Road"), ("SELLER_EMAIL", "help@example.com")];
+
+    fn read(vars: &[(&str, &str)]) -> Result<Config, Vec<&'static str>> {
+        // The last wins, so that a case can change one variable of a good set.
+        let lookup =
+            |name: &str| vars.iter().rev().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+        Config::from_vars(lookup).map_err(|errors| errors.into_iter().map(|error| error.variable).collect())
+    }
+
+    fn rehearsal(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
+        let staged = [("JETBRIDGE_ALLOW_TEST_MODE", "1"), ("STRIPE_SECRET_KEY", "sk_test_abc")];
+        [&PRODUCTION[..], &staged, changes].concat()
+    }
+
+    #[test]
+    fn with_nothing_set_it_is_a_demo_on_loopback() {
+        let config = read(&[]).unwrap();
+        assert_eq!(config.mode, Mode::Demo);
+        assert_eq!(config.bind.to_string(), "127.0.0.1:3000");
+        assert_eq!(config.link("/login"), "http://127.0.0.1:3000/login");
+        assert!(config.stripe.is_none() && config.database.url.is_none() && config.mail.smtp_url.is_none());
+    }
+
+    #[test]
+    fn every_wrong_variable_is_named_at_once() {
+        let wrong = read(&[
+            ("PORT", "http"),
+            ("BIND_ADDR", "0.0.0.0"),
+            ("LOG_FORMAT", "xml"),
+            ("DATABASE_URL", "mysql://x"),
+        ]);
+        assert_eq!(wrong.unwrap_err(), ["BIND_ADDR", "PORT", "DATABASE_URL", "LOG_FORMAT"]);
+    }
+
+    #[test]
+    fn a_rehearsal_has_every_part_of_production_but_cannot_charge() {
+        let config = read(&rehearsal(&[])).unwrap();
+        assert_eq!(config.mode, Mode::Rehearsal);
+        assert!(config.mode.is_pretend() && config.is_https());
+        assert_eq!(config.stripe.unwrap().webhook_secrets.len(), 2);
+        assert_eq!(
+            read(&rehearsal(&[("STRIPE_SECRET_KEY", "sk_live_abc")])).unwrap_err(),
+            ["STRIPE_SECRET_KEY"]
+        );
+    }
+
+    #[test]
+    fn production_refuses_whatever_is_missing_or_pretend() {
+        let full = [&PRODUCTION[..], &SELLER[..]].concat();
+        let cases: [(&[(&str, &str)], &[&str]); 12] = [
+            (&[], &["SUPPLIER"]),
+            (&[("SUPPLIER", "timetable")], &["SUPPLIER"]),
+            (&[("SUPPLIER", "duffel")], &["SUPPLIER"]),
+            (&[("BASE_URL", "http://fly.example.com")], &["BASE_URL", "SUPPLIER"]),
+            (&[("BASE_URL", "https://fly.example.com/shop")], &["BASE_URL", "SUPPLIER"]),
+            (&[("DATABASE_URL", "")], &["DATABASE_URL", "SUPPLIER"]),
+            (&[("STRIPE_SECRET_KEY", "sk_test_abc")], &["STRIPE_SECRET_KEY", "SUPPLIER"]),
+            (&[("STRIPE_SECRET_KEY", "pk_live_abc")], &["STRIPE_SECRET_KEY", "SUPPLIER"]),
+            (&[("STRIPE_WEBHOOK_SECRETS", "sk_live_abc")], &["STRIPE_WEBHOOK_SECRETS", "SUPPLIER"]),
+            (&[("STRIPE_API_URL", "http://127.0.0.1:4000")], &["STRIPE_API_URL", "SUPPLIER"]),
+            (&[("SMTP_URL", "smtp://mail.example.com")], &["SMTP_URL", "SUPPLIER"]),
+            (&[("SELLER_NAME", " ")], &["SUPPLIER", "SELLER_NAME"]),
+        ];
+        for (changes, expected) in cases {
+            assert_eq!(read(&[&full[..], changes].concat()).unwrap_err(), expected, "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn a_real_key_in_demo_mode_is_refused_rather_than_ignored() {
+        assert_eq!(read(&[("STRIPE_SECRET_KEY", "sk_live_abc")]).unwrap_err(), ["STRIPE_SECRET_KEY"]);
+    }
+
+    #[test]
+    fn no_secret_shows_in_debug() {
+        let shown = format!("{:?}", read(&rehearsal(&[])).unwrap());
+        for secret in ["hunter2", "sk_test_abc", "whsec_"] {
+            assert!(!shown.contains(secret), "{secret}");
+        }
+    }
+
+    #[test]
+    fn the_list_of_variables_is_what_is_really_read() {
+        let mut asked = BTreeSet::new();
+        for set in [&[][..], &rehearsal(&[]), &[&PRODUCTION[..], &SELLER[..]].concat()] {
+            let lookup =
+                |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
+            let vars = Vars { lookup: &lookup, errors: RefCell::default(), asked: RefCell::default() };
+            super::read(&vars);
+            asked.extend(vars.asked.into_inner());
+        }
+        assert_eq!(asked, VARIABLES.into_iter().collect());
+    }
+}
