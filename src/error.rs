@@ -1,15 +1,17 @@
 //! One error type for the whole house. What a person sees of it is a [`Problem`], rendered in one place (`web::problem`).
 
-use std::collections::BTreeMap;
-
-/// Messages beside the fields of a form, by field name, in the traveller's words.
+/// Messages beside the fields of a form, by field name, in the traveller's words. Kept in the order of checking, which is
+/// the order of the form: the summary above it reads the same way.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct FieldErrors(BTreeMap<String, String>);
+pub struct FieldErrors(Vec<(String, String)>);
 
 impl FieldErrors {
     /// Keeps the first message for a field: one thing to correct at a time.
     pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
-        self.0.entry(field.into()).or_insert_with(|| message.into());
+        let field = field.into();
+        if self.get(&field).is_none() {
+            self.0.push((field, message.into()));
+        }
     }
 
     pub fn one(field: impl Into<String>, message: impl Into<String>) -> Self {
@@ -19,7 +21,7 @@ impl FieldErrors {
     }
 
     pub fn get(&self, field: &str) -> Option<&str> {
-        self.0.get(field).map(String::as_str)
+        self.0.iter().find(|(name, _)| name == field).map(|(_, message)| message.as_str())
     }
 
     pub fn is_empty(&self) -> bool {

@@ -1,1 +1,14 @@
-//! The web kit: frame, forms, components, errors, security headers. Knows no feature.
+//! The web kit: what every page and API of the house shares. It knows no feature.
+//!
+//! A request meets, from outside in: [`frame::outside`] (names it, opens its span, sets the security headers, renders
+//! what nobody rendered), the session layer, [`frame::inside`] (renders errors with the visitor's own header, catches
+//! panics, keeps time, refuses foreign origins and large bodies), the handler.
+
+pub mod assets;
+pub mod chrome;
+pub mod components;
+pub mod form;
+pub mod frame;
+pub mod problem;
+pub mod security;
+pub mod session;

@@ -1,0 +1,443 @@
+//! The one way in which things go wrong. Whatever fails, a handler, an extractor, a layer or a panic, becomes a response
+//! with a [`Problem`] in its extensions; one function renders it, as `error.html` or as `application/problem+json`.
+
+use std::{any::Any, error::Error, fmt::Write, sync::Arc};
+
+use askama::Template;
+use axum::{
+    body::Body,
+    http::{HeaderValue, Method, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use serde_json::json;
+
+use crate::{
+    error::{AppError, FieldErrors, Refusal},
+    web::{chrome::Chrome, frame::Frame, security, session::SessionUser},
+};
+
+/// What a person or a program is told. Public: nothing in it comes from inside a 5xx.
+#[derive(Clone, Debug)]
+pub struct Problem {
+    pub status: StatusCode,
+    /// Stable, for programs.
+    pub code: &'static str,
+    pub title: String,
+    pub detail: String,
+    pub errors: FieldErrors,
+    pub retry_after_seconds: Option<u32>,
+    cause: Option<Arc<AppError>>,
+}
+
+/// Marks a response that has been rendered, so that the outer ring leaves it alone.
+#[derive(Clone, Copy)]
+struct Rendered;
+
+impl Problem {
+    fn new(status: StatusCode, code: &'static str, title: &str, detail: &str) -> Self {
+        Self {
+            status,
+            code,
+            title: title.to_owned(),
+            detail: detail.to_owned(),
+            errors: FieldErrors::default(),
+            retry_after_seconds: None,
+            cause: None,
+        }
+    }
+
+    fn refusal(status: StatusCode, refusal: &Refusal) -> Self {
+        Self::new(status, refusal.code, refusal.title, &refusal.detail)
+    }
+
+    /// For answers that carry a status and nothing else: those of the router, of extractors and of layers.
+    pub fn of_status(status: StatusCode) -> Self {
+        let (code, title, detail) = match status {
+            StatusCode::BAD_REQUEST => {
+                ("bad_request", "That request made no sense to us", "Part of it could not be read.")
+            }
+            StatusCode::UNAUTHORIZED => ("unauthenticated", "Sign in first", "This is for people with an account."),
+            StatusCode::FORBIDDEN => {
+                ("forbidden", "This is not for your account", "You are signed in, but this page is for others.")
+            }
+            StatusCode::NOT_FOUND => (
+                "not_found",
+                "There is nothing at this address",
+                "It was mistyped, or it belongs to another account. Both look the same from here.",
+            ),
+            StatusCode::METHOD_NOT_ALLOWED => {
+                ("method_not_allowed", "This address does not take that", "It was asked in a way it does not know.")
+            }
+            StatusCode::PAYLOAD_TOO_LARGE => {
+                ("too_large", "That was too much at once", "The form was larger than we read. Shorten it and send it again.")
+            }
+            StatusCode::URI_TOO_LONG => ("uri_too_long", "That address is too long", "Search again from the first page."),
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
+                ("unsupported_media_type", "We cannot read that kind of content", "Send it from the form on our page.")
+            }
+            StatusCode::UNPROCESSABLE_ENTITY => (
+                "unprocessable",
+                "Part of the form was missing or sent twice",
+                "Go back, look at the form once more and send it again.",
+            ),
+            StatusCode::TOO_MANY_REQUESTS => {
+                ("too_many_requests", "Please wait a little", "There were too many requests from your side.")
+            }
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
+                ("unavailable", "This took too long", "Something we depend on did not answer in time. Try again in a minute.")
+            }
+            other if other.is_client_error() => ("refused", "That was refused", "The request could not be taken."),
+            _ => ("internal", "Something broke on our side", "It is not your fault. It has been written down and we will look."),
+        };
+        Self::new(status, code, title, detail)
+    }
+
+    fn with_errors(mut self, errors: FieldErrors) -> Self {
+        self.errors = errors;
+        self
+    }
+}
+
+impl From<&AppError> for Problem {
+    fn from(error: &AppError) -> Self {
+        match error {
+            AppError::Unauthenticated => Self::of_status(StatusCode::UNAUTHORIZED),
+            AppError::Forbidden => Self::of_status(StatusCode::FORBIDDEN),
+            AppError::NotFound => Self::of_status(StatusCode::NOT_FOUND),
+            AppError::Invalid(errors) => Self::new(
+                StatusCode::UNPROCESSABLE_ENTITY,
+                "invalid",
+                "Please correct what you sent",
+                "Some of it does not fit. Go back, correct it and send it again.",
+            )
+            .with_errors(errors.clone()),
+            AppError::Refused(refusal) => Self::refusal(StatusCode::UNPROCESSABLE_ENTITY, refusal),
+            AppError::Conflict(refusal) => Self::refusal(StatusCode::CONFLICT, refusal),
+            AppError::Gone(refusal) => Self::refusal(StatusCode::GONE, refusal),
+            AppError::TooMany { retry_after_seconds } => Self {
+                retry_after_seconds: Some(*retry_after_seconds),
+                ..Self::of_status(StatusCode::TOO_MANY_REQUESTS)
+            },
+            AppError::Upstream { service, detail, .. } => {
+                let title = format!("{} does not answer", upstream_name(service));
+                Self::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", &title, detail)
+            }
+            AppError::Internal(_) => Self::of_status(StatusCode::INTERNAL_SERVER_ERROR),
+        }
+    }
+}
+
+fn upstream_name(service: &str) -> &str {
+    match service {
+        "stripe" | "payments" => "The payment service",
+        "supplier" => "The airline system",
+        "mail" => "The mail service",
+        _ => "A service that we need",
+    }
+}
+
+impl IntoResponse for AppError {
+    fn into_response(self) -> Response {
+        let mut problem = Problem::from(&self);
+        problem.cause = Some(Arc::new(self));
+        problem.into_response()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let mut response = Response::new(Body::empty());
+        *response.status_mut() = self.status;
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+pub fn from_panic(panic: Box<dyn Any + Send + 'static>) -> Response<Body> {
+    let what = panic
+        .downcast_ref::<String>()
+        .map(String::as_str)
+        .or_else(|| panic.downcast_ref::<&'static str>().copied())
+        .unwrap_or("without words");
+    AppError::broken(format!("panic: {what}")).into_response()
+}
+
+/// An error that nobody has put into words yet. A page of its own (a form again, with its errors) is left alone.
+pub fn needs_rendering(response: &Response) -> bool {
+    if response.extensions().get::<Rendered>().is_some() {
+        return false;
+    }
+    let status = response.status();
+    let is_error = status.is_client_error() || status.is_server_error();
+    let content_type = response.headers().get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok());
+    let is_bare = content_type.is_none_or(|kind| kind.starts_with("text/plain"));
+    response.extensions().get::<Problem>().is_some() || (is_error && is_bare)
+}
+
+pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) -> Response {
+    if !needs_rendering(&response) || is_probe(&frame.path) {
+        return response;
+    }
+    let problem = response
+        .extensions_mut()
+        .remove::<Problem>()
+        .unwrap_or_else(|| Problem::of_status(response.status()));
+    log(&problem);
+    let chrome = Chrome::new(frame, user);
+    let is_program = frame.path.starts_with("/api/") || security::is_webhook(&frame.path);
+    let mut rendered = if is_program {
+        as_json(frame, &problem)
+    } else if problem.status == StatusCode::UNAUTHORIZED && matches!(frame.method, Method::GET | Method::HEAD) {
+        to_login(frame)
+    } else {
+        as_page(frame, chrome, &problem)
+    };
+    // What a layer said besides the status stays true: Allow of a 405, Retry-After, cookies.
+    for (name, value) in response.headers() {
+        if !matches!(*name, header::CONTENT_TYPE | header::CONTENT_LENGTH) {
+            rendered.headers_mut().append(name, value.clone());
+        }
+    }
+    if let Some(seconds) = problem.retry_after_seconds {
+        rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+    }
+    rendered.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
+    rendered.extensions_mut().insert(Rendered);
+    rendered
+}
+
+/// Health probes answer a machine that reads the status alone.
+fn is_probe(path: &str) -> bool {
+    matches!(path, "/healthz" | "/readyz")
+}
+
+fn log(problem: &Problem) {
+    let cause = problem.cause.as_deref().map(causes).unwrap_or_default();
+    if problem.status.is_server_error() {
+        tracing::error!(status = problem.status.as_u16(), code = problem.code, cause, "failed");
+    } else {
+        tracing::debug!(status = problem.status.as_u16(), code = problem.code, "refused");
+    }
+}
+
+/// The whole chain, outermost first.
+fn causes(error: &AppError) -> String {
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        let _ = write!(text, ": {source}");
+        next = source.source();
+    }
+    text
+}
+
+fn as_json(frame: &Frame, problem: &Problem) -> Response {
+    let errors: Vec<_> = problem
+        .errors
+        .iter()
+        .map(|(field, detail)| json!({ "pointer": format!("/{}", field.replace('.', "/")), "detail": detail }))
+        .collect();
+    let body = json!({
+        "type": "about:blank",
+        "title": problem.title,
+        "status": problem.status.as_u16(),
+        "detail": problem.detail,
+        "code": problem.code,
+        "errors": errors,
+        "request_id": frame.request,
+    });
+    let kind = HeaderValue::from_static("application/problem+json");
+    (problem.status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+}
+
+fn to_login(frame: &Frame) -> Response {
+    let location = login_address(&frame.return_to);
+    match HeaderValue::from_str(&location) {
+        Ok(location) => (StatusCode::SEE_OTHER, [(header::LOCATION, location)]).into_response(),
+        Err(_) => StatusCode::UNAUTHORIZED.into_response(),
+    }
+}
+
+fn login_address(return_to: &str) -> String {
+    let next: String = url::form_urlencoded::byte_serialize(return_to.as_bytes()).collect();
+    format!("/login?next={next}")
+}
+
+#[derive(Template)]
+#[template(path = "error.html")]
+struct ErrorPage<'a> {
+    chrome: Chrome,
+    problem: &'a Problem,
+    request: String,
+    /// Whether money moved: said on every page, whatever the error.
+    money: Money,
+    next: Next,
+    cause: Option<String>,
+}
+
+struct Money {
+    fact: &'static str,
+    why: &'static str,
+}
+
+struct Next {
+    label: &'static str,
+    href: String,
+}
+
+fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
+    let page = ErrorPage {
+        chrome,
+        problem,
+        request: frame.request.to_string(),
+        money: money(frame, problem.status),
+        next: what_next(frame, problem.status),
+        cause: problem.cause.as_deref().filter(|_| frame.site.show_causes && problem.status.is_server_error()).map(causes),
+    };
+    let html = HeaderValue::from_static("text/html; charset=utf-8");
+    let body = page.render().unwrap_or_else(|error| {
+        tracing::error!(%error, "the error page itself failed");
+        format!("<!doctype html><title>{0}</title><p>Request {1}", problem.status, frame.request)
+    });
+    (problem.status, [(header::CONTENT_TYPE, html)], body).into_response()
+}
+
+fn money(frame: &Frame, status: StatusCode) -> Money {
+    if !frame.path.starts_with("/bookings/") {
+        return Money { fact: "None moved.", why: "Nothing on this page can charge you." };
+    }
+    if matches!(frame.method, Method::GET | Method::HEAD) {
+        return Money { fact: "None moved.", why: "Looking at a booking never charges you." };
+    }
+    if status.is_client_error() {
+        return Money { fact: "None moved.", why: "The request was refused before anything was done." };
+    }
+    Money {
+        fact: "You are charged only for confirmed seats.",
+        why: "The booking itself shows where its money is. You cannot pay twice for one booking.",
+    }
+}
+
+fn what_next(frame: &Frame, status: StatusCode) -> Next {
+    let booking = frame.path.strip_prefix("/bookings/").and_then(|rest| rest.split('/').next());
+    match (status, booking) {
+        (StatusCode::UNAUTHORIZED, _) => Next { label: "Sign in", href: login_address(&frame.return_to) },
+        (StatusCode::NOT_FOUND | StatusCode::FORBIDDEN, Some(_)) => {
+            Next { label: "Your bookings", href: "/bookings".to_owned() }
+        }
+        (_, Some(reference)) if !reference.is_empty() => {
+            Next { label: "Open the booking", href: format!("/bookings/{reference}") }
+        }
+        (status, _) if status.is_server_error() && frame.method == Method::GET => {
+            Next { label: "Try again", href: frame.return_to.clone() }
+        }
+        (StatusCode::FORBIDDEN, _) => Next { label: "Go to the first page", href: "/".to_owned() },
+        _ => Next { label: "Search for flights", href: "/".to_owned() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::error::InternalError;
+
+    async fn text(response: Response) -> String {
+        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
+        String::from_utf8(bytes.to_vec()).unwrap()
+    }
+
+    fn secret() -> AppError {
+        AppError::Internal(InternalError::Broken("password is hunter2 <b>".to_owned()))
+    }
+
+    #[tokio::test]
+    async fn a_page_gets_a_page_and_an_api_gets_problem_json() {
+        let page = render(&Frame::for_tests("/x"), None, AppError::NotFound.into_response());
+        assert_eq!(page.status(), StatusCode::NOT_FOUND);
+        assert!(text(page).await.contains("There is nothing at this address"));
+
+        let frame = Frame::for_tests("/api/bookings");
+        let errors = FieldErrors::one("passengers.0.name", "Write it");
+        let api = render(&frame, None, AppError::Invalid(errors).into_response());
+        assert_eq!(api.headers()[header::CONTENT_TYPE], "application/problem+json");
+        let body: serde_json::Value = serde_json::from_str(&text(api).await).unwrap();
+        assert_eq!(body["status"], 422);
+        assert_eq!(body["errors"][0]["pointer"], "/passengers/0/name");
+        assert_eq!(body["request_id"], frame.request.to_string());
+    }
+
+    #[tokio::test]
+    async fn our_own_faults_show_a_constant_text_and_the_request_id() {
+        for path in ["/flights", "/api/flights"] {
+            let frame = Frame::for_tests(path);
+            let response = render(&frame, None, secret().into_response());
+            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+            let body = text(response).await;
+            assert!(!body.contains("hunter2"));
+            assert!(body.contains(&frame.request.to_string()));
+        }
+    }
+
+    #[tokio::test]
+    async fn in_development_the_cause_is_shown_escaped() {
+        let mut frame = Frame::for_tests("/flights");
+        Arc::make_mut(&mut frame.site).show_causes = true;
+        let body = text(render(&frame, None, secret().into_response())).await;
+        assert!(body.contains("hunter2 &#60;b&#62;"), "{body}");
+    }
+
+    #[tokio::test]
+    async fn every_error_page_says_whether_money_moved_and_what_to_do() {
+        let statuses = [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 503];
+        for (status, path) in statuses.into_iter().flat_map(|status| [(status, "/x"), (status, "/bookings/K7WQ4M/pay")]) {
+            let status = StatusCode::from_u16(status).unwrap();
+            let mut frame = Frame::for_tests(path);
+            frame.method = Method::POST;
+            let body = text(render(&frame, None, Problem::of_status(status).into_response())).await;
+            assert!(body.contains("<dt>Money</dt>"), "{status} {path}");
+            assert!(body.contains("class=\"btn\""), "{status} {path}");
+        }
+    }
+
+    #[test]
+    fn a_visitor_without_an_account_goes_to_the_login_and_comes_back() {
+        let mut frame = Frame::for_tests("/bookings");
+        frame.return_to = "/bookings?a=b&c=//evil.example".to_owned();
+        let response = render(&frame, None, AppError::Unauthenticated.into_response());
+        assert_eq!(response.status(), StatusCode::SEE_OTHER);
+        assert_eq!(
+            response.headers()[header::LOCATION],
+            "/login?next=%2Fbookings%3Fa%3Db%26c%3D%2F%2Fevil.example"
+        );
+        frame.method = Method::POST;
+        let response = render(&frame, None, AppError::Unauthenticated.into_response());
+        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+    }
+
+    #[test]
+    fn bare_errors_keep_their_headers_and_pages_are_left_alone() {
+        let bare = (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response();
+        let rendered = render(&Frame::for_tests("/x"), None, bare);
+        assert_eq!(rendered.headers()[header::ALLOW], "GET,HEAD");
+        assert!(!needs_rendering(&rendered));
+
+        let form_again = (StatusCode::UNPROCESSABLE_ENTITY, axum::response::Html("<form>")).into_response();
+        assert!(!needs_rendering(&form_again));
+        let probe = render(&Frame::for_tests("/readyz"), None, StatusCode::SERVICE_UNAVAILABLE.into_response());
+        assert!(probe.headers().get(header::CONTENT_TYPE).is_none());
+    }
+
+    #[test]
+    fn too_many_says_when_to_come_back() {
+        let error = AppError::TooMany { retry_after_seconds: 42 };
+        let response = render(&Frame::for_tests("/login"), None, error.into_response());
+        assert_eq!(response.headers()[header::RETRY_AFTER], "42");
+    }
+
+    #[test]
+    fn a_panic_is_one_of_our_own_faults() {
+        let response = from_panic(Box::new("index out of bounds"));
+        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
+        assert!(needs_rendering(&response));
+    }
+}

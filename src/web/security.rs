@@ -1,0 +1,130 @@
+//! What a browser is told about trust: where things may come from, where forms may go, who may keep a copy.
+
+use axum::{
+    body::Body,
+    http::{HeaderName, HeaderValue, Method, Uri, header},
+    response::{IntoResponse, Response},
+};
+use tower_http::csrf::{CsrfLayer, ProtectionError};
+
+use crate::{
+    error::{AppError, Refusal},
+    web::{chrome::SiteSettings, frame::Frame},
+};
+
+type Refuse = fn(ProtectionError) -> Response<Body>;
+
+/// A form counts only when our own page sent it. Judged by the browser's own Sec-Fetch-Site and Origin, so pages carry no
+/// token. Webhooks come from elsewhere by nature and prove themselves by a signature.
+pub fn csrf(site: &SiteSettings) -> CsrfLayer<Refuse> {
+    // Behind a proxy the Host may not be the public one. An origin that does not parse trusts nobody.
+    let layer = CsrfLayer::new()
+        .add_trusted_origin(&site.public_origin)
+        .unwrap_or_else(|_| CsrfLayer::new());
+    layer
+        .with_insecure_bypass(|_: &Method, uri: &Uri| is_webhook(uri.path()))
+        .with_rejection_response(refuse_foreign as Refuse)
+}
+
+pub fn is_webhook(path: &str) -> bool {
+    path.starts_with("/webhooks/") || path == "/api/payment/webhook"
+}
+
+fn refuse_foreign(_: ProtectionError) -> Response<Body> {
+    AppError::Refused(Refusal {
+        code: "foreign_origin",
+        title: "This form did not come from our pages",
+        detail: "Another site tried to send it for you, so nothing was done. Open the page here and send it again."
+            .to_owned(),
+    })
+    .into_response()
+}
+
+/// Pages that show or take personal data are kept by nobody, not even by the back button of a shared computer.
+const PERSONAL: [&str; 8] =
+    ["/bookings", "/account", "/admin", "/login", "/logout", "/signup", "/demo", "/api"];
+
+pub fn set_headers(frame: &Frame, response: &mut Response) {
+    let personal = PERSONAL.iter().any(|prefix| frame.path.starts_with(prefix));
+    let headers = response.headers_mut();
+    if !headers.contains_key(header::CACHE_CONTROL) {
+        let cache = if personal { "private, no-store" } else { "private, no-cache" };
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(cache));
+    }
+    // A route with a policy of its own (the mail preview) keeps it.
+    if !headers.contains_key(header::CONTENT_SECURITY_POLICY)
+        && let Ok(policy) = HeaderValue::from_str(&content_security_policy(frame))
+    {
+        headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    for (name, value) in FIXED {
+        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+    }
+    if frame.site.https {
+        let value = HeaderValue::from_static("max-age=31536000; includeSubDomains");
+        headers.insert(header::STRICT_TRANSPORT_SECURITY, value);
+    }
+}
+
+const FIXED: [(&str, &str); 7] = [
+    ("x-content-type-options", "nosniff"),
+    ("referrer-policy", "same-origin"),
+    ("cross-origin-opener-policy", "same-origin"),
+    ("cross-origin-resource-policy", "same-origin"),
+    ("origin-agent-cluster", "?1"),
+    ("x-frame-options", "DENY"),
+    (
+        "permissions-policy",
+        "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
+         microphone=(), midi=(), payment=(), usb=()",
+    ),
+];
+
+fn content_security_policy(frame: &Frame) -> String {
+    let nonce = &frame.nonce;
+    let mut form_action = vec!["'self'"];
+    form_action.extend(frame.site.checkout_origins.iter().map(String::as_str));
+    let upgrade = if frame.site.https { "; upgrade-insecure-requests" } else { "" };
+    format!(
+        "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; \
+         form-action {}; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; \
+         trusted-types 'none'{upgrade}",
+        form_action.join(" ")
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_policy_allows_our_own_style_the_pages_nonce_and_the_checkout_and_nothing_else() {
+        let frame = Frame::for_tests("/");
+        let policy = content_security_policy(&frame);
+        assert!(policy.starts_with("default-src 'none'"));
+        assert!(policy.contains(&format!("script-src 'nonce-{}'", frame.nonce)));
+        assert!(policy.contains("form-action 'self' https://checkout.stripe.com;"));
+        assert!(!policy.contains("unsafe"));
+        assert!(!policy.contains('*'));
+    }
+
+    #[test]
+    fn personal_pages_are_stored_by_nobody_and_public_ones_are_asked_again() {
+        let cases = [("/bookings/K7WQ4M", "private, no-store"), ("/flights", "private, no-cache")];
+        for (path, expected) in cases {
+            let mut response = Response::new(Body::empty());
+            set_headers(&Frame::for_tests(path), &mut response);
+            assert_eq!(response.headers()[header::CACHE_CONTROL], expected);
+            assert!(!response.headers().contains_key(header::STRICT_TRANSPORT_SECURITY));
+        }
+    }
+
+    #[test]
+    fn only_webhooks_may_come_from_elsewhere() {
+        assert!(is_webhook("/webhooks/stripe"));
+        assert!(is_webhook("/api/payment/webhook"));
+        for path in ["/webhooks", "/bookings", "/api/payment/webhook/x", "/api/bookings"] {
+            assert!(!is_webhook(path), "{path}");
+        }
+    }
+}

@@ -1,0 +1,25 @@
+// Optional comfort: every page works without this file.
+(() => {
+  "use strict";
+  // A form that is on its way is not sent twice; the server would take it once in any case.
+  addEventListener("submit", (event) => {
+    const form = event.target;
+    if (form.method !== "post" || event.defaultPrevented) return;
+    if (form.dataset.sent) { event.preventDefault(); return; }
+    form.dataset.sent = "1";
+    form.setAttribute("aria-busy", "true");
+  });
+  // Back from the next page: the form is fresh again.
+  addEventListener("pageshow", () => {
+    for (const form of document.forms) { delete form.dataset.sent; form.removeAttribute("aria-busy"); }
+  });
+  // The way back is never before the way out.
+  const leave = document.querySelector("input[name=leave]");
+  const back = document.querySelector("input[name=back]");
+  if (leave && back) {
+    leave.addEventListener("change", () => {
+      if (leave.value) back.min = leave.value;
+      if (back.value && back.value < leave.value) back.value = leave.value;
+    });
+  }
+})();
