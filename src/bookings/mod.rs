@@ -1,1 +1,3 @@
 //! Feature: bookings.
+
+pub mod lifecycle;

@@ -1,1 +1,3 @@
 //! Feature: checkout.
+
+pub mod lifecycle;
