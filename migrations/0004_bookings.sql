@@ -23,6 +23,7 @@ create table bookings (
     supplier          text not null constraint bookings_supplier_form check (supplier ~ '^[a-z_]{1,32}$'),
     supplier_order_id text constraint bookings_supplier_order_unique unique constraint bookings_supplier_order_id_length check (length(supplier_order_id) between 1 and 200),
     pnr               text constraint bookings_pnr_form check (pnr ~ '^[A-Z0-9]{5,8}$'),
+    raised_from_minor bigint constraint bookings_raised_from_lower check (raised_from_minor > 0 and raised_from_minor < amount_minor),
     terms_accepted_at timestamptz,
     confirmed_at      timestamptz,
     ended_reason      text constraint bookings_ended_reason_form check (ended_reason ~ '^[a-z_]{1,40}$'),
@@ -42,6 +43,7 @@ comment on column bookings.quote_hash is 'SHA-256 of what is accepted in the quo
 comment on column bookings.amount_minor is 'Total of the quote in minor units; nothing above it is ever charged.';
 comment on column bookings.hold_expires_at is 'Until when the supplier keeps the seats.';
 comment on column bookings.pnr is 'The airline''s record locator; ours is booking_reference.';
+comment on column bookings.raised_from_minor is 'The total before the price went up, while the traveller has not yet accepted the higher one.';
 comment on column bookings.terms_accepted_at is 'When the traveller pressed pay on this quote.';
 comment on column bookings.ended_reason is 'Why it is cancelled, expired or failed, as a code.';
 

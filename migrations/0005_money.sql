@@ -33,6 +33,12 @@ comment on column attempts.try_epoch is 'Part of the idempotency key: the same e
 comment on column attempts.captured_minor is 'What was really taken; at most what was accepted.';
 comment on column attempts.quarantined is 'Why Stripe''s facts do not fit this attempt. Such money is fulfilled by nobody but a person.';
 
+alter table bookings add column secured_by uuid constraint bookings_secured_by_unique unique
+    constraint bookings_secured_by_fkey references attempts (id);
+alter table bookings add constraint bookings_paid_states_are_secured
+    check (booking_status not in ('ticketing', 'confirmed', 'cancelling') or secured_by is not null);
+comment on column bookings.secured_by is 'The attempt whose money this booking lives on. Money of any other attempt goes back.';
+
 create index attempts_booking_id on attempts (booking_id, created_at);
 
 insert into booking_transitions (machine, from_state, to_state) values

@@ -6,6 +6,7 @@
 use std::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
+    sync::Arc,
     time::Duration,
 };
 
@@ -13,6 +14,7 @@ use sqlx::{
     PgConnection, Postgres, Transaction,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
+use tokio::sync::Notify;
 use tower_sessions_sqlx_store::PostgresStore;
 
 use crate::ids::UserId;
@@ -53,11 +55,14 @@ principals! {
 #[derive(Clone)]
 pub struct Db {
     pool: PgPool,
+    jobs_pushed: Arc<Notify>,
 }
 
 /// A transaction of one principal. Dropped without [`Tx::commit`], it never happened.
 pub struct Tx<P> {
     inner: Transaction<'static, Postgres>,
+    jobs_pushed: Arc<Notify>,
+    wakes_worker: bool,
     principal: PhantomData<fn() -> P>,
 }
 
@@ -81,7 +86,7 @@ impl Db {
             .test_before_acquire(false)
             .connect_with(options)
             .await?;
-        Ok(Self { pool })
+        Ok(Self { pool, jobs_pushed: Arc::new(Notify::new()) })
     }
 
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
@@ -96,11 +101,17 @@ impl Db {
             P::ROLE
         );
         let inner = self.pool.begin_with(begin).await?;
-        Ok(Tx { inner, principal: PhantomData })
+        let jobs_pushed = self.jobs_pushed.clone();
+        Ok(Tx { inner, jobs_pushed, wakes_worker: false, principal: PhantomData })
     }
 
     pub fn session_store(&self) -> PostgresStore {
         PostgresStore::new(self.pool.clone())
+    }
+
+    /// Resolves when a transaction of this process has pushed jobs.
+    pub async fn jobs_pushed(&self) {
+        self.jobs_pushed.notified().await;
     }
 
     pub async fn ping(&self) -> Result<(), sqlx::Error> {
@@ -138,7 +149,16 @@ impl Db {
 
 impl<P> Tx<P> {
     pub async fn commit(self) -> Result<(), sqlx::Error> {
-        self.inner.commit().await
+        self.inner.commit().await?;
+        if self.wakes_worker {
+            self.jobs_pushed.notify_one();
+        }
+        Ok(())
+    }
+
+    /// Jobs were pushed: once they are visible, this process's worker need not wait for its next look.
+    pub fn wake_worker_on_commit(&mut self) {
+        self.wakes_worker = true;
     }
 }
 

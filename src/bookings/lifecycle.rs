@@ -107,7 +107,6 @@ impl BookingEvent {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum BookingEffect {
     OrderAtSupplier,
-    CancelAtSupplier,
     CaptureMoney,
     /// Release what is authorised, refund what is captured, of every attempt that this booking does not need.
     ReturnMoney,
@@ -144,7 +143,7 @@ pub fn next_booking(state: BookingState, event: BookingEvent) -> BookingStep {
             go(In::Failed, &[Do::ReturnMoney, Do::ReleaseHold, Do::MailNotTicketed])
         }
 
-        (In::Confirmed, On::CancelAccepted) => go(In::Cancelling, &[Do::CancelAtSupplier]),
+        (In::Confirmed, On::CancelAccepted) => go(In::Cancelling, &[]),
         (In::Cancelling, On::SupplierCancelled) => go(In::Cancelled, &[Do::ReturnMoney]),
         (In::Cancelling, On::CancelRefused) => go(In::Confirmed, &[]),
 

@@ -1,1 +1,0 @@
-//! Jobs as rows: pushed in the business transaction, claimed, done, retried, dead.

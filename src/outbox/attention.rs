@@ -1,0 +1,78 @@
+//! Things that need a person, one open item per kind and subject.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+
+use crate::{
+    db::{System, Tx},
+    ids::BookingId,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Attention {
+    /// Stripe's facts about a payment do not fit what was accepted.
+    PaymentQuarantined,
+    /// Two facts about one payment cannot both be true.
+    PaymentContradiction,
+    /// An event about something that is not ours, for 3 days.
+    EventUnmatched,
+    /// Authentic, but not understood.
+    EventUnreadable,
+    /// Paid, and no answer from the supplier.
+    SupplierUnknown,
+    /// Tickets exist for a booking that has ended.
+    TicketWithoutBooking,
+    /// The ticket stands, the money is gone.
+    AuthorisationLost,
+    CaptureFailed,
+    RefundFailed,
+    /// A machine met an event that must not happen.
+    IllegalStep,
+    JobDead,
+    MailLate,
+    InvariantBroken,
+}
+
+impl Attention {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::PaymentQuarantined => "payment_quarantined",
+            Self::PaymentContradiction => "payment_contradiction",
+            Self::EventUnmatched => "event_unmatched",
+            Self::EventUnreadable => "event_unreadable",
+            Self::SupplierUnknown => "supplier_unknown",
+            Self::TicketWithoutBooking => "ticket_without_booking",
+            Self::AuthorisationLost => "authorisation_lost",
+            Self::CaptureFailed => "capture_failed",
+            Self::RefundFailed => "refund_failed",
+            Self::IllegalStep => "illegal_step",
+            Self::JobDead => "job_dead",
+            Self::MailLate => "mail_late",
+            Self::InvariantBroken => "invariant_broken",
+        }
+    }
+}
+
+/// Asks for a person, once per kind and subject until somebody has resolved it.
+pub async fn raise(
+    tx: &mut Tx<System>,
+    kind: Attention,
+    subject: &str,
+    booking: Option<BookingId>,
+    detail: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    tracing::error!(attention = kind.code(), subject, detail, "needs a person");
+    sqlx::query!(
+        "insert into attention_items (kind, subject, booking_id, detail, raised_at) values ($1, $2, $3, $4, $5)
+         on conflict (kind, subject) where resolved_at is null do nothing",
+        kind.code(),
+        subject,
+        booking.map(|id| id.0),
+        detail,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
