@@ -95,7 +95,7 @@ create function guard_transition() returns trigger
     language plpgsql
 as $$
 declare
-    machine text := tg_argv[0];
+    this_machine text := tg_argv[0];
     old_state text := to_jsonb(old) ->> tg_argv[1];
     new_state text := to_jsonb(new) ->> tg_argv[1];
 begin
@@ -104,10 +104,10 @@ begin
     end if;
     if not exists (
         select from public.booking_transitions t
-         where t.machine = guard_transition.machine and t.from_state = old_state and t.to_state = new_state
+         where t.machine = this_machine and t.from_state = old_state and t.to_state = new_state
     ) then
-        raise exception '% cannot go from % to %', machine, old_state, new_state
-            using errcode = 'check_violation', constraint = tg_table_name || '_' || machine || '_transition';
+        raise exception '% cannot go from % to %', this_machine, old_state, new_state
+            using errcode = 'check_violation', constraint = tg_table_name || '_' || this_machine || '_transition';
     end if;
     return new;
 end

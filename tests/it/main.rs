@@ -1,0 +1,7 @@
+//! All tests that see Jetbridge from outside: one binary, so that it links once and shares one PostgreSQL.
+
+#![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
+
+mod architecture;
+mod helpers;
+mod schema;
