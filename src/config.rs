@@ -174,10 +174,6 @@ impl Vars<'_> {
         self.errors.borrow_mut().push(ConfigError { variable, problem: problem.into() });
     }
 
-    fn secret(&self, name: &'static str) -> Option<SecretString> {
-        self.get(name).map(SecretString::from)
-    }
-
     fn text(&self, name: &'static str, default: &str) -> String {
         let value = self.get(name).unwrap_or_else(|| default.to_owned());
         if value.len() > 200 || value.chars().any(char::is_control) {
@@ -306,16 +302,27 @@ pub fn local_url(at: SocketAddr) -> Url {
 }
 
 fn read_database(vars: &Vars<'_>, mode: Mode) -> DatabaseConfig {
-    let url =
-        vars.url("DATABASE_URL", &["postgres", "postgresql"]).map(|url| SecretString::from(url.to_string()));
-    if mode != Mode::Demo && vars.get("DATABASE_URL").is_none() {
+    let url = vars.get("DATABASE_URL");
+    // Kept as written: a socket directory in ?host= or a percent sign in a password must arrive unchanged.
+    let understood = |url: &String| {
+        (url.starts_with("postgres://") || url.starts_with("postgresql://"))
+            && url.parse::<sqlx::postgres::PgConnectOptions>().is_ok()
+    };
+    if url.as_ref().is_some_and(|url| !understood(url)) {
+        vars.wrong("DATABASE_URL", "must be postgres://user:password@host/database");
+    }
+    if mode != Mode::Demo && url.is_none() {
         vars.wrong("DATABASE_URL", "is missing: the PostgreSQL of this site");
     }
     let max_connections = vars.parsed("DATABASE_MAX_CONNECTIONS", 10, "a number from 2 to 1000");
     if !(2..=1000).contains(&max_connections) {
         vars.wrong("DATABASE_MAX_CONNECTIONS", "must be a number from 2 to 1000");
     }
-    DatabaseConfig { url, max_connections, bin_dir: vars.get("PG_BIN_DIR").map(PathBuf::from) }
+    DatabaseConfig {
+        url: url.map(SecretString::from),
+        max_connections,
+        bin_dir: vars.get("PG_BIN_DIR").map(PathBuf::from),
+    }
 }
 
 fn read_stripe(vars: &Vars<'_>, mode: Mode) -> Option<StripeConfig> {
@@ -387,7 +394,7 @@ fn read_mail(vars: &Vars<'_>, mode: Mode) -> MailConfig {
     if !from.contains('@') || from.chars().any(char::is_control) {
         vars.wrong("MAIL_FROM", "must be an address, such as Jetbridge <bookings@example.com>");
     }
-    MailConfig { smtp_url: smtp.map(|url| SecretString::from(url.to_string())), from }
+    MailConfig { smtp_url: smtp.map(|url| SecretString::from(String::from(url))), from }
 }
 
 fn requires_tls(url: &Url) -> bool {

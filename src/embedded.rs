@@ -1,1 +1,0 @@
-//! A private PostgreSQL for demo mode and for tests.
