@@ -1,0 +1,328 @@
+//! From what a person types to a place.
+
+use std::collections::HashMap;
+
+use super::{Airports, City, Place};
+use crate::itinerary::{Airport, PlaceCode};
+
+/// Longer input than any place's label is not a place.
+const LONGEST: usize = 120;
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Suggestion {
+    pub code: PlaceCode,
+    /// "Lisbon LIS", "London, all airports LON".
+    pub label: String,
+    /// Airport's name and country.
+    pub detail: String,
+}
+
+/// What typed text means.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Resolved {
+    One(PlaceCode),
+    /// Best first.
+    Many(Vec<Suggestion>),
+    None,
+}
+
+/// One place as the search sees it; all text folded.
+pub(super) struct Entry {
+    code: PlaceCode,
+    city: String,
+    /// " lis lisbon portugal humberto delgado": each word after a space, so that " lis" finds the start of a word.
+    words: String,
+    /// Airport size, one more for a whole city.
+    weight: u8,
+}
+
+pub(super) fn index(
+    airports: &[Airport],
+    sizes: &[u8],
+    cities: &[City],
+    countries: &HashMap<&'static str, &'static str>,
+) -> Vec<Entry> {
+    let country = |code: &str| fold(countries.get(code).copied().unwrap_or(code));
+    let of_cities = cities.iter().map(|city| {
+        let name = fold(city.name);
+        let words = format!(" {} {name} {} all airports", fold(city.code.as_str()), country(&city.country));
+        Entry { code: city.code, city: name, words, weight: 7 }
+    });
+    // An airport whose code is also its city's is found through the city.
+    let of_airports =
+        airports.iter().zip(sizes).filter(|(airport, _)| cities.iter().all(|c| c.code != airport.code)).map(
+            |(airport, size)| {
+                let city = fold(&airport.city);
+                let words = format!(
+                    " {} {city} {} {}",
+                    fold(airport.code.as_str()),
+                    country(&airport.country),
+                    fold(&airport.name)
+                );
+                Entry { code: airport.code, city, words, weight: *size }
+            },
+        );
+    of_cities.chain(of_airports).collect()
+}
+
+impl Airports {
+    /// Code first, then city, then name; accents and case do not matter.
+    pub fn suggest(&self, typed: &str, limit: usize) -> Vec<Suggestion> {
+        let Some(typed) = folded(typed) else { return Vec::new() };
+        self.ranked(&typed, limit).into_iter().map(|entry| self.suggestion(entry)).collect()
+    }
+
+    /// One place if the text leaves no doubt, otherwise the choice.
+    pub fn resolve(&self, typed: &str) -> Resolved {
+        let Some(text) = folded(typed) else { return Resolved::None };
+        if let Some(place) = self.by_typed_code(typed.trim(), &text) {
+            return Resolved::One(place);
+        }
+        if let Some((_, code)) = self.other_names.iter().find(|(name, _)| *name == text) {
+            return Resolved::One(*code);
+        }
+        let found = self.ranked(&text, 8);
+        let exact: Vec<&Entry> = found.iter().copied().filter(|entry| entry.city == text).collect();
+        let choice = if exact.is_empty() { &found } else { &exact };
+        match choice.as_slice() {
+            [] => Resolved::None,
+            [only] => Resolved::One(only.code),
+            // "london" is not the one in Ontario, and "dubai" not its second airport.
+            [best, second, ..] if !exact.is_empty() && best.weight >= second.weight + 2 => {
+                Resolved::One(best.code)
+            }
+            [best, rest @ ..] if !exact.is_empty() && self.is_city_of(best.code, rest) => {
+                Resolved::One(best.code)
+            }
+            many => Resolved::Many(many.iter().map(|entry| self.suggestion(entry)).collect()),
+        }
+    }
+
+    fn is_city_of(&self, code: PlaceCode, others: &[&Entry]) -> bool {
+        match self.place(code) {
+            Some(Place::City(city)) => {
+                others.iter().all(|entry| city.airports.contains(&entry.code) || entry.weight < 4)
+            }
+            _ => false,
+        }
+    }
+
+    /// "LIS", or a last word that is a code which the other words agree with: "Lisbon LIS", "new york jfk".
+    fn by_typed_code(&self, typed: &str, text: &str) -> Option<PlaceCode> {
+        let (rest, last) = text.rsplit_once(' ').unwrap_or(("", text));
+        let code: PlaceCode = last.parse().ok()?;
+        let entry = self.index.iter().find(|entry| entry.code == code)?;
+        if rest.is_empty() {
+            // "goa" is a city and Genoa's code: only capitals mean the code then.
+            let city_too =
+                self.index.iter().any(|other| other.code != code && other.city == text && other.weight >= 4);
+            let shouted = typed.bytes().all(|byte| byte.is_ascii_uppercase());
+            return (shouted || !city_too).then_some(code);
+        }
+        has_all(entry, rest).then_some(code)
+    }
+
+    fn ranked(&self, text: &str, limit: usize) -> Vec<&Entry> {
+        let other = self.other_names.iter().filter(|(name, _)| name.starts_with(text)).map(|(_, code)| *code);
+        let other: Vec<PlaceCode> = other.collect();
+        let mut found: Vec<(u8, &Entry)> = self
+            .index
+            .iter()
+            .filter_map(|entry| {
+                let rank = if entry.words[1..4] == *text {
+                    0
+                } else if entry.city == text {
+                    1
+                } else if entry.city.starts_with(text) || other.contains(&entry.code) {
+                    2
+                } else if has_all(entry, text) {
+                    3
+                } else {
+                    return None;
+                };
+                Some((rank, entry))
+            })
+            .collect();
+        found.sort_by_key(|(rank, entry)| (*rank, std::cmp::Reverse(entry.weight), entry.code));
+        found.into_iter().take(limit).map(|(_, entry)| entry).collect()
+    }
+
+    fn suggestion(&self, entry: &Entry) -> Suggestion {
+        let (label, detail) = match self.place(entry.code) {
+            Some(place @ Place::Airport(airport)) => {
+                (place.label(), format!("{}, {}", airport.name, self.country(&airport.country)))
+            }
+            Some(place @ Place::City(city)) => {
+                let codes: Vec<&str> = city.airports.iter().map(PlaceCode::as_str).collect();
+                (place.label(), format!("{}, {}", codes.join(", "), self.country(&city.country)))
+            }
+            None => (entry.code.to_string(), String::new()),
+        };
+        Suggestion { code: entry.code, label, detail }
+    }
+}
+
+/// Each word typed starts a word of the place.
+fn has_all(entry: &Entry, text: &str) -> bool {
+    let mut sought = String::with_capacity(16);
+    text.split(' ').all(|word| {
+        sought.clear();
+        sought.push(' ');
+        sought.push_str(word);
+        entry.words.contains(&sought)
+    })
+}
+
+fn folded(typed: &str) -> Option<String> {
+    if typed.len() > LONGEST {
+        return None;
+    }
+    let text = fold(typed);
+    (!text.is_empty()).then_some(text)
+}
+
+/// Lower case, accents off, everything that is neither letter nor digit a single space. Letters of other scripts stay
+/// and match nothing.
+fn fold(text: &str) -> String {
+    let mut plain = String::with_capacity(text.len());
+    for letter in text.chars().flat_map(char::to_lowercase) {
+        if letter.is_ascii_alphanumeric() {
+            plain.push(letter);
+        } else if let Some(base) = base_letters(letter) {
+            plain.push_str(base);
+        } else if letter.is_alphanumeric() {
+            plain.push(letter);
+        } else if is_silent(letter) {
+            // "Xi'an" is typed "xian", and a combining accent belongs to the letter before it.
+        } else if !plain.ends_with(' ') {
+            plain.push(' ');
+        }
+    }
+    plain.trim().to_owned()
+}
+
+fn is_silent(letter: char) -> bool {
+    matches!(letter, '\'' | '’' | '‘' | 'ʻ' | '`' | '.' | '\u{300}'..='\u{36f}')
+}
+
+fn base_letters(letter: char) -> Option<&'static str> {
+    Some(match letter {
+        'à'..='å' | 'ā' | 'ă' | 'ą' | 'ǎ' | 'ạ'..='ặ' => "a",
+        'æ' => "ae",
+        'ç' | 'ć' | 'ĉ' | 'ċ' | 'č' => "c",
+        'ď' | 'đ' | 'ð' => "d",
+        'è'..='ë' | 'ē' | 'ĕ' | 'ė' | 'ę' | 'ě' | 'ẹ'..='ệ' | 'ə' => "e",
+        'ĝ' | 'ğ' | 'ġ' | 'ģ' => "g",
+        'ĥ' | 'ħ' => "h",
+        'ì'..='ï' | 'ĩ' | 'ī' | 'ĭ' | 'į' | 'ı' | 'ỉ' | 'ị' => "i",
+        'ĵ' => "j",
+        'ķ' => "k",
+        'ĺ' | 'ļ' | 'ľ' | 'ł' => "l",
+        'ñ' | 'ń' | 'ņ' | 'ň' => "n",
+        'ò'..='ö' | 'ø' | 'ō' | 'ŏ' | 'ő' | 'ơ' | 'ọ'..='ợ' => "o",
+        'œ' => "oe",
+        'ŕ' | 'ŗ' | 'ř' => "r",
+        'ś' | 'ŝ' | 'ş' | 'š' | 'ș' => "s",
+        'ß' => "ss",
+        'ţ' | 'ť' | 'ŧ' | 'ț' => "t",
+        'þ' => "th",
+        'ù'..='ü' | 'ũ' | 'ū' | 'ŭ' | 'ů' | 'ű' | 'ų' | 'ư' | 'ụ'..='ự' => "u",
+        'ŵ' => "w",
+        'ý' | 'ÿ' | 'ŷ' | 'ỳ'..='ỹ' => "y",
+        'ź' | 'ż' | 'ž' => "z",
+        _ => return None,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn one(typed: &str) -> String {
+        match Airports::world().resolve(typed) {
+            Resolved::One(code) => code.to_string(),
+            other => format!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn what_people_type_finds_the_place_they_mean() {
+        let cases = [
+            ("lisbon", "LIS"),
+            ("LIS", "LIS"),
+            (" lis ", "LIS"),
+            ("Lisboa", "LIS"),
+            ("Lisbon LIS", "LIS"),
+            ("Lisbon (LIS)", "LIS"),
+            ("São Paulo", "SAO"),
+            ("sao paulo", "SAO"),
+            ("sa\u{303}o paulo", "SAO"),
+            ("SAO PAULO", "SAO"),
+            ("london", "LON"),
+            ("London, all airports LON", "LON"),
+            ("new york", "NYC"),
+            ("new york jfk", "JFK"),
+            ("heathrow", "LHR"),
+            ("dubai", "DXB"),
+            ("München", "MUC"),
+            ("shanghai", "SHA"),
+            ("SHA", "SHA"),
+            ("paris", "PAR"),
+            ("tokyo", "TYO"),
+            ("GOA", "GOA"),
+            ("xian", "XIY"),
+            ("lisbon, portugal", "LIS"),
+            ("kuala lumpur", "KUL"),
+        ];
+        for (typed, code) in cases {
+            assert_eq!(one(typed), code, "{typed:?}");
+        }
+    }
+
+    #[test]
+    fn a_name_that_several_cities_share_is_a_choice() {
+        for typed in ["san jose", "newcastle", "birmingham", "goa"] {
+            let Resolved::Many(choice) = Airports::world().resolve(typed) else {
+                panic!("{typed}: {}", one(typed))
+            };
+            assert!(choice.len() > 1, "{typed}");
+        }
+    }
+
+    #[test]
+    fn junk_is_no_place() {
+        let world = Airports::world();
+        let long = "a".repeat(10_000);
+        for typed in
+            ["", " ", "\0", "zzzzqqq", "🛫", "'; drop table --", "LISX QQ1", long.as_str(), "東京都庁"]
+        {
+            assert_eq!(world.resolve(typed), Resolved::None, "{typed:.20?}");
+            assert!(world.suggest(typed, 8).is_empty(), "{typed:.20?}");
+        }
+    }
+
+    #[test]
+    fn every_label_we_print_means_its_own_place_again() {
+        let world = Airports::world();
+        // Every label is slow without optimisation; a stride that shares no factor with the alphabet's habits is enough.
+        for entry in world.index.iter().step_by(7).chain(world.index.iter().take(40)) {
+            let label = world.suggestion(entry).label;
+            assert_eq!(world.resolve(&label), Resolved::One(entry.code), "{label}");
+        }
+    }
+
+    #[test]
+    fn suggestions_come_code_first_then_city_then_name() {
+        let codes = |typed: &str, limit: usize| -> Vec<String> {
+            Airports::world().suggest(typed, limit).into_iter().map(|found| found.code.to_string()).collect()
+        };
+        assert_eq!(codes("lis", 1), ["LIS"]);
+        assert_eq!(codes("lond", 2), ["LON", "LHR"]);
+        assert_eq!(codes("kennedy", 1), ["JFK"]);
+        assert_eq!(codes("london hea", 1), ["LHR"]);
+        assert_eq!(codes("a", 5).len(), 5);
+        let london = &Airports::world().suggest("london", 1)[0];
+        assert_eq!(london.label, "London, all airports LON");
+        assert_eq!(london.detail, "LHR, LGW, STN, LTN, LCY, SEN, United Kingdom");
+    }
+}
