@@ -1,1 +1,194 @@
-//! App state, the one route table, the layers.
+//! The whole application as one value: its pieces, its one route table, its layers, its server.
+
+use std::{future::Future, io, sync::Arc, time::Duration};
+
+use axum::{
+    Router,
+    extract::{FromRef, Request, State},
+    http::{HeaderMap, Method, StatusCode, header},
+    middleware::{self, Next},
+    response::{IntoResponse, Redirect, Response},
+    routing::get,
+};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tower_sessions::{
+    CachingSessionStore, Expiry, SessionManagerLayer,
+    cookie::{SameSite, time},
+};
+use tower_sessions_sqlx_store::PostgresStore;
+
+use crate::{
+    clock::Clock,
+    config::{Config, Mode},
+    db::Db,
+    error::AppError,
+    payments::Payments,
+    web::{assets, chrome::SiteSettings, frame, session_cache::SessionCache},
+};
+
+/// A session that nobody uses ends after this time.
+const SESSION_DAYS: i64 = 14;
+/// How long requests in flight may take to finish once we are told to stop.
+const GRACE: Duration = Duration::from_secs(20);
+
+/// What the application is made of. Tests put in a manual clock and the sandbox's addresses.
+pub struct Parts {
+    pub config: Config,
+    pub db: Db,
+    pub clock: Clock,
+    pub payments: Payments,
+    /// Where the payment page is: the only foreign address that our forms may lead to.
+    pub checkout_origin: String,
+}
+
+#[derive(Clone)]
+pub struct App {
+    config: Arc<Config>,
+    site: Arc<SiteSettings>,
+    db: Db,
+    clock: Clock,
+    payments: Payments,
+}
+
+/// Handlers take the piece that they need, never the whole.
+macro_rules! pieces {
+    ($($piece:ident: $kind:ty),+ $(,)?) => {$(
+        impl FromRef<App> for $kind {
+            fn from_ref(app: &App) -> Self {
+                app.$piece.clone()
+            }
+        }
+    )+};
+}
+
+pieces! {
+    config: Arc<Config>,
+    site: Arc<SiteSettings>,
+    db: Db,
+    clock: Clock,
+    payments: Payments,
+}
+
+impl App {
+    pub fn new(parts: Parts) -> Self {
+        let site = site_settings(&parts.config, parts.checkout_origin);
+        Self {
+            site: Arc::new(site),
+            config: Arc::new(parts.config),
+            db: parts.db,
+            clock: parts.clock,
+            payments: parts.payments,
+        }
+    }
+
+    /// Every address of the site.
+    fn routes() -> Router<Self> {
+        Router::new()
+            .route("/static/{file}", get(assets::serve))
+            .route("/healthz", get(healthz))
+            .route("/readyz", get(readyz))
+            .fallback(nothing_here)
+    }
+
+    pub fn router(self) -> Router {
+        let site = Arc::clone(&self.site);
+        let sessions = self.session_layer();
+        let router = frame::inside(Self::routes(), &site).layer(sessions);
+        frame::outside(router, &site)
+            .layer(middleware::from_fn_with_state(self.clone(), one_host))
+            .with_state(self)
+    }
+
+    /// Serves until `stop`, then lets the requests in flight finish.
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
+        let server =
+            axum::serve(listener, self.router()).with_graceful_shutdown(stop.clone().cancelled_owned());
+        let limit = async {
+            stop.cancelled().await;
+            tokio::time::sleep(GRACE).await;
+        };
+        tokio::select! {
+            result = server.into_future() => result,
+            () = limit => Ok(()),
+        }
+    }
+
+    fn session_layer(&self) -> SessionManagerLayer<CachingSessionStore<SessionCache, PostgresStore>> {
+        let store = CachingSessionStore::new(SessionCache::default(), self.db.session_store());
+        // The prefix makes the browser itself insist on https and on this host alone.
+        let name = if self.config.is_https() { "__Host-session" } else { "session" };
+        SessionManagerLayer::new(store)
+            .with_name(name)
+            .with_secure(self.config.is_https())
+            .with_http_only(true)
+            .with_same_site(SameSite::Lax)
+            .with_path("/")
+            .with_expiry(Expiry::OnInactivity(time::Duration::days(SESSION_DAYS)))
+    }
+}
+
+fn site_settings(config: &Config, checkout_origin: String) -> SiteSettings {
+    SiteSettings {
+        name: config.site.name.clone(),
+        legal_name: config.site.seller_name.clone(),
+        address: config.site.seller_address.clone(),
+        public_origin: config.link(""),
+        checkout_origins: vec![checkout_origin],
+        demo: config.mode.is_pretend(),
+        https: config.is_https(),
+        show_causes: config.mode == Mode::Demo,
+    }
+}
+
+/// The process answers. A restart would mend nothing that this does not notice.
+async fn healthz() -> &'static str {
+    "ok\n"
+}
+
+/// Requests can be served: the database answers and has this version's tables.
+async fn readyz(State(db): State<Db>) -> Response {
+    let ready = async {
+        db.ping().await?;
+        db.is_migrated().await
+    };
+    match ready.await {
+        Ok(true) => "ready\n".into_response(),
+        Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "not migrated\n").into_response(),
+        Err(error) => {
+            tracing::error!(%error, "the database does not answer");
+            (StatusCode::SERVICE_UNAVAILABLE, "no database\n").into_response()
+        }
+    }
+}
+
+async fn nothing_here() -> AppError {
+    AppError::NotFound
+}
+
+/// A demo is reached as localhost and as 127.0.0.1, but a cookie belongs to one of them: whoever comes by the other name
+/// is sent to the one that links and payment pages lead back to.
+async fn one_host(State(app): State<App>, headers: HeaderMap, request: Request, next: Next) -> Response {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()).unwrap_or_default();
+    let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
+    if app.config.mode == Mode::Demo && is_page && host.split(':').next() == Some("localhost") {
+        let base = &app.config.base_url;
+        let path = request.uri().path_and_query().map_or("/", |path| path.as_str());
+        if base.host_str() != Some("localhost") {
+            return Redirect::to(&app.config.link(path)).into_response();
+        }
+    }
+    next.run(request).await
+}
+
+/// Resolves at Ctrl-C and at SIGTERM.
+pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
+    Ok(async move {
+        tokio::select! {
+            _ = interrupt.recv() => {}
+            _ = terminate.recv() => {}
+        }
+    })
+}

@@ -63,7 +63,7 @@ fn usual_places(place: &Place) -> Vec<PathBuf> {
     dirs.extend(below("/usr/local/opt", "postgresql", "bin"));
     dirs.extend(below("/Applications/Postgres.app/Contents/Versions", "", "bin"));
     dirs.extend(std::env::var_os("PATH").iter().flat_map(std::env::split_paths));
-    dirs.extend(below(&place.downloads(), "", "bin"));
+    dirs.extend(below(place.downloads(), "", "bin"));
     dirs
 }
 

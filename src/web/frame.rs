@@ -9,9 +9,7 @@ use axum::{
     middleware::{self, Next},
     response::Response,
 };
-use tower_http::{
-    catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer,
-};
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
 use tower_sessions::Session;
 use tracing::Instrument;
 
@@ -102,9 +100,7 @@ pub fn inside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<Si
 
 /// The outer ring: around the session layer and everything else.
 pub fn outside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<SiteSettings>) -> Router<S> {
-    router
-        .layer(middleware::from_fn_with_state(Arc::clone(site), frame))
-        .layer(CompressionLayer::new())
+    router.layer(middleware::from_fn_with_state(Arc::clone(site), frame)).layer(CompressionLayer::new())
 }
 
 async fn render_inside(request: Request, next: Next) -> Response {

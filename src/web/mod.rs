@@ -12,3 +12,4 @@ pub mod frame;
 pub mod problem;
 pub mod security;
 pub mod session;
+pub mod session_cache;

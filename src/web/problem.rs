@@ -56,25 +56,37 @@ impl Problem {
             StatusCode::BAD_REQUEST => {
                 ("bad_request", "That request made no sense to us", "Part of it could not be read.")
             }
-            StatusCode::UNAUTHORIZED => ("unauthenticated", "Sign in first", "This is for people with an account."),
-            StatusCode::FORBIDDEN => {
-                ("forbidden", "This is not for your account", "You are signed in, but this page is for others.")
+            StatusCode::UNAUTHORIZED => {
+                ("unauthenticated", "Sign in first", "This is for people with an account.")
             }
+            StatusCode::FORBIDDEN => (
+                "forbidden",
+                "This is not for your account",
+                "You are signed in, but this page is for others.",
+            ),
             StatusCode::NOT_FOUND => (
                 "not_found",
                 "There is nothing at this address",
                 "It was mistyped, or it belongs to another account. Both look the same from here.",
             ),
-            StatusCode::METHOD_NOT_ALLOWED => {
-                ("method_not_allowed", "This address does not take that", "It was asked in a way it does not know.")
+            StatusCode::METHOD_NOT_ALLOWED => (
+                "method_not_allowed",
+                "This address does not take that",
+                "It was asked in a way it does not know.",
+            ),
+            StatusCode::PAYLOAD_TOO_LARGE => (
+                "too_large",
+                "That was too much at once",
+                "The form was larger than we read. Shorten it and send it again.",
+            ),
+            StatusCode::URI_TOO_LONG => {
+                ("uri_too_long", "That address is too long", "Search again from the first page.")
             }
-            StatusCode::PAYLOAD_TOO_LARGE => {
-                ("too_large", "That was too much at once", "The form was larger than we read. Shorten it and send it again.")
-            }
-            StatusCode::URI_TOO_LONG => ("uri_too_long", "That address is too long", "Search again from the first page."),
-            StatusCode::UNSUPPORTED_MEDIA_TYPE => {
-                ("unsupported_media_type", "We cannot read that kind of content", "Send it from the form on our page.")
-            }
+            StatusCode::UNSUPPORTED_MEDIA_TYPE => (
+                "unsupported_media_type",
+                "We cannot read that kind of content",
+                "Send it from the form on our page.",
+            ),
             StatusCode::UNPROCESSABLE_ENTITY => (
                 "unprocessable",
                 "Part of the form was missing or sent twice",
@@ -83,11 +95,19 @@ impl Problem {
             StatusCode::TOO_MANY_REQUESTS => {
                 ("too_many_requests", "Please wait a little", "There were too many requests from your side.")
             }
-            StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => {
-                ("unavailable", "This took too long", "Something we depend on did not answer in time. Try again in a minute.")
+            StatusCode::SERVICE_UNAVAILABLE | StatusCode::GATEWAY_TIMEOUT => (
+                "unavailable",
+                "This took too long",
+                "Something we depend on did not answer in time. Try again in a minute.",
+            ),
+            other if other.is_client_error() => {
+                ("refused", "That was refused", "The request could not be taken.")
             }
-            other if other.is_client_error() => ("refused", "That was refused", "The request could not be taken."),
-            _ => ("internal", "Something broke on our side", "It is not your fault. It has been written down and we will look."),
+            _ => (
+                "internal",
+                "Something broke on our side",
+                "It is not your fault. It has been written down and we will look.",
+            ),
         };
         Self::new(status, code, title, detail)
     }
@@ -187,7 +207,8 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
     let is_program = frame.path.starts_with("/api/") || security::is_webhook(&frame.path);
     let mut rendered = if is_program {
         as_json(frame, &problem)
-    } else if problem.status == StatusCode::UNAUTHORIZED && matches!(frame.method, Method::GET | Method::HEAD) {
+    } else if problem.status == StatusCode::UNAUTHORIZED && matches!(frame.method, Method::GET | Method::HEAD)
+    {
         to_login(frame)
     } else {
         as_page(frame, chrome, &problem)
@@ -235,7 +256,9 @@ fn as_json(frame: &Frame, problem: &Problem) -> Response {
     let errors: Vec<_> = problem
         .errors
         .iter()
-        .map(|(field, detail)| json!({ "pointer": format!("/{}", field.replace('.', "/")), "detail": detail }))
+        .map(
+            |(field, detail)| json!({ "pointer": format!("/{}", field.replace('.', "/")), "detail": detail }),
+        )
         .collect();
     let body = json!({
         "type": "about:blank",
@@ -292,7 +315,11 @@ fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
         request: frame.request.to_string(),
         money: money(frame, problem.status),
         next: what_next(frame, problem.status),
-        cause: problem.cause.as_deref().filter(|_| frame.site.show_causes && problem.status.is_server_error()).map(causes),
+        cause: problem
+            .cause
+            .as_deref()
+            .filter(|_| frame.site.show_causes && problem.status.is_server_error())
+            .map(causes),
     };
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     let body = page.render().unwrap_or_else(|error| {
@@ -389,7 +416,9 @@ mod tests {
     #[tokio::test]
     async fn every_error_page_says_whether_money_moved_and_what_to_do() {
         let statuses = [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 503];
-        for (status, path) in statuses.into_iter().flat_map(|status| [(status, "/x"), (status, "/bookings/K7WQ4M/pay")]) {
+        for (status, path) in
+            statuses.into_iter().flat_map(|status| [(status, "/x"), (status, "/bookings/K7WQ4M/pay")])
+        {
             let status = StatusCode::from_u16(status).unwrap();
             let mut frame = Frame::for_tests(path);
             frame.method = Method::POST;
@@ -423,7 +452,8 @@ mod tests {
 
         let form_again = (StatusCode::UNPROCESSABLE_ENTITY, axum::response::Html("<form>")).into_response();
         assert!(!needs_rendering(&form_again));
-        let probe = render(&Frame::for_tests("/readyz"), None, StatusCode::SERVICE_UNAVAILABLE.into_response());
+        let probe =
+            render(&Frame::for_tests("/readyz"), None, StatusCode::SERVICE_UNAVAILABLE.into_response());
         assert!(probe.headers().get(header::CONTENT_TYPE).is_none());
     }
 

@@ -18,9 +18,7 @@ type Refuse = fn(ProtectionError) -> Response<Body>;
 /// token. Webhooks come from elsewhere by nature and prove themselves by a signature.
 pub fn csrf(site: &SiteSettings) -> CsrfLayer<Refuse> {
     // Behind a proxy the Host may not be the public one. An origin that does not parse trusts nobody.
-    let layer = CsrfLayer::new()
-        .add_trusted_origin(&site.public_origin)
-        .unwrap_or_else(|_| CsrfLayer::new());
+    let layer = CsrfLayer::new().add_trusted_origin(&site.public_origin).unwrap_or_else(|_| CsrfLayer::new());
     layer
         .with_insecure_bypass(|_: &Method, uri: &Uri| is_webhook(uri.path()))
         .with_rejection_response(refuse_foreign as Refuse)
