@@ -1,9 +1,28 @@
 //! Typed pieces of HTML, drawn by maud after one stylesheet, `static/app.css`. A template calls them by path:
 //! `{{ crate::web::components::slice_line(slice) }}`. A component never writes a page and never asks for data.
 
+mod field;
+mod log;
+mod map;
+mod offer;
+mod part;
+mod slice;
+mod ticket;
+pub mod words;
+
 use std::fmt;
 
 use maud::Markup;
+
+pub use self::{
+    field::{Field, choice, date_field, error_summary, picks},
+    log::{LogEntry, log},
+    map::{route_map, world_map},
+    offer::{OfferCard, conditions_list, conditions_table, facts, fares, offer_card, price, price_table},
+    part::{Tone, badge, facts_list, money_lines, notice, pager, tile},
+    slice::{itinerary, itinerary_by_day, legs, slice_line},
+    ticket::{Ticket, qr, ticket},
+};
 
 /// Finished HTML. In a template it prints as it is, where a string would be escaped.
 #[derive(Clone, Debug, Default)]

@@ -1,0 +1,377 @@
+//! The offer: card, price, fares side by side, conditions in words.
+
+use maud::{Markup, html};
+
+use crate::{
+    itinerary::{Condition, Fare, Offer, PassengerKind, PassengerPrice},
+    money::{Money, MoneyError},
+    web::components::{Fragment, itinerary, words},
+};
+
+/// Code first, and always the word "total". Each note is a line of its own; the first should say what the total holds.
+pub fn price(money: Money, notes: &[&str]) -> Fragment {
+    html! {
+        p.price {
+            span.cur { (money.currency) } " " b { (money.amount()) } " "
+            small { @for (place, note) in notes.iter().enumerate() { @if place > 0 { br; } (note) } }
+        }
+    }
+    .into()
+}
+
+pub struct OfferCard<'a> {
+    pub offer: &'a Offer,
+    /// Unique on its page: the heading's id.
+    pub id: String,
+    pub href: String,
+    /// Why it stands where it stands: "Best balance".
+    pub reason: String,
+    pub why: String,
+    /// "seen 4 min ago".
+    pub seen: String,
+    /// The one filled button of the page.
+    pub leading: bool,
+}
+
+pub fn offer_card(card: &OfferCard<'_>) -> Fragment {
+    html! {
+        article.offer aria-labelledby=(card.id) {
+            div.offer-why {
+                h3 id=(card.id) { (card.reason) }
+                @if !card.why.is_empty() { p { (card.why) } }
+            }
+            div.offer-way {
+                (itinerary(&card.offer.slices))
+                (facts(card.offer))
+            }
+            div.offer-pay {
+                (price(card.offer.total, &["total, all taxes", &card.seen]))
+                a.btn.plain[!card.leading] href=(card.href) aria-describedby=(card.id) { "See fares" }
+            }
+        }
+    }
+    .into()
+}
+
+/// Five facts at most.
+pub fn facts(offer: &Offer) -> Fragment {
+    let conditions = &offer.fare.conditions;
+    html! {
+        dl.facts {
+            div { dt { "Fare" } dd { (offer.fare.brand) } }
+            div { dt { "Bags" } dd.has { (bags(&offer.fare)) } }
+            div { dt { "Change" } (fact(conditions.change)) }
+            div { dt { "Refund" } (fact(conditions.refund)) }
+            div { dt { "CO₂ each" } @match offer.co2_grams {
+                Some(grams) => { dd { (grams.div_ceil(1_000)) " kg" } }
+                None => { dd.unk { "unknown" } }
+            } }
+        }
+    }
+    .into()
+}
+
+fn fact(condition: Condition) -> Markup {
+    let (class, text) = match condition {
+        Condition::Free => ("has", "Free".to_owned()),
+        Condition::Fee(fee) => ("fee", words::round(fee)),
+        Condition::No => ("not", "No".to_owned()),
+        Condition::Unknown => ("unk", "Unknown".to_owned()),
+    };
+    html! { dd class=(class) { (text) } }
+}
+
+pub(super) fn bags(fare: &Fare) -> String {
+    match (fare.cabin_bag_kg, fare.checked_bags) {
+        (kg, 0) => format!("Cabin bag {kg}\u{a0}kg"),
+        (_, 1) => "Cabin bag and 23\u{a0}kg".to_owned(),
+        (_, bags) => format!("Cabin bag and {bags}\u{a0}×\u{a0}23\u{a0}kg"),
+    }
+}
+
+fn checked(fare: &Fare) -> (&'static str, String) {
+    match fare.checked_bags {
+        0 => ("not", "No checked bag".to_owned()),
+        bags => ("has", format!("{} 23\u{a0}kg", words::plural(usize::from(bags), "checked bag", "checked bags"))),
+    }
+}
+
+/// Fare families side by side: each block is one choice of the form's `offer`. The total beside the form holds one price
+/// for each fare (class `for-fare-N`); the stylesheet shows the chosen one.
+pub fn fares(offers: &[Offer], chosen: usize) -> Fragment {
+    let lowest = offers.iter().map(|offer| offer.total.minor).min().unwrap_or_default();
+    html! {
+        fieldset.fares {
+            legend.vh { "Choose a fare" }
+            @for (place, offer) in offers.iter().enumerate() {
+                div.fare {
+                    label for=(format!("fare-{place}")) {
+                        input type="radio" name="offer" value=(offer.id) id=(format!("fare-{place}")) checked[place == chosen];
+                        " " (offer.fare.brand)
+                    }
+                    p { b { (offer.total) } " total" br; span.muted.small { (above(offer.total, lowest)) } }
+                    (inclusions(&offer.fare))
+                }
+            }
+        }
+    }
+    .into()
+}
+
+fn above(total: Money, lowest: i64) -> String {
+    match total.minor.saturating_sub(lowest) {
+        0 => "lowest".to_owned(),
+        more => format!("{} more", Money::new(more, total.currency).amount()),
+    }
+}
+
+fn inclusions(fare: &Fare) -> Markup {
+    let (checked_class, checked_bags) = checked(fare);
+    let change = match fare.conditions.change {
+        Condition::Free => ("has", "Change free".to_owned()),
+        Condition::Fee(fee) => ("fee", format!("Change for {}", words::round(fee))),
+        Condition::No => ("not", "No change".to_owned()),
+        Condition::Unknown => ("unk", "Change unknown".to_owned()),
+    };
+    let refund = match fare.conditions.refund {
+        Condition::Free => ("has", "Refund in full".to_owned()),
+        Condition::Fee(fee) => ("fee", format!("Refund less {}", words::round(fee))),
+        Condition::No => ("not", "No refund".to_owned()),
+        Condition::Unknown => ("unk", "Refund unknown".to_owned()),
+    };
+    html! {
+        ul {
+            li.has { "Cabin bag " (fare.cabin_bag_kg) "\u{a0}kg" }
+            li class=(checked_class) { (checked_bags) }
+            li class=(change.0) { (change.1) }
+            li class=(refund.0) { (refund.1) }
+        }
+    }
+}
+
+/// What is possible and what it costs, as a table: yes, yes for a fee, no, unknown.
+pub fn conditions_table(fare: &Fare) -> Fragment {
+    let change = match fare.conditions.change {
+        Condition::Free => ("has", "Yes, free. A price difference is paid".to_owned()),
+        Condition::Fee(fee) => ("fee", format!("Yes, {} and any price difference", words::round(fee))),
+        Condition::No => ("not", "No".to_owned()),
+        Condition::Unknown => ("unk", "Unknown. Ask us first".to_owned()),
+    };
+    let refund = match fare.conditions.refund {
+        Condition::Free => ("has", "Yes, in full".to_owned()),
+        Condition::Fee(fee) => ("fee", format!("Yes, less {}", words::round(fee))),
+        Condition::No => ("not", "No".to_owned()),
+        Condition::Unknown => ("unk", "Unknown. Ask us first".to_owned()),
+    };
+    let (checked_class, checked_bags) = match fare.checked_bags {
+        0 => ("not", "No".to_owned()),
+        bags => ("has", format!("Yes, {bags} included")),
+    };
+    let rows = [
+        ("Change of date or time", change.0, change.1),
+        ("Refund", refund.0, refund.1),
+        ("Cabin bag", "has", format!("Yes, {}\u{a0}kg", fare.cabin_bag_kg)),
+        ("Checked bag 23\u{a0}kg", checked_class, checked_bags),
+    ];
+    html! {
+        table.lines {
+            caption.vh { "What is possible, and what it costs" }
+            thead { tr { th scope="col" { "What" } th scope="col" { "Before you leave" } } }
+            tbody { @for (what, class, words) in rows { tr { th scope="row" { (what) } td { span class=(class) { (words) } } } } }
+        }
+    }
+    .into()
+}
+
+/// The same in sentences, for the last look before paying.
+pub fn conditions_list(fare: &Fare) -> Fragment {
+    let change = match fare.conditions.change {
+        Condition::Free => ("has", "You may change until departure for any price difference.".to_owned()),
+        Condition::Fee(fee) => {
+            ("fee", format!("You may change until departure for {} and any price difference.", words::round(fee)))
+        }
+        Condition::No => ("not", "You cannot change the date or time.".to_owned()),
+        Condition::Unknown => ("unk", "Changes: the airline has not told us. Ask before you pay.".to_owned()),
+    };
+    let refund = match fare.conditions.refund {
+        Condition::Free => ("has", "If you cancel before departure you get the total back.".to_owned()),
+        Condition::Fee(fee) => {
+            ("fee", format!("If you cancel before departure you get the total back less {} each.", words::round(fee)))
+        }
+        Condition::No => ("not", "If you cancel there is no refund.".to_owned()),
+        Condition::Unknown => ("unk", "Refunds: the airline has not told us. Ask before you pay.".to_owned()),
+    };
+    let bags = match fare.checked_bags {
+        0 => format!("1 cabin bag of {}\u{a0}kg is included, and no checked bag.", fare.cabin_bag_kg),
+        bags => format!(
+            "1 cabin bag of {}\u{a0}kg and {} of 23\u{a0}kg are included.",
+            fare.cabin_bag_kg,
+            words::plural(usize::from(bags), "checked bag", "checked bags")
+        ),
+    };
+    html! {
+        ul.stack { li class=(change.0) { (change.1) } li class=(refund.0) { (refund.1) } li.has { (bags) } }
+    }
+    .into()
+}
+
+fn people(kind: PassengerKind, count: u8) -> String {
+    let (one, many) = match kind {
+        PassengerKind::Adult => ("adult", "adults"),
+        PassengerKind::Child => ("child", "children"),
+        PassengerKind::Infant => ("infant", "infants"),
+    };
+    words::plural(usize::from(count), one, many)
+}
+
+/// How the total is made up: each kind of passenger with fare and taxes, as charged for all of that kind.
+pub fn price_table(offer: &Offer) -> Result<Fragment, MoneyError> {
+    let mut groups = Vec::new();
+    for price in &offer.prices {
+        groups.push((people(price.kind, price.count), lines(price)?));
+    }
+    Ok(html! {
+        table.lines {
+            caption.vh { "How the total is made up" }
+            @for (place, (head, lines)) in groups.iter().enumerate() {
+                @if place == 0 {
+                    thead { tr { th scope="col" { (head) } th.num scope="col" { (offer.total.currency) } } }
+                }
+                tbody {
+                    @if place > 0 { tr.again { th colspan="2" scope="rowgroup" { (head) } } }
+                    @for (name, amount) in lines { tr { th scope="row" { (name) } td.num { (amount.amount()) } } }
+                }
+            }
+            tfoot { tr { th scope="row" { "Total" } td.num { (offer.total.amount()) } } }
+        }
+    }
+    .into())
+}
+
+fn lines(price: &PassengerPrice) -> Result<Vec<(String, Money)>, MoneyError> {
+    let count = i64::from(price.count);
+    let name = |what: &str, each: Money| match price.count {
+        1 => what.to_owned(),
+        count => format!("{what}, {count} × {}", each.amount()),
+    };
+    let mut lines = vec![(name("Fare", price.fare), price.fare.checked_mul(count)?)];
+    for tax in &price.taxes {
+        let what = format!("{} ({})", tax.name, tax.code);
+        lines.push((name(&what, tax.amount), tax.amount.checked_mul(count)?));
+    }
+    Ok(lines)
+}
+
+#[cfg(test)]
+pub mod samples {
+    use super::*;
+    use crate::{
+        itinerary::{Cabin, Conditions, OfferId, Party, Slice, Tax},
+        money::Currency,
+        web::components::slice::samples::direct,
+    };
+
+    pub fn eur(minor: i64) -> Money {
+        Money::new(minor, Currency::Eur)
+    }
+
+    /// Two adults and an infant on one direct slice, EUR 800.00 in all.
+    pub fn offer(id: &str, total: i64, slices: Vec<Slice>) -> Offer {
+        let price = |kind, count, fare, tax| PassengerPrice {
+            kind,
+            count,
+            fare: eur(fare),
+            taxes: vec![Tax { code: "PT".to_owned(), name: "Airport charge Lisbon".to_owned(), amount: eur(tax) }],
+        };
+        let at = "2026-11-22T12:00:00Z".parse().unwrap();
+        Offer {
+            id: OfferId(id.to_owned()),
+            slices,
+            party: Party::new(2, 0, 1).unwrap(),
+            cabin: Cabin::Economy,
+            fare: Fare {
+                brand: "Light".to_owned(),
+                cabin_bag_kg: 8,
+                checked_bags: 0,
+                conditions: Conditions { change: Condition::Fee(eur(9_000)), refund: Condition::No },
+            },
+            prices: vec![
+                price(PassengerKind::Adult, 2, 30_000, 5_000),
+                price(PassengerKind::Infant, 1, 8_000, 2_000),
+            ],
+            total: eur(total),
+            quoted_at: at,
+            expires_at: at + jiff::SignedDuration::from_mins(20),
+            co2_grams: None,
+        }
+    }
+
+    pub fn plain() -> Offer {
+        offer("o1", 80_000, vec![direct()])
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{samples::*, *};
+    use crate::web::components::slice::samples::overnight;
+
+    #[test]
+    fn a_price_has_its_currency_first_and_says_total() {
+        assert_eq!(
+            price(eur(112_600), &["total, all taxes", "seen 4 min ago"]).to_string(),
+            r#"<p class="price"><span class="cur">EUR</span> <b>1,126.00</b> <small>total, all taxes<br>seen 4 min ago</small></p>"#
+        );
+    }
+
+    #[test]
+    fn every_condition_has_a_word_and_unknown_is_written() {
+        let cases = [
+            (Condition::Free, r#"<dd class="has">Free</dd>"#),
+            (Condition::Fee(eur(9_000)), "<dd class=\"fee\">EUR\u{a0}90</dd>"),
+            (Condition::No, r#"<dd class="not">No</dd>"#),
+            (Condition::Unknown, r#"<dd class="unk">Unknown</dd>"#),
+        ];
+        for (condition, html) in cases {
+            assert_eq!(fact(condition).into_string(), html);
+        }
+        assert!(facts(&plain()).to_string().contains(r#"<dd class="unk">unknown</dd>"#));
+    }
+
+    #[test]
+    fn the_price_table_adds_up_to_the_total() {
+        let offer = plain();
+        let html = price_table(&offer).unwrap().to_string();
+        for text in ["2 adults", "Fare, 2 × 300.00", "600.00", "1 infant", "80.00", "800.00"] {
+            assert!(html.contains(text), "{text}: {html}");
+        }
+        assert_eq!(offer.sum_of_prices(offer.total.currency), Ok(offer.total));
+    }
+
+    #[test]
+    fn fares_show_the_difference_to_the_lowest_and_one_is_chosen() {
+        let offers = [plain(), offer("o2", 85_900, vec![overnight()])];
+        let html = fares(&offers, 1).to_string();
+        assert!(html.contains("lowest") && html.contains("59.00 more"));
+        assert!(html.contains(r#"value="o2" id="fare-1" checked"#), "{html}");
+        assert!(!html.contains(r#"id="fare-0" checked"#));
+    }
+
+    #[test]
+    fn a_card_escapes_what_the_supplier_calls_things() {
+        let mut offer = plain();
+        offer.fare.brand = "<img>".to_owned();
+        let card = OfferCard {
+            offer: &offer,
+            id: "o1".to_owned(),
+            href: "/offers/o1?a=\"".to_owned(),
+            reason: "Cheapest".to_owned(),
+            why: String::new(),
+            seen: "seen just now".to_owned(),
+            leading: true,
+        };
+        let html = offer_card(&card).to_string();
+        assert!(!html.contains("<img>") && html.contains("&lt;img&gt;"));
+        assert!(html.contains("href=\"/offers/o1?a=&quot;\""));
+    }
+}
