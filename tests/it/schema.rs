@@ -70,7 +70,7 @@ struct Schema {
 impl Schema {
     async fn with_cast() -> Self {
         let database = Database::fresh().await;
-        let mut login = database.connect().await;
+        let mut login = database.superuser().await;
         login.execute(CAST).await.expect("the cast");
         Self { database, login }
     }
@@ -109,7 +109,7 @@ impl Schema {
 #[tokio::test]
 async fn every_table_enables_and_forces_row_level_security() {
     let schema = Schema::with_cast().await;
-    let mut login = schema.database.connect().await;
+    let mut login = schema.database.superuser().await;
     let naked: Vec<String> = sqlx::query_scalar(
         "select c.oid::regclass::text from pg_class c
           where c.relkind in ('r', 'p') and c.relnamespace::regnamespace::text in ('public', 'auth', 'timetable')
@@ -126,7 +126,7 @@ async fn every_table_enables_and_forces_row_level_security() {
 #[tokio::test]
 async fn no_role_of_ours_bypasses_row_level_security_or_owns_a_table() {
     let schema = Schema::with_cast().await;
-    let mut login = schema.database.connect().await;
+    let mut login = schema.database.superuser().await;
     let strong: Vec<String> = sqlx::query_scalar(
         "select rolname::text from pg_roles where rolname like 'jetbridge\\_%' and (rolsuper or rolbypassrls or rolcanlogin or rolcreaterole)
          union all
@@ -375,7 +375,7 @@ async fn refunds_never_add_up_to_more_than_was_captured() {
 #[tokio::test]
 async fn two_refunds_at_once_queue_up_and_the_second_is_refused() {
     let schema = Schema::with_cast().await;
-    let (mut one, mut two) = (schema.database.connect().await, schema.database.connect().await);
+    let (mut one, mut two) = (schema.database.superuser().await, schema.database.superuser().await);
     let sql = format!(
         "insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason)
          values (gen_random_uuid(), '{HERS}', '{HERS}', 9900, 'EUR', 'test')"

@@ -1,0 +1,146 @@
+//! The real application on a port of its own, with a database of its own, a clock that tests move, and stand-ins for the
+//! outside world that can be told to fail.
+
+use std::{
+    cell::Cell,
+    sync::atomic::{AtomicU32, Ordering},
+};
+
+use jetbridge::{
+    app::{App, Parts},
+    clock::Clock,
+    config::Config,
+    db::Db,
+    payments::{Payments, StripeSettings},
+};
+use jiff::{SignedDuration, Timestamp};
+use secrecy::SecretString;
+use sqlx::{Connection, PgConnection};
+use tokio::net::TcpListener;
+use tokio_util::sync::CancellationToken;
+use tracing::subscriber::DefaultGuard;
+use url::Url;
+
+use super::{browser::Browser, cluster::Database, invariants, statements::Statements};
+
+/// A Monday morning in winter. Every test starts at this instant.
+pub const START: &str = "2026-11-23T09:00:00Z";
+
+pub struct TestApp {
+    pub clock: Clock,
+    pub db: Db,
+    pub config: Config,
+    /// What the pages asked of PostgreSQL. Shared by everything on this test's thread.
+    pub statements: Statements,
+    pub url: Url,
+    database: Option<Database>,
+    stop: CancellationToken,
+    finished: Cell<bool>,
+    _listening: DefaultGuard,
+}
+
+impl TestApp {
+    pub async fn start() -> Self {
+        crypto();
+        let (statements, listening) = Statements::listen();
+        let database = Database::fresh().await;
+        let clock = Clock::manual(START.parse().expect("an instant"));
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let address = listener.local_addr().expect("an address");
+        let url: Url = format!("http://{address}/").parse().expect("a URL");
+        let config =
+            Config::from_vars(|name| (name == "BASE_URL").then(|| url.to_string())).expect("a configuration");
+        let db = Db::connect(database.options(), 8).await.expect("a pool");
+        let stripe = StripeSettings {
+            secret_key: SecretString::from("sk_test_x"),
+            api_url: Some(url.clone()),
+            webhook_secrets: vec![SecretString::from("whsec_test")],
+        };
+        let payments = Payments::new(&stripe, clock.clone()).expect("a Stripe client");
+        let app = App::new(Parts {
+            config: config.clone(),
+            db: db.clone(),
+            clock: clock.clone(),
+            payments,
+            checkout_origin: url.origin().ascii_serialization(),
+        });
+        let stop = CancellationToken::new();
+        tokio::spawn(app.serve(listener, stop.clone()));
+        Self {
+            clock,
+            db,
+            config,
+            statements,
+            url,
+            database: Some(database),
+            stop,
+            finished: Cell::new(false),
+            _listening: listening,
+        }
+    }
+
+    /// Somebody new, not signed in.
+    pub fn guest(&self) -> Browser {
+        Browser::new(&self.url)
+    }
+
+    /// Shorthand for what a guest sees.
+    pub async fn get(&self, path: &str) -> super::page::Page {
+        self.guest().get(path).await
+    }
+
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    pub async fn advance(&self, by: SignedDuration) {
+        self.clock.advance(by);
+    }
+
+    /// As superuser, whom no policy stops: for setting a scene and for seeing what really is there.
+    pub async fn sql(&self) -> PgConnection {
+        self.database.as_ref().expect("not finished").superuser().await
+    }
+
+    /// How many rows the query finds.
+    pub async fn count(&self, from: &str) -> i64 {
+        let mut sql = self.sql().await;
+        let query = format!("select count(*) from {from}");
+        let count = sqlx::query_scalar(&query).fetch_one(&mut sql).await;
+        sql.close().await.expect("closes");
+        count.unwrap_or_else(|error| panic!("{query}: {error}"))
+    }
+
+    /// The end of every test: nothing is left to do, and every invariant holds.
+    pub async fn finish(mut self) {
+        self.finished.set(true);
+        let mut sql = self.sql().await;
+        let broken = invariants::broken(&mut sql, self.now()).await;
+        sql.close().await.expect("closes");
+        assert!(broken.is_empty(), "invariants are broken: {broken:#?}");
+        self.stop.cancel();
+        self.db.close().await;
+        self.database.take().expect("only once").drop().await;
+    }
+}
+
+impl Drop for TestApp {
+    fn drop(&mut self) {
+        self.stop.cancel();
+        assert!(
+            self.finished.get() || std::thread::panicking(),
+            "end the test with app.finish().await: it checks the invariants and that no job is left"
+        );
+    }
+}
+
+/// An e-mail address that nobody else in this test process uses.
+pub fn fresh_email(name: &str) -> String {
+    static NEXT: AtomicU32 = AtomicU32::new(1);
+    format!("{name}{}@example.com", NEXT.fetch_add(1, Ordering::Relaxed))
+}
+
+fn crypto() {
+    // Once per process; the second time is no error.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+}
