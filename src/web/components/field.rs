@@ -115,7 +115,13 @@ fn message(name: &str, error: Option<&str>) -> Markup {
 }
 
 /// A list to choose one from. Options are (value, words).
-pub fn choice(name: &str, label: &str, options: &[(&str, &str)], chosen: &str, errors: &FieldErrors) -> Fragment {
+pub fn choice(
+    name: &str,
+    label: &str,
+    options: &[(&str, &str)],
+    chosen: &str,
+    errors: &FieldErrors,
+) -> Fragment {
     let error = errors.get(name);
     html! {
         div.field {
@@ -130,7 +136,13 @@ pub fn choice(name: &str, label: &str, options: &[(&str, &str)], chosen: &str, e
 }
 
 /// A few choices side by side. The first carries the name as its id, for the summary's link.
-pub fn picks(name: &str, legend: &str, options: &[(&str, &str)], chosen: &str, errors: &FieldErrors) -> Fragment {
+pub fn picks(
+    name: &str,
+    legend: &str,
+    options: &[(&str, &str)],
+    chosen: &str,
+    errors: &FieldErrors,
+) -> Fragment {
     let error = errors.get(name);
     html! {
         fieldset.field aria-describedby=[described_by(name, false, error.is_some())] {
@@ -151,7 +163,13 @@ pub fn picks(name: &str, legend: &str, options: &[(&str, &str)], chosen: &str, e
 
 /// A date in three fields, sent as `<name>-day`, `<name>-month`, `<name>-year`. `section` is the autocomplete section
 /// ("section-p1 bday"), or empty for none.
-pub fn date_field(name: &str, legend: &str, parts: [&str; 3], section: &str, errors: &FieldErrors) -> Fragment {
+pub fn date_field(
+    name: &str,
+    legend: &str,
+    parts: [&str; 3],
+    section: &str,
+    errors: &FieldErrors,
+) -> Fragment {
     let error = errors.get(name);
     let described = described_by(name, true, error.is_some());
     let inputs = [("Day", "day", 2), ("Month", "month", 2), ("Year", "year", 4)];

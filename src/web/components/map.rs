@@ -201,8 +201,12 @@ fn label(view: &View, stops: &[Stop], taken: &[(f64, f64)], stop: &Stop) -> (f64
         (HALF.0..=view.width - HALF.0).contains(&x) && (HALF.1..=view.height - HALF.1).contains(&y)
     };
     let clear = |(x, y): (f64, f64)| {
-        stops.iter().all(|other| (other.at.0 - x).abs() > HALF.0 + 7.0 || (other.at.1 - y).abs() > HALF.1 + 7.0)
-            && taken.iter().all(|other| (other.0 - x).abs() > 2.0 * HALF.0 || (other.1 - y).abs() > 2.0 * HALF.1)
+        stops
+            .iter()
+            .all(|other| (other.at.0 - x).abs() > HALF.0 + 7.0 || (other.at.1 - y).abs() > HALF.1 + 7.0)
+            && taken
+                .iter()
+                .all(|other| (other.0 - x).abs() > 2.0 * HALF.0 || (other.1 - y).abs() > 2.0 * HALF.1)
     };
     places.into_iter().find(|place| inside(*place) && clear(*place)).unwrap_or(places[0])
 }
@@ -227,8 +231,10 @@ pub fn route_map(slices: &[Slice]) -> Fragment {
     }
     let view = View::around(&arcs.concat(), 640.0);
     let dots = Dots::new(&view, &AIRPORTS, 10.6);
-    let stops: Vec<Stop> =
-        known.iter().map(|(airport, point)| Stop { code: airport.code.to_string(), at: view.place(*point) }).collect();
+    let stops: Vec<Stop> = known
+        .iter()
+        .map(|(airport, point)| Stop { code: airport.code.to_string(), at: view.place(*point) })
+        .collect();
     let mut labels = Vec::new();
     for stop in &stops {
         labels.push(label(&view, &stops, &labels, stop));
@@ -323,7 +329,9 @@ mod tests {
     fn opposite_and_equal_points_draw_finite_lines() {
         let here = Point { lat: 10.0, lon: 20.0 };
         for to in [here, Point { lat: -10.0, lon: -160.0 }] {
-            assert!(great_circle(here, to).iter().all(|point| point.lat.is_finite() && point.lon.is_finite()));
+            assert!(
+                great_circle(here, to).iter().all(|point| point.lat.is_finite() && point.lon.is_finite())
+            );
         }
     }
 

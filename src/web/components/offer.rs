@@ -92,7 +92,9 @@ pub(super) fn bags(fare: &Fare) -> String {
 fn checked(fare: &Fare) -> (&'static str, String) {
     match fare.checked_bags {
         0 => ("not", "No checked bag".to_owned()),
-        bags => ("has", format!("{} 23\u{a0}kg", words::plural(usize::from(bags), "checked bag", "checked bags"))),
+        bags => {
+            ("has", format!("{} 23\u{a0}kg", words::plural(usize::from(bags), "checked bag", "checked bags")))
+        }
     }
 }
 
@@ -187,17 +189,19 @@ pub fn conditions_table(fare: &Fare) -> Fragment {
 pub fn conditions_list(fare: &Fare) -> Fragment {
     let change = match fare.conditions.change {
         Condition::Free => ("has", "You may change until departure for any price difference.".to_owned()),
-        Condition::Fee(fee) => {
-            ("fee", format!("You may change until departure for {} and any price difference.", words::round(fee)))
-        }
+        Condition::Fee(fee) => (
+            "fee",
+            format!("You may change until departure for {} and any price difference.", words::round(fee)),
+        ),
         Condition::No => ("not", "You cannot change the date or time.".to_owned()),
         Condition::Unknown => ("unk", "Changes: the airline has not told us. Ask before you pay.".to_owned()),
     };
     let refund = match fare.conditions.refund {
         Condition::Free => ("has", "If you cancel before departure you get the total back.".to_owned()),
-        Condition::Fee(fee) => {
-            ("fee", format!("If you cancel before departure you get the total back less {} each.", words::round(fee)))
-        }
+        Condition::Fee(fee) => (
+            "fee",
+            format!("If you cancel before departure you get the total back less {} each.", words::round(fee)),
+        ),
         Condition::No => ("not", "If you cancel there is no refund.".to_owned()),
         Condition::Unknown => ("unk", "Refunds: the airline has not told us. Ask before you pay.".to_owned()),
     };
@@ -281,7 +285,11 @@ pub mod samples {
             kind,
             count,
             fare: eur(fare),
-            taxes: vec![Tax { code: "PT".to_owned(), name: "Airport charge Lisbon".to_owned(), amount: eur(tax) }],
+            taxes: vec![Tax {
+                code: "PT".to_owned(),
+                name: "Airport charge Lisbon".to_owned(),
+                amount: eur(tax),
+            }],
         };
         let at = "2026-11-22T12:00:00Z".parse().unwrap();
         Offer {

@@ -40,7 +40,8 @@ pub fn badge(tone: Tone, word: &str) -> Fragment {
 
 /// Decoration: the airline's name always stands beside it. The hue comes from the code and never changes.
 pub fn tile(carrier: &Carrier) -> Fragment {
-    let hash = carrier.code.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
+    let hash =
+        carrier.code.bytes().fold(0_u32, |hash, byte| hash.wrapping_mul(31).wrapping_add(u32::from(byte)));
     let hue = format!("tile h{}", hash % 8);
     html! { span class=(hue) aria-hidden="true" { (carrier.code) } }.into()
 }

@@ -65,7 +65,10 @@ mod tests {
     fn the_code_covers_exactly_the_dark_modules() {
         let svg = qr("K7WQ4M", "code").to_string();
         let code = QRBuilder::new("K7WQ4M").build().unwrap();
-        let dark = (0..code.size).flat_map(|row| code[row][..code.size].iter()).filter(|module| module.value()).count();
+        let dark = (0..code.size)
+            .flat_map(|row| code[row][..code.size].iter())
+            .filter(|module| module.value())
+            .count();
         let drawn: usize = svg
             .split("v1h-")
             .skip(1)
