@@ -8,7 +8,7 @@ use axum::{
     http::{HeaderMap, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
-    routing::get,
+    routing::{get, post},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -19,6 +19,7 @@ use tower_sessions::{
 use tower_sessions_sqlx_store::PostgresStore;
 
 use crate::{
+    accounts::{self, Passwords, Tries},
     clock::Clock,
     config::{Config, Mode},
     db::Db,
@@ -49,6 +50,8 @@ pub struct App {
     db: Db,
     clock: Clock,
     payments: Payments,
+    passwords: Passwords,
+    tries: Tries,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -68,23 +71,31 @@ pieces! {
     db: Db,
     clock: Clock,
     payments: Payments,
+    passwords: Passwords,
+    tries: Tries,
 }
 
 impl App {
-    pub fn new(parts: Parts) -> Self {
+    pub fn new(parts: Parts) -> Result<Self, AppError> {
         let site = site_settings(&parts.config, parts.checkout_origin);
-        Self {
+        Ok(Self {
             site: Arc::new(site),
             config: Arc::new(parts.config),
             db: parts.db,
             clock: parts.clock,
             payments: parts.payments,
-        }
+            passwords: Passwords::new()?,
+            tries: Tries::default(),
+        })
     }
 
     /// Every address of the site.
     fn routes() -> Router<Self> {
         Router::new()
+            .route("/signup", get(accounts::pages::signup).post(accounts::pages::sign_up))
+            .route("/login", get(accounts::pages::login).post(accounts::pages::log_in))
+            .route("/logout", post(accounts::pages::log_out))
+            .route("/account", get(accounts::pages::account))
             .route("/static/{file}", get(assets::serve))
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))

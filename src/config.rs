@@ -454,6 +454,8 @@ fn read_log_format(vars: &Vars<'_>, mode: Mode) -> LogFormat {
 mod tests {
     use super::*;
 
+    type Pairs = &'static [(&'static str, &'static str)];
+
     const PRODUCTION: [(&str, &str); 7] = [
         ("JETBRIDGE_MODE", "production"),
         ("BASE_URL", "https://fly.example.com"),
@@ -513,7 +515,7 @@ mod tests {
     #[test]
     fn production_refuses_whatever_is_missing_or_pretend() {
         let full = [&PRODUCTION[..], &SELLER[..]].concat();
-        let cases: [(&[(&str, &str)], &[&str]); 12] = [
+        let cases: [(Pairs, &[&str]); 12] = [
             (&[], &["SUPPLIER"]),
             (&[("SUPPLIER", "timetable")], &["SUPPLIER"]),
             (&[("SUPPLIER", "duffel")], &["SUPPLIER"]),

@@ -1,1 +1,100 @@
-//! Feature: accounts.
+//! Accounts: who may sign in. Whether an address has an account is told to nobody who cannot sign in to it: a failed
+//! sign-in and every sign-up answer with the same words, status and work, whatever the address.
+
+pub mod pages;
+pub mod password;
+mod store;
+mod tries;
+
+use secrecy::SecretString;
+
+pub use self::{password::Passwords, tries::Tries};
+use crate::{
+    clock::Clock,
+    db::{Db, Guest, System, Traveller},
+    error::{AppError, FieldErrors},
+    ids::UserId,
+};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Account {
+    pub user: UserId,
+    pub email: String,
+    /// As its database word.
+    pub staff: Option<String>,
+}
+
+/// Checked by [`NewAccount::check`]; the password's strength by [`sign_up`], which has the time for it.
+#[derive(Clone, Debug)]
+pub struct NewAccount {
+    pub name: String,
+    pub email: String,
+    pub password: SecretString,
+}
+
+/// Makes an account if the address has none. The caller cannot tell: who chose the password learns it by signing in.
+/// Without a proof that the address is theirs (a mail with a link) no other answer would be both honest and discreet.
+pub async fn sign_up(db: &Db, passwords: &Passwords, new: NewAccount) -> Result<(), AppError> {
+    let about = vec![new.name.clone(), new.email.clone()];
+    let hash = match passwords.hash_if_strong(new.password, about).await? {
+        Ok(hash) => hash,
+        Err(advice) => return Err(AppError::Invalid(FieldErrors::one("password", advice))),
+    };
+    let mut tx = db.begin(Guest).await?;
+    let made = store::sign_up(&mut tx, UserId::new(), &new.email, &hash, &new.name).await?;
+    tx.commit().await?;
+    tracing::info!(made, "sign-up");
+    Ok(())
+}
+
+/// `None`: no such address, or another password.
+pub async fn sign_in(
+    db: &Db,
+    clock: &Clock,
+    passwords: &Passwords,
+    tries: &Tries,
+    email: &str,
+    password: SecretString,
+) -> Result<Option<Account>, AppError> {
+    tries.begin(email, clock.now())?;
+    let mut tx = db.begin(Guest).await?;
+    let login = store::find_login(&mut tx, email).await?;
+    drop(tx);
+    // Without an account there is a hash to check all the same, so that time tells nothing.
+    let hash = login.as_ref().map(|login| login.password_hash.clone());
+    let fits = passwords.verify(password, hash).await?;
+    let account = login.filter(|_| fits).map(|login| Account {
+        user: login.user,
+        email: email.to_owned(),
+        staff: login.staff_role,
+    });
+    if account.is_some() {
+        tries.forget(email);
+    }
+    tracing::info!(fits = account.is_some(), "sign-in");
+    Ok(account)
+}
+
+/// Makes a member of the agency, or gives an existing account this role and password. For the command line only: it
+/// trusts its caller.
+pub async fn make_staff(
+    db: &Db,
+    passwords: &Passwords,
+    email: &str,
+    password: SecretString,
+    role: &str,
+) -> Result<(), AppError> {
+    let hash = match passwords.hash_if_strong(password, vec![email.to_owned()]).await? {
+        Ok(hash) => hash,
+        Err(advice) => return Err(AppError::Invalid(FieldErrors::one("password", advice))),
+    };
+    let mut tx = db.begin(System).await?;
+    store::make_staff(&mut tx, UserId::new(), email, &hash, role).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+pub async fn name_of(db: &Db, user: UserId) -> Result<String, AppError> {
+    let mut tx = db.begin(Traveller(user)).await?;
+    store::name_of(&mut tx).await
+}

@@ -23,4 +23,11 @@ impl SessionUser {
             .await
             .map_err(|error| AppError::broken(format!("session cannot be read: {error}")))
     }
+
+    pub async fn write(&self, session: &Session) -> Result<(), AppError> {
+        session
+            .insert(SESSION_USER, self)
+            .await
+            .map_err(|error| AppError::broken(format!("session cannot be written: {error}")))
+    }
 }

@@ -63,7 +63,8 @@ impl TestApp {
             clock: clock.clone(),
             payments,
             checkout_origin: url.origin().ascii_serialization(),
-        });
+        })
+        .expect("an app");
         let stop = CancellationToken::new();
         tokio::spawn(app.serve(listener, stop.clone()));
         Self {

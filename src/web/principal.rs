@@ -1,0 +1,139 @@
+//! Who asks, as extractors. A handler that takes one of these cannot be reached by anybody else.
+
+use std::{fmt, str::FromStr};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::request::Parts,
+};
+use tower_sessions::Session;
+
+use crate::{
+    db::{Db, System},
+    error::AppError,
+    ids::UserId,
+    web::session::SessionUser,
+};
+
+/// What a member of the agency may do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum StaffRole {
+    /// Looks, and changes nothing.
+    Viewer,
+    Agent,
+    Finance,
+    Owner,
+}
+
+impl StaffRole {
+    pub const ALL: [Self; 4] = [Self::Viewer, Self::Agent, Self::Finance, Self::Owner];
+
+    /// As in the database and on the command line.
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Viewer => "viewer",
+            Self::Agent => "agent",
+            Self::Finance => "finance",
+            Self::Owner => "owner",
+        }
+    }
+}
+
+impl FromStr for StaffRole {
+    type Err = &'static str;
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        Self::ALL
+            .into_iter()
+            .find(|role| role.code() == text)
+            .ok_or("a staff role is one of viewer, agent, finance, owner")
+    }
+}
+
+impl fmt::Display for StaffRole {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(self.code())
+    }
+}
+
+/// A signed-in person. Others are sent to sign in (pages), or get a 401.
+#[derive(Clone, Debug)]
+pub struct SignedIn {
+    pub user: UserId,
+    pub email: String,
+    /// At sign-in: fit to show a link, not to open a door. For that there is [`SignedInStaff`].
+    pub staff: Option<StaffRole>,
+}
+
+/// A page for everybody that greets those it knows.
+#[derive(Clone, Debug)]
+pub struct MaybeSignedIn(pub Option<SignedIn>);
+
+/// A member of the agency at this moment: the role is read anew for each request, so taking it away counts at once.
+#[derive(Clone, Debug)]
+pub struct SignedInStaff {
+    pub user: UserId,
+    pub email: String,
+    pub role: StaffRole,
+}
+
+impl From<SessionUser> for SignedIn {
+    fn from(known: SessionUser) -> Self {
+        let staff = known.staff.and_then(|role| role.parse().ok());
+        Self { user: known.user, email: known.email, staff }
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MaybeSignedIn {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, _: &S) -> Result<Self, AppError> {
+        let session = parts
+            .extensions
+            .get::<Session>()
+            .ok_or_else(|| AppError::broken("the route stands outside the session layer"))?;
+        Ok(Self(SessionUser::read(session).await?.map(SignedIn::from)))
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignedIn {
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
+        let MaybeSignedIn(somebody) = MaybeSignedIn::from_request_parts(parts, state).await?;
+        somebody.ok_or(AppError::Unauthenticated)
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for SignedInStaff
+where
+    Db: FromRef<S>,
+{
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
+        let SignedIn { user, email, .. } = SignedIn::from_request_parts(parts, state).await?;
+        let role = present_role(&Db::from_ref(state), user).await?.ok_or(AppError::Forbidden)?;
+        Ok(Self { user, email, role })
+    }
+}
+
+async fn present_role(db: &Db, user: UserId) -> Result<Option<StaffRole>, AppError> {
+    let mut tx = db.begin(System).await?;
+    let role = sqlx::query_scalar!("select staff_role from auth.users where id = $1", user.0)
+        .fetch_optional(&mut *tx)
+        .await?;
+    Ok(role.flatten().and_then(|role| role.parse().ok()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_role_reads_back_from_its_code() {
+        for role in StaffRole::ALL {
+            assert_eq!(role.code().parse(), Ok(role));
+        }
+        assert!("admin".parse::<StaffRole>().is_err());
+    }
+}
