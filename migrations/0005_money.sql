@@ -250,12 +250,17 @@ create table stripe_events (
     payload     jsonb not null,
     state       text not null default 'received' constraint stripe_events_state_known
                 check (state in ('received', 'applied', 'ignored', 'parked', 'unreadable', 'abandoned')),
+    names_attempt        uuid,
+    names_session        text,
+    names_payment_intent text,
     attempt_id  uuid references attempts (id),
     settled_at  timestamptz,
     constraint stripe_events_settled check ((state in ('applied', 'ignored', 'abandoned')) = (settled_at is not null))
 );
 comment on table stripe_events is 'Inbox: every verified event lands here before anything else happens, once, under Stripe''s own id.';
 comment on column stripe_events.state is 'parked: its object is not ours yet, asked again for 3 days; unreadable: authentic, but not understood.';
+comment on column stripe_events.names_attempt is 'The attempt that the event''s object names; it need not be ours, or not yet.';
+comment on column stripe_events.attempt_id is 'The attempt that it turned out to concern.';
 create index stripe_events_unsettled on stripe_events (received_at) where settled_at is null;
 create index stripe_events_attempt_id on stripe_events (attempt_id);
 

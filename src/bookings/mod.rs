@@ -1,3 +1,340 @@
-//! Feature: bookings.
+//! Bookings: from the first choice of an offer to the ticket. What pages and API both call is [`Bookings`].
 
 pub mod lifecycle;
+pub mod ordering;
+pub mod passengers;
+pub mod store;
+
+use jiff::{SignedDuration, Timestamp, civil};
+use jiff_sqlx as _;
+use serde_json::{Value, json};
+
+use crate::{
+    clock::Clock,
+    db::{Db, System, Traveller, Tx},
+    error::{AppError, Refusal},
+    ids::{AttemptId, BookingId, BookingReference, UserId},
+    itinerary::{Contact, Offer, OfferId, Passenger},
+    money::Money,
+    outbox::{self, Attention, Job, MailKind},
+    supplier::{Hold, SharedSupplier, SupplierError},
+};
+use lifecycle::{BookingEffect, BookingEvent, BookingState, Step, SupplierState, next_booking};
+
+/// A draft that nobody took further is closed after this.
+const DRAFT_LIFE: SignedDuration = SignedDuration::from_hours(24);
+
+#[derive(Clone, Debug)]
+pub struct Booking {
+    pub id: BookingId,
+    pub reference: BookingReference,
+    pub user: Option<UserId>,
+    pub state: BookingState,
+    pub supplier_state: SupplierState,
+    /// The quote: exactly what the traveller saw.
+    pub offer: Offer,
+    pub quote_hash: String,
+    pub amount: Money,
+    /// The total before it went up, while the higher one is not yet accepted.
+    pub raised_from: Option<Money>,
+    pub contact: Option<Contact>,
+    pub hold: Option<Hold>,
+    pub supplier: String,
+    pub pnr: Option<String>,
+    pub terms_accepted_at: Option<Timestamp>,
+    /// The attempt whose money this booking lives on.
+    pub secured_by: Option<AttemptId>,
+    pub confirmed_at: Option<Timestamp>,
+    pub ended_reason: Option<String>,
+    pub created_at: Timestamp,
+}
+
+impl Booking {
+    /// Names and dates may still change.
+    pub fn is_open(&self) -> bool {
+        matches!(self.state, BookingState::Draft | BookingState::Held)
+    }
+
+    /// On this date everybody's age is counted.
+    pub fn last_day(&self) -> Option<civil::Date> {
+        self.offer.slices.last().map(|slice| slice.last().arrives.local.date())
+    }
+}
+
+/// A booking as a line of the traveller's list.
+#[derive(Clone, Debug)]
+pub struct BookingLine {
+    pub id: BookingId,
+    pub reference: BookingReference,
+    pub state: BookingState,
+    pub amount: Money,
+    pub offer: Offer,
+    pub created_at: Timestamp,
+}
+
+/// What happened, for the timeline.
+#[derive(Debug)]
+pub struct Event {
+    pub at: jiff_sqlx::Timestamp,
+    pub kind: String,
+    pub actor: String,
+    pub data: Value,
+}
+
+#[derive(Clone, Debug)]
+pub struct Draft {
+    pub id: BookingId,
+    pub reference: BookingReference,
+    pub user: UserId,
+    pub supplier: &'static str,
+    pub offer: Offer,
+    pub created_at: Timestamp,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Actor {
+    Traveller(UserId),
+    System,
+    Stripe,
+    Supplier,
+}
+
+impl Actor {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Traveller(_) => "traveller",
+            Self::System => "system",
+            Self::Stripe => "stripe",
+            Self::Supplier => "supplier",
+        }
+    }
+
+    pub const fn user(self) -> Option<UserId> {
+        match self {
+            Self::Traveller(user) => Some(user),
+            Self::System | Self::Stripe | Self::Supplier => None,
+        }
+    }
+}
+
+/// Everything about one booking that its traveller may see.
+#[derive(Debug)]
+pub struct BookingFile {
+    pub booking: Booking,
+    pub passengers: Vec<(Passenger, Option<String>)>,
+    pub events: Vec<Event>,
+}
+
+impl BookingFile {
+    /// All passengers and the contact are there.
+    pub fn is_complete(&self) -> bool {
+        self.booking.contact.is_some() && self.passengers.len() == self.booking.offer.party.kinds().count()
+    }
+}
+
+#[derive(Clone)]
+pub struct Bookings {
+    pub db: Db,
+    pub clock: Clock,
+    pub supplier: SharedSupplier,
+}
+
+impl Bookings {
+    /// Makes a draft of an offer, at the supplier's present word about it.
+    pub async fn start_draft(&self, user: UserId, id: &OfferId) -> Result<BookingReference, AppError> {
+        let fares = self.supplier.fares(id).await.map_err(|error| offer_trouble(&error))?;
+        let offer = fares
+            .into_iter()
+            .find(|offer| offer.id == *id)
+            .ok_or_else(|| offer_trouble(&SupplierError::Gone))?;
+        if offer.sum_of_prices(offer.total.currency)? != offer.total {
+            return Err(AppError::Upstream {
+                service: "supplier",
+                reason: "the parts of the price do not add up to its total".to_owned(),
+                detail: "The airline's price does not add up, so we do not sell it. Nothing was charged."
+                    .to_owned(),
+            });
+        }
+        let now = self.clock.now();
+        let id = BookingId::new();
+        let supplier = self.supplier.name();
+        let reference = loop {
+            let reference = BookingReference::random();
+            let draft = Draft {
+                id,
+                reference: reference.clone(),
+                user,
+                supplier,
+                offer: offer.clone(),
+                created_at: now,
+            };
+            let mut tx = self.db.begin(Traveller(user)).await?;
+            match store::insert_draft(&mut tx, &draft).await {
+                Ok(()) => tx.commit().await?,
+                // One reference in 148 million is taken already: draw another.
+                Err(error) if error.constraint() == Some("bookings_booking_reference_unique") => continue,
+                Err(error) => return Err(error),
+            }
+            break reference;
+        };
+        let mut tx = self.db.begin(System).await?;
+        let fare = json!({ "amount_minor": offer.total.minor, "currency": offer.total.currency, "fare": offer.fare.brand });
+        store::record(&mut tx, id, "offer_chosen", Actor::Traveller(user), &fare, now).await?;
+        outbox::push(&mut tx, &Job::LapseHold(id), now + DRAFT_LIFE, now).await?;
+        tx.commit().await?;
+        Ok(reference)
+    }
+
+    /// The traveller's own booking, or nothing: missing and somebody else's look the same.
+    pub async fn file(&self, user: UserId, reference: &BookingReference) -> Result<BookingFile, AppError> {
+        let mut tx = self.db.begin(Traveller(user)).await?;
+        let booking = store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
+        let passengers = store::passengers(&mut tx, booking.id).await?;
+        let events = store::events(&mut tx, booking.id).await?;
+        Ok(BookingFile { booking, passengers, events })
+    }
+
+    /// Newest first; one more than `limit` tells that there are older ones.
+    pub async fn list(
+        &self,
+        user: UserId,
+        before: Option<(Timestamp, BookingId)>,
+        limit: u8,
+    ) -> Result<Vec<BookingLine>, AppError> {
+        let mut tx = self.db.begin(Traveller(user)).await?;
+        store::list_own(&mut tx, before, i64::from(limit) + 1).await
+    }
+
+    /// Keeps who travels and where to write. Refused once money is on its way.
+    pub async fn save_passengers(
+        &self,
+        user: UserId,
+        reference: &BookingReference,
+        passengers: &[Passenger],
+        contact: &Contact,
+    ) -> Result<(), AppError> {
+        let mut tx = self.db.begin(Traveller(user)).await?;
+        let booking = store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
+        if !booking.is_open() {
+            return Err(passengers_fixed());
+        }
+        let saved = store::replace_passengers(&mut tx, booking.id, passengers).await.map_err(AppError::from);
+        match saved {
+            Err(error) if error.constraint() == Some("passengers_fixed") => return Err(passengers_fixed()),
+            other => other?,
+        }
+        store::set_contact(&mut tx, booking.id, contact).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn passengers_fixed() -> AppError {
+    AppError::Conflict(Refusal {
+        code: "passengers_fixed",
+        title: "The names are fixed now",
+        detail: "This booking is paid or has ended, so its names can no longer be changed here. Nothing was changed."
+            .to_owned(),
+    })
+}
+
+fn offer_trouble(error: &SupplierError) -> AppError {
+    let gone = |code, title, detail: &str| {
+        AppError::Gone(Refusal {
+            code,
+            title,
+            detail: format!("{detail} Nothing was booked and nothing was charged."),
+        })
+    };
+    match error {
+        SupplierError::Expired(_) | SupplierError::PriceUp(_) => gone(
+            "offer_expired",
+            "This offer has lapsed",
+            "Prices are kept for 30 minutes. Search again for today's price.",
+        ),
+        SupplierError::SoldOut => {
+            gone("sold_out", "Sold out", "The last seats of this offer went to someone else.")
+        }
+        SupplierError::Gone | SupplierError::Refused(_) => {
+            gone("offer_gone", "This offer no longer exists", "Search again to see what there is.")
+        }
+        SupplierError::Unavailable(reason) | SupplierError::OutcomeUnknown(reason) => AppError::Upstream {
+            service: "supplier",
+            reason: reason.clone(),
+            detail:
+                "The airline system does not answer just now. Nothing was booked and nothing was charged."
+                    .to_owned(),
+        },
+    }
+}
+
+/// One event on a locked booking: the state, its audit line and all that follows, in the caller's transaction.
+pub async fn apply(
+    tx: &mut Tx<System>,
+    booking: &mut Booking,
+    event: BookingEvent,
+    actor: Actor,
+    reason: Option<&str>,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let effects = match next_booking(booking.state, event) {
+        Step::Move { to, effects } => {
+            let ended = reason.filter(|_| to.has_ended());
+            store::set_state(tx, booking.id, to, ended).await?;
+            let data = json!({ "from": booking.state, "reason": reason });
+            store::record(tx, booking.id, to.code(), actor, &data, now).await?;
+            booking.state = to;
+            effects
+        }
+        Step::Stay { effects } => effects,
+        Step::Replay => return Ok(()),
+        Step::Illegal => {
+            let detail = format!("booking is {}, but heard {event:?}", booking.state.code());
+            let subject = booking.id.to_string();
+            outbox::raise(tx, Attention::IllegalStep, &subject, Some(booking.id), &detail, now).await?;
+            return Ok(());
+        }
+    };
+    for effect in effects {
+        carry_out(tx, booking, effect, now).await?;
+    }
+    Ok(())
+}
+
+async fn carry_out(
+    tx: &mut Tx<System>,
+    booking: &Booking,
+    effect: BookingEffect,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let id = booking.id;
+    match effect {
+        BookingEffect::OrderAtSupplier => outbox::push(tx, &Job::OrderAtSupplier(id), now, now).await?,
+        BookingEffect::CaptureMoney => outbox::push(tx, &Job::CaptureMoney(id), now, now).await?,
+        BookingEffect::ReturnMoney => outbox::push(tx, &Job::ReturnMoney(id), now, now).await?,
+        BookingEffect::ReleaseHold => outbox::push(tx, &Job::ReleaseHold(id), now, now).await?,
+        BookingEffect::MailConfirmation => owe(tx, booking, MailKind::BookingConfirmation, now).await?,
+        BookingEffect::MailNotTicketed => owe(tx, booking, MailKind::NotTicketed, now).await?,
+        BookingEffect::MailExpired => owe(tx, booking, MailKind::HoldExpired, now).await?,
+        BookingEffect::RaiseTicketWithoutBooking => {
+            let detail = format!("tickets exist, but the booking is {}", booking.state.code());
+            outbox::raise(tx, Attention::TicketWithoutBooking, &id.to_string(), Some(id), &detail, now)
+                .await?;
+        }
+    }
+    Ok(())
+}
+
+async fn owe(
+    tx: &mut Tx<System>,
+    booking: &Booking,
+    kind: MailKind,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    match &booking.contact {
+        Some(contact) => {
+            outbox::owe_mail(tx, kind, booking.id, &contact.email, &booking.id.to_string(), now).await
+        }
+        None => Ok(()),
+    }
+}

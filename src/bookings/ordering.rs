@@ -1,0 +1,196 @@
+//! Buying the tickets once the money is secured: ask, and where the answer is lost, look up before asking again.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::{
+    bookings::{
+        Actor, Booking, Bookings, apply,
+        lifecycle::{BookingState, Step, SupplierEvent, SupplierState, next_supplier},
+        store,
+    },
+    db::{System, Tx},
+    error::AppError,
+    ids::BookingId,
+    outbox::{self, Attention, Claim, Outcome},
+    supplier::{Order, OrderRequest, SupplierError},
+};
+
+/// How long a supplier may stay silent before a person is asked.
+const SILENCE_ALARM: SignedDuration = SignedDuration::from_mins(15);
+/// How long we go on asking a supplier that says "not now", before the money goes back.
+const PATIENCE: SignedDuration = SignedDuration::from_mins(45);
+const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(20);
+
+/// What is known about the order after asking.
+enum Answer {
+    Made(Order),
+    No(&'static str),
+    NotNow(String),
+    Lost(String),
+}
+
+impl Bookings {
+    /// The job behind "authorised, booking your seats".
+    pub async fn order_at_supplier(&self, id: BookingId, claim: &Claim) -> Result<Outcome, AppError> {
+        let Some((booking, asked_before)) = self.begin_order(id).await? else { return Ok(Outcome::Done) };
+        let answer = match self.look_up(id, asked_before).await {
+            Some(answer) => answer,
+            None => {
+                if asked_before {
+                    self.note(id, SupplierEvent::Asked).await?;
+                }
+                self.ask(&booking).await?
+            }
+        };
+        let now = self.clock.now();
+        let waited = now.duration_since(claim.pushed_at);
+        match answer {
+            Answer::Made(order) => self.settle(id, Ok(&order)).await,
+            Answer::No(reason) => self.settle(id, Err(reason)).await,
+            Answer::NotNow(_) if waited >= PATIENCE => self.settle(id, Err("supplier_unavailable")).await,
+            Answer::NotNow(why) => {
+                if waited >= SILENCE_ALARM {
+                    self.raise_silence(id, &why, now).await?;
+                }
+                Ok(Outcome::Again(now + ASK_AGAIN))
+            }
+            Answer::Lost(why) => {
+                self.note(id, SupplierEvent::NoAnswer).await?;
+                if waited >= SILENCE_ALARM {
+                    self.raise_silence(id, &why, now).await?;
+                }
+                Ok(Outcome::Again(now + ASK_AGAIN))
+            }
+        }
+    }
+
+    /// The booking if it still wants an order, and whether somebody may have asked for one already.
+    async fn begin_order(&self, id: BookingId) -> Result<Option<(Booking, bool)>, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let booking = store::lock(&mut tx, id).await?;
+        if booking.state != BookingState::Ticketing {
+            return Ok(None);
+        }
+        let asked_before = booking.supplier_state != SupplierState::None;
+        if !asked_before {
+            // Written before the supplier is called: whoever finds this after a crash looks the order up first.
+            step(&mut tx, booking.id, booking.supplier_state, SupplierEvent::Asked).await?;
+            tx.commit().await?;
+        }
+        Ok(Some((booking, asked_before)))
+    }
+
+    /// After a lost answer or a crash: is there an order of ours? `None` means certainly not.
+    async fn look_up(&self, id: BookingId, asked_before: bool) -> Option<Answer> {
+        if !asked_before {
+            return None;
+        }
+        match self.supplier.find_order(id).await {
+            Ok(found) => found.map(Answer::Made),
+            Err(error) => Some(Answer::Lost(error.to_string())),
+        }
+    }
+
+    async fn ask(&self, booking: &Booking) -> Result<Answer, AppError> {
+        let request = self.order_request(booking).await?;
+        Ok(match self.supplier.order(&request).await {
+            Ok(order) if order.tickets.len() == request.passengers.len() => Answer::Made(order),
+            Ok(order) => Answer::Lost(format!("order {} has another number of tickets", order.id)),
+            Err(SupplierError::SoldOut) => Answer::No("sold_out"),
+            Err(SupplierError::Gone) => Answer::No("offer_gone"),
+            Err(SupplierError::PriceUp(_) | SupplierError::Expired(_)) => Answer::No("price_up"),
+            Err(SupplierError::Refused(_)) => Answer::No("refused"),
+            Err(SupplierError::Unavailable(why)) => Answer::NotNow(why),
+            Err(SupplierError::OutcomeUnknown(why)) => Answer::Lost(why),
+        })
+    }
+
+    async fn order_request(&self, booking: &Booking) -> Result<OrderRequest, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let passengers = store::passengers(&mut tx, booking.id).await?;
+        let contact = booking.contact.clone();
+        Ok(OrderRequest {
+            booking: booking.id,
+            reference: booking.reference.clone(),
+            offer: booking.offer.clone(),
+            hold: booking.hold.as_ref().map(|hold| hold.id.clone()),
+            passengers: passengers.into_iter().map(|(passenger, _)| passenger).collect(),
+            contact: contact.ok_or_else(|| AppError::broken("a paid booking without a contact"))?,
+        })
+    }
+
+    /// The supplier's definite word, and all that follows from it.
+    async fn settle(&self, id: BookingId, word: Result<&Order, &'static str>) -> Result<Outcome, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let mut booking = store::lock(&mut tx, id).await?;
+        let event = if word.is_ok() { SupplierEvent::Ordered } else { SupplierEvent::Refused };
+        let booking_events = step(&mut tx, id, booking.supplier_state, event).await?;
+        if let Ok(order) = word {
+            store::set_order(&mut tx, id, order, now).await?;
+            let data = json!({ "order": order.id, "pnr": order.pnr });
+            store::record(&mut tx, id, "tickets_issued", Actor::Supplier, &data, now).await?;
+        }
+        for event in booking_events {
+            apply(&mut tx, &mut booking, event, Actor::Supplier, word.err(), now).await?;
+        }
+        tx.commit().await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn note(&self, id: BookingId, event: SupplierEvent) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let booking = store::lock(&mut tx, id).await?;
+        step(&mut tx, id, booking.supplier_state, event).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn raise_silence(&self, id: BookingId, why: &str, now: Timestamp) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let detail = format!("paid, and the supplier has not told the outcome: {why}");
+        outbox::raise(&mut tx, Attention::SupplierUnknown, &id.to_string(), Some(id), &detail, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The job that gives seats back. The supplier forgives asking twice.
+    pub async fn release_hold(&self, id: BookingId) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let booking = store::find_by_id(&mut tx, id).await?;
+        drop(tx);
+        let Some(booking) = booking.filter(|booking| booking.state.has_ended()) else {
+            return Ok(Outcome::Done);
+        };
+        if let Some(hold) = &booking.hold {
+            self.supplier.release(&hold.id).await.map_err(|error| AppError::Upstream {
+                service: "supplier",
+                reason: error.to_string(),
+                detail: "Seats of an ended booking could not be given back yet.".to_owned(),
+            })?;
+        }
+        Ok(Outcome::Done)
+    }
+}
+
+/// Moves the supplier machine and returns what the booking machine has to hear. Replays and contradictions move nothing:
+/// the look-up that led here is repeated by the job.
+async fn step(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    state: SupplierState,
+    event: SupplierEvent,
+) -> Result<Vec<crate::bookings::lifecycle::BookingEvent>, AppError> {
+    match next_supplier(state, event) {
+        Step::Move { to, effects } => {
+            store::set_supplier_state(tx, id, to).await?;
+            Ok(effects)
+        }
+        Step::Stay { effects } => Ok(effects),
+        Step::Replay => Ok(Vec::new()),
+        Step::Illegal => {
+            Err(AppError::broken(format!("supplier state {} of booking {id} met {event:?}", state.code())))
+        }
+    }
+}

@@ -1,0 +1,398 @@
+//! SQL of bookings, their passengers and their events.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+use serde_json::Value;
+
+use crate::{
+    bookings::{
+        Actor, Booking, BookingLine, Draft, Event,
+        lifecycle::{BookingState, SupplierState},
+    },
+    db::{Principal, System, Traveller, Tx},
+    error::{AppError, InternalError},
+    ids::{AttemptId, BookingId, BookingReference, PassengerId, UserId},
+    itinerary::{Contact, Offer, Passenger, PassengerKind, Sex},
+    money::Money,
+    supplier::{Hold, HoldId, Order},
+};
+
+struct BookingRow {
+    id: BookingId,
+    booking_reference: String,
+    user_id: Option<UserId>,
+    booking_status: String,
+    supplier_status: String,
+    quote: Value,
+    quote_hash: String,
+    amount_minor: i64,
+    currency: String,
+    contact_email: Option<String>,
+    contact_phone: Option<String>,
+    hold_id: Option<String>,
+    hold_expires_at: Option<jiff_sqlx::Timestamp>,
+    supplier: String,
+    pnr: Option<String>,
+    raised_from_minor: Option<i64>,
+    terms_accepted_at: Option<jiff_sqlx::Timestamp>,
+    secured_by: Option<AttemptId>,
+    confirmed_at: Option<jiff_sqlx::Timestamp>,
+    ended_reason: Option<String>,
+    created_at: jiff_sqlx::Timestamp,
+}
+
+/// One select list for all readers; the tail says which row and whether to lock it.
+macro_rules! booking_row {
+    ($tx:expr, $tail:literal, $arg:expr) => {
+        sqlx::query_as!(
+            BookingRow,
+            r#"select id as "id: BookingId", booking_reference, user_id as "user_id: UserId", booking_status,
+                      supplier_status, quote, quote_hash, amount_minor, currency, contact_email, contact_phone,
+                      hold_id, hold_expires_at as "hold_expires_at: jiff_sqlx::Timestamp", supplier, pnr,
+                      raised_from_minor, terms_accepted_at as "terms_accepted_at: jiff_sqlx::Timestamp",
+                      secured_by as "secured_by: AttemptId",
+                      confirmed_at as "confirmed_at: jiff_sqlx::Timestamp", ended_reason,
+                      created_at as "created_at: jiff_sqlx::Timestamp"
+                 from bookings "#
+                + $tail,
+            $arg
+        )
+        .fetch_optional(&mut **$tx)
+        .await
+    };
+}
+
+impl TryFrom<BookingRow> for Booking {
+    type Error = AppError;
+
+    fn try_from(row: BookingRow) -> Result<Self, AppError> {
+        let currency = row.currency.parse()?;
+        let unreadable = |what: &str| AppError::broken(format!("booking {}: {what}", row.id));
+        let contact = match (row.contact_email, row.contact_phone) {
+            (Some(email), Some(phone)) => Some(Contact { email, phone }),
+            _ => None,
+        };
+        let hold = match (row.hold_id, row.hold_expires_at) {
+            (Some(id), Some(at)) => Some(Hold { id: HoldId(id), expires_at: at.to_jiff() }),
+            _ => None,
+        };
+        Ok(Self {
+            reference: row.booking_reference.parse().map_err(|_| unreadable("reference"))?,
+            user: row.user_id,
+            state: row.booking_status.parse().map_err(|_| unreadable("booking status"))?,
+            supplier_state: row.supplier_status.parse().map_err(|_| unreadable("supplier status"))?,
+            offer: serde_json::from_value(row.quote)?,
+            quote_hash: row.quote_hash,
+            amount: Money::new(row.amount_minor, currency),
+            raised_from: row.raised_from_minor.map(|minor| Money::new(minor, currency)),
+            contact,
+            hold,
+            supplier: row.supplier,
+            pnr: row.pnr,
+            terms_accepted_at: row.terms_accepted_at.map(|at| at.to_jiff()),
+            secured_by: row.secured_by,
+            confirmed_at: row.confirmed_at.map(|at| at.to_jiff()),
+            ended_reason: row.ended_reason,
+            created_at: row.created_at.to_jiff(),
+            id: row.id,
+        })
+    }
+}
+
+pub async fn insert_draft(tx: &mut Tx<Traveller>, draft: &Draft) -> Result<(), AppError> {
+    let Some(outbound) = draft.offer.slices.first() else {
+        return Err(AppError::broken("an offer without slices"));
+    };
+    sqlx::query!(
+        "insert into bookings (id, booking_reference, user_id, quote, quote_hash, amount_minor, currency,
+                               origin, destination, departs_at, supplier, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
+        draft.id.0,
+        draft.reference.as_str(),
+        draft.user.0,
+        serde_json::to_value(&draft.offer)?,
+        draft.offer.accepted_hash()?,
+        draft.offer.total.minor,
+        draft.offer.total.currency.code(),
+        outbound.first().from.code.as_str(),
+        outbound.last().to.code.as_str(),
+        outbound.first().departs.at.to_sqlx() as _,
+        draft.supplier,
+        draft.created_at.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// Whatever the principal may see under this reference.
+pub async fn find<P: Principal>(
+    tx: &mut Tx<P>,
+    reference: &BookingReference,
+) -> Result<Option<Booking>, AppError> {
+    booking_row!(tx, "where booking_reference = $1", reference.as_str())?.map(Booking::try_from).transpose()
+}
+
+pub async fn find_by_id(tx: &mut Tx<System>, id: BookingId) -> Result<Option<Booking>, AppError> {
+    booking_row!(tx, "where id = $1", id.0)?.map(Booking::try_from).transpose()
+}
+
+/// Every change of state begins here: whoever holds the row decides next, everyone else waits.
+pub async fn lock(tx: &mut Tx<System>, id: BookingId) -> Result<Booking, AppError> {
+    let row = booking_row!(tx, "where id = $1 for update", id.0)?;
+    row.ok_or_else(|| AppError::broken(format!("booking {id} is missing")))?.try_into()
+}
+
+pub async fn list_own(
+    tx: &mut Tx<Traveller>,
+    before: Option<(Timestamp, BookingId)>,
+    limit: i64,
+) -> Result<Vec<BookingLine>, AppError> {
+    let (at, id) = before.unzip();
+    let rows = sqlx::query!(
+        r#"select id as "id: BookingId", booking_reference, booking_status, amount_minor, currency, quote,
+                  created_at as "created_at: jiff_sqlx::Timestamp"
+             from bookings
+            where user_id = app_user_id()
+              and ($1::timestamptz is null or (created_at, id) < ($1, $2))
+            order by created_at desc, id desc
+            limit $3"#,
+        at.map(|at| at.to_sqlx()) as _,
+        id.map(|id| id.0),
+        limit,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(BookingLine {
+                id: row.id,
+                reference: row
+                    .booking_reference
+                    .parse()
+                    .map_err(|_| AppError::broken("a booking reference of another form"))?,
+                state: row
+                    .booking_status
+                    .parse()
+                    .map_err(|_| AppError::broken("a booking status of another form"))?,
+                amount: Money::new(row.amount_minor, row.currency.parse()?),
+                offer: serde_json::from_value(row.quote)?,
+                created_at: row.created_at.to_jiff(),
+            })
+        })
+        .collect()
+}
+
+pub async fn set_state(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    state: BookingState,
+    ended_reason: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update bookings set booking_status = $2, ended_reason = coalesce($3, ended_reason) where id = $1",
+        id.0,
+        state.code(),
+        ended_reason,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn set_supplier_state(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    state: SupplierState,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update bookings set supplier_status = $2 where id = $1", id.0, state.code())
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// Before [`set_state`]: a paid state without the attempt behind it is refused by the database.
+pub async fn set_secured_by(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    attempt: AttemptId,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("update bookings set secured_by = $2 where id = $1", id.0, attempt.0)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+pub async fn set_quote(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    offer: &Offer,
+    raised_from: Option<Money>,
+) -> Result<(), AppError> {
+    sqlx::query!(
+        "update bookings set quote = $2, quote_hash = $3, amount_minor = $4, currency = $5, raised_from_minor = $6
+          where id = $1",
+        id.0,
+        serde_json::to_value(offer)?,
+        offer.accepted_hash()?,
+        offer.total.minor,
+        offer.total.currency.code(),
+        raised_from.map(|money| money.minor),
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub async fn set_hold(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    hold: &Hold,
+    terms_accepted_at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update bookings set hold_id = $2, hold_expires_at = $3, terms_accepted_at = $4, raised_from_minor = null
+          where id = $1",
+        id.0,
+        hold.id.0,
+        hold.expires_at.to_sqlx() as _,
+        terms_accepted_at.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// The order and one ticket number per passenger, in their order.
+pub async fn set_order(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    order: &Order,
+    confirmed_at: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update bookings set supplier_order_id = $2, pnr = $3, confirmed_at = $4 where id = $1",
+        id.0,
+        order.id,
+        order.pnr,
+        confirmed_at.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "update passengers p set ticket_number = t.number
+           from unnest($2::text[]) with ordinality as t(number, position)
+          where p.booking_id = $1 and p.position = t.position",
+        id.0,
+        &order.tickets,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn set_contact(
+    tx: &mut Tx<Traveller>,
+    id: BookingId,
+    contact: &Contact,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update bookings set contact_email = $2, contact_phone = $3 where id = $1",
+        id.0,
+        contact.email,
+        contact.phone,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// All passengers at once: the form always holds the whole party.
+pub async fn replace_passengers(
+    tx: &mut Tx<Traveller>,
+    booking: BookingId,
+    passengers: &[Passenger],
+) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from passengers where booking_id = $1", booking.0).execute(&mut **tx).await?;
+    for (position, passenger) in (1_i16..).zip(passengers) {
+        sqlx::query!(
+            "insert into passengers (id, booking_id, position, kind, given_names, family_name, born_on, sex)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+            PassengerId::new().0,
+            booking.0,
+            position,
+            passenger.kind.code(),
+            passenger.given_names,
+            passenger.family_name,
+            passenger.born_on.to_sqlx() as _,
+            passenger.sex.code(),
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+/// Passengers in their order, each with the ticket number once there is one.
+pub async fn passengers<P: Principal>(
+    tx: &mut Tx<P>,
+    booking: BookingId,
+) -> Result<Vec<(Passenger, Option<String>)>, AppError> {
+    let rows = sqlx::query!(
+        r#"select kind, given_names, family_name, born_on as "born_on: jiff_sqlx::Date", sex, ticket_number
+             from passengers where booking_id = $1 order by position"#,
+        booking.0,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let kind = PassengerKind::ALL.into_iter().find(|kind| kind.code() == row.kind);
+            let sex = [Sex::F, Sex::M, Sex::X].into_iter().find(|sex| sex.code() == row.sex);
+            let (Some(kind), Some(sex)) = (kind, sex) else {
+                return Err(AppError::broken("a passenger of another form"));
+            };
+            let passenger = Passenger {
+                kind,
+                given_names: row.given_names,
+                family_name: row.family_name,
+                born_on: row.born_on.to_jiff(),
+                sex,
+            };
+            Ok((passenger, row.ticket_number))
+        })
+        .collect()
+}
+
+pub async fn record(
+    tx: &mut Tx<System>,
+    booking: BookingId,
+    kind: &str,
+    actor: Actor,
+    data: &Value,
+    now: Timestamp,
+) -> Result<(), InternalError> {
+    sqlx::query!(
+        "insert into booking_events (booking_id, at, kind, actor, actor_id, data) values ($1, $2, $3, $4, $5, $6)",
+        booking.0,
+        now.to_sqlx() as _,
+        kind,
+        actor.code(),
+        actor.user().map(|user| user.0),
+        data,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+pub async fn events<P: Principal>(tx: &mut Tx<P>, booking: BookingId) -> Result<Vec<Event>, sqlx::Error> {
+    sqlx::query_as!(
+        Event,
+        r#"select at as "at: jiff_sqlx::Timestamp", kind, actor, data
+             from booking_events where booking_id = $1 order by id"#,
+        booking.0,
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
