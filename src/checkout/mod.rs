@@ -1,3 +1,405 @@
-//! Feature: checkout.
+//! Paying: re-price, hold, CheckoutSession, and afterwards Stripe's truth. What pages and API both call is [`Checkout`].
+//!
+//! Charged only when ticketed, and only what was accepted: money is authorised here, captured by a job once the
+//! supplier has issued the tickets, and released or refunded when it has not.
 
+pub mod inbox;
+pub mod jobs;
+pub mod ledger;
 pub mod lifecycle;
+pub mod store;
+pub mod truth;
+pub mod webhook;
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::{
+    bookings::{
+        self, Actor, Booking, BookingFile, Bookings,
+        lifecycle::{BookingEvent, BookingState},
+    },
+    clock::Clock,
+    db::{Db, System, Traveller, Tx},
+    error::{AppError, Refusal},
+    ids::{AttemptId, BookingId, BookingReference, RefundId, UserId},
+    itinerary::Offer,
+    money::Money,
+    outbox::{self, Job},
+    payments::{PaymentError, Payments},
+    supplier::{Hold, HoldRequest, SupplierError},
+};
+use lifecycle::{AttemptState, RefundState};
+
+/// Stripe takes nothing under 30 minutes; the rest leaves time for asking again when it did not answer.
+const SESSION_LIFE: SignedDuration = SignedDuration::from_mins(35);
+/// Longer than the session, so that nobody pays for seats that are already gone.
+const HOLD_LIFE: SignedDuration = SignedDuration::from_mins(45);
+const POLL_EVERY: SignedDuration = SignedDuration::from_mins(2);
+
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub id: AttemptId,
+    pub booking: BookingId,
+    pub state: AttemptState,
+    pub amount: Money,
+    pub captured: Money,
+    pub quote_hash: String,
+    pub livemode: bool,
+    pub try_epoch: i32,
+    pub session: Option<String>,
+    pub payment_intent: Option<String>,
+    pub url: Option<String>,
+    pub session_expires_at: Timestamp,
+    /// Brand and last four digits.
+    pub card: Option<(String, String)>,
+    /// Why the last card was declined, or why Stripe would not open the session.
+    pub failure: Option<String>,
+    pub quarantined: Option<String>,
+    pub created_at: Timestamp,
+}
+
+impl Attempt {
+    /// The same question has the same key for ever, so that Stripe answers it once.
+    fn key(&self, question: &str) -> String {
+        format!("{question}:{}:{}", self.id, self.try_epoch)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct RefundRow {
+    pub id: RefundId,
+    pub booking: BookingId,
+    pub state: RefundState,
+    pub amount: Money,
+    pub try_epoch: i32,
+    pub payment_intent: String,
+}
+
+/// A booking with everything about its money that the traveller may see.
+#[derive(Debug)]
+pub struct Standing {
+    pub file: BookingFile,
+    pub attempts: Vec<Attempt>,
+}
+
+impl Standing {
+    /// The attempt that can still be paid, if any.
+    pub fn payable(&self) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| attempt.state.is_payable())
+    }
+
+    /// The attempt whose money the booking lives on.
+    pub fn secured(&self) -> Option<&Attempt> {
+        let secured_by = self.file.booking.secured_by?;
+        self.attempts.iter().find(|attempt| attempt.id == secured_by)
+    }
+}
+
+/// What the traveller has seen and pressed.
+#[derive(Clone, Debug)]
+pub struct Acceptance {
+    /// Fingerprint of the quote on the page.
+    pub quote_hash: String,
+    /// The box beside a price that went up.
+    pub accepts_raise: bool,
+}
+
+#[derive(Debug, PartialEq, Eq)]
+pub enum Paying {
+    /// Go and pay there.
+    At(String),
+    /// The quote on the page is not what would be paid: show the review again.
+    LookAgain,
+    /// Names or contact are missing.
+    PassengersMissing,
+    /// Nothing to pay any more: show the booking.
+    NothingToPay,
+    /// Stripe does not answer; the seats stay held until then.
+    StripeSilent { held_until: Timestamp },
+}
+
+#[derive(Clone)]
+pub struct Checkout {
+    pub db: Db,
+    pub clock: Clock,
+    pub bookings: Bookings,
+    pub payments: Payments,
+    /// Without a slash at its end.
+    pub base_url: String,
+    /// Real money. Stripe's facts must say the same.
+    pub livemode: bool,
+}
+
+impl Checkout {
+    pub async fn standing(&self, user: UserId, reference: &BookingReference) -> Result<Standing, AppError> {
+        let file = self.bookings.file(user, reference).await?;
+        let mut tx = self.db.begin(Traveller(user)).await?;
+        let attempts = store::attempts_of(&mut tx, file.booking.id).await?;
+        Ok(Standing { file, attempts })
+    }
+
+    /// The button "Pay": today's price, the seats, an attempt, and Stripe's page.
+    pub async fn pay(
+        &self,
+        user: UserId,
+        reference: &BookingReference,
+        acceptance: &Acceptance,
+    ) -> Result<Paying, AppError> {
+        let standing = self.standing(user, reference).await?;
+        let booking = &standing.file.booking;
+        if !booking.is_open() {
+            return Ok(Paying::NothingToPay);
+        }
+        if !standing.file.is_complete() {
+            return Ok(Paying::PassengersMissing);
+        }
+        if acceptance.quote_hash != booking.quote_hash
+            || (booking.raised_from.is_some() && !acceptance.accepts_raise)
+        {
+            return Ok(Paying::LookAgain);
+        }
+        if let Some(attempt) = standing.payable() {
+            if attempt.quote_hash == booking.quote_hash {
+                return self.send_to_stripe(attempt.id).await;
+            }
+            // The terms changed while a session was open: nobody may pay the old ones any more.
+            if !self.close_attempts(booking.id).await?.is_closed() {
+                return Ok(Paying::NothingToPay);
+            }
+        }
+        let Some(offer) = self.reprice(booking).await? else { return Ok(Paying::LookAgain) };
+        let hold = self.hold(booking, &offer).await?;
+        let attempt = self.open_attempt(user, booking.id, &offer, &hold).await?;
+        match attempt {
+            Some(attempt) => self.send_to_stripe(attempt).await,
+            None => Ok(Paying::NothingToPay),
+        }
+    }
+
+    /// The supplier's price of this moment. A lower one is applied; anything else that differs is written down and has
+    /// to be looked at first, which `None` says.
+    async fn reprice(&self, booking: &Booking) -> Result<Option<Offer>, AppError> {
+        let fresh = match self.bookings.supplier.reprice(&booking.offer).await {
+            Ok(fresh) => fresh,
+            Err(SupplierError::PriceUp(fresh) | SupplierError::Expired(fresh)) => *fresh,
+            Err(error) => return Err(unsellable(&error)),
+        };
+        if fresh.sum_of_prices(fresh.total.currency)? != fresh.total {
+            return Err(unsellable(&SupplierError::Unavailable("the price does not add up".to_owned())));
+        }
+        if fresh.accepted_hash()? == booking.quote_hash {
+            return Ok(Some(fresh));
+        }
+        let same_currency = fresh.total.currency == booking.amount.currency;
+        let is_raised = same_currency && fresh.total.minor > booking.amount.minor;
+        let is_better = same_currency
+            && fresh.total.minor <= booking.amount.minor
+            && fresh.slices == booking.offer.slices
+            && fresh.fare == booking.offer.fare;
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let locked = bookings::store::lock(&mut tx, booking.id).await?;
+        if !locked.is_open() || locked.quote_hash != booking.quote_hash {
+            return Ok(None);
+        }
+        let raised_from = is_raised.then(|| booking.raised_from.unwrap_or(booking.amount));
+        bookings::store::set_quote(&mut tx, booking.id, &fresh, raised_from).await?;
+        let data = json!({
+            "from_minor": booking.amount.minor,
+            "to_minor": fresh.total.minor,
+            "currency": fresh.total.currency,
+        });
+        bookings::store::record(&mut tx, booking.id, "price_changed", Actor::Supplier, &data, now).await?;
+        tx.commit().await?;
+        Ok(is_better.then_some(fresh))
+    }
+
+    async fn hold(&self, booking: &Booking, offer: &Offer) -> Result<Hold, AppError> {
+        let until = self.clock.now() + HOLD_LIFE;
+        let request = HoldRequest { booking: booking.id, offer: offer.clone(), until };
+        self.bookings.supplier.hold(&request).await.map_err(|error| unsellable(&error))
+    }
+
+    /// One attempt at a time: whoever comes second to the lock finds the first one's. `None`: the booking has moved on.
+    async fn open_attempt(
+        &self,
+        user: UserId,
+        id: BookingId,
+        offer: &Offer,
+        hold: &Hold,
+    ) -> Result<Option<AttemptId>, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let mut booking = bookings::store::lock(&mut tx, id).await?;
+        if !booking.is_open() || booking.quote_hash != offer.accepted_hash()? {
+            return Ok(None);
+        }
+        let earlier = store::attempts_of(&mut tx, id).await?;
+        if let Some(attempt) = earlier.iter().rev().find(|attempt| attempt.state.is_payable()) {
+            return Ok(Some(attempt.id));
+        }
+        bookings::store::set_hold(&mut tx, id, hold, now).await?;
+        let actor = Actor::Traveller(user);
+        bookings::apply(&mut tx, &mut booking, BookingEvent::HoldPlaced, actor, None, now).await?;
+        let attempt = self.new_attempt(&booking, now);
+        store::insert_attempt(&mut tx, &attempt).await?;
+        let accepted = json!({
+            "attempt": attempt.id,
+            "amount_minor": attempt.amount.minor,
+            "currency": attempt.amount.currency,
+            "quote_hash": attempt.quote_hash,
+        });
+        bookings::store::record(&mut tx, id, "terms_accepted", actor, &accepted, now).await?;
+        self.push_attempt_jobs(&mut tx, &attempt, hold, now).await?;
+        tx.commit().await?;
+        Ok(Some(attempt.id))
+    }
+
+    fn new_attempt(&self, booking: &Booking, now: Timestamp) -> Attempt {
+        Attempt {
+            id: AttemptId::new(),
+            booking: booking.id,
+            state: AttemptState::Creating,
+            amount: booking.amount,
+            captured: Money::zero(booking.amount.currency),
+            quote_hash: booking.quote_hash.clone(),
+            livemode: self.livemode,
+            try_epoch: 1,
+            session: None,
+            payment_intent: None,
+            url: None,
+            session_expires_at: now + SESSION_LIFE,
+            card: None,
+            failure: None,
+            quarantined: None,
+            created_at: now,
+        }
+    }
+
+    async fn push_attempt_jobs(
+        &self,
+        tx: &mut Tx<System>,
+        attempt: &Attempt,
+        hold: &Hold,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        outbox::push(tx, &Job::OpenSession(attempt.id), now + SignedDuration::from_secs(20), now).await?;
+        outbox::push(tx, &Job::CheckAttempt(attempt.id), now + POLL_EVERY, now).await?;
+        outbox::push(tx, &Job::LapseHold(attempt.booking), hold.expires_at, now).await?;
+        Ok(())
+    }
+
+    /// Creates the session if that is still to do, and says where to pay.
+    async fn send_to_stripe(&self, id: AttemptId) -> Result<Paying, AppError> {
+        self.open_session(id).await?;
+        let mut tx = self.db.begin(System).await?;
+        let attempt = store::attempt(&mut tx, id).await?.ok_or(AppError::NotFound)?;
+        let booking = bookings::store::find_by_id(&mut tx, attempt.booking).await?;
+        let held_until = booking.and_then(|booking| booking.hold).map(|hold| hold.expires_at);
+        Ok(match (attempt.state, attempt.url, held_until) {
+            (AttemptState::Open | AttemptState::Processing, Some(url), _) => Paying::At(url),
+            (AttemptState::Creating | AttemptState::CreateUnknown, _, Some(held_until)) => {
+                Paying::StripeSilent { held_until }
+            }
+            (AttemptState::Failed, _, _) => {
+                return Err(AppError::Upstream {
+                    service: "stripe",
+                    reason: attempt.failure.unwrap_or_default(),
+                    detail: "The payment page could not be opened. Nothing was charged. Your seats stay held for a while: \
+                             go back to the booking and press pay again."
+                        .to_owned(),
+                });
+            }
+            _ => Paying::NothingToPay,
+        })
+    }
+
+    /// The return page asks Stripe itself. A silent Stripe changes nothing: the page says what is known.
+    pub async fn ask_stripe(&self, user: UserId, reference: &BookingReference) -> Result<Standing, AppError> {
+        let standing = self.standing(user, reference).await?;
+        let asked: Vec<AttemptId> = standing
+            .attempts
+            .iter()
+            .filter(|attempt| attempt.state.is_live())
+            .map(|attempt| attempt.id)
+            .collect();
+        if asked.is_empty() {
+            return Ok(standing);
+        }
+        for id in asked {
+            match self.apply_remote_truth(id, None, Actor::Traveller(user)).await {
+                Ok(()) | Err(AppError::Upstream { .. }) => {}
+                Err(error) => return Err(error),
+            }
+        }
+        self.standing(user, reference).await
+    }
+
+    /// Gives up a booking that is not paid: nobody can pay any more, then the seats go back.
+    pub async fn drop_booking(&self, user: UserId, reference: &BookingReference) -> Result<(), AppError> {
+        let booking = self.bookings.file(user, reference).await?.booking;
+        if !booking.is_open() {
+            return Err(too_late_to_drop(booking.state));
+        }
+        if !self.close_attempts(booking.id).await?.is_closed() {
+            return Err(too_late_to_drop(BookingState::Ticketing));
+        }
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let mut booking = bookings::store::lock(&mut tx, booking.id).await?;
+        let another = store::attempts_of(&mut tx, booking.id).await?;
+        if !booking.is_open() || another.iter().any(|attempt| attempt.state.is_payable()) {
+            return Err(too_late_to_drop(booking.state));
+        }
+        let actor = Actor::Traveller(user);
+        bookings::apply(&mut tx, &mut booking, BookingEvent::Dropped, actor, Some("dropped"), now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+fn too_late_to_drop(state: BookingState) -> AppError {
+    AppError::Conflict(Refusal {
+        code: "cannot_drop",
+        title: "This booking cannot be dropped now",
+        detail: format!(
+            "It is {} by now, or a payment is on its way. Nothing was changed. The booking page shows how it stands.",
+            state.code()
+        ),
+    })
+}
+
+/// The supplier will not sell this now. Said before any money moved.
+fn unsellable(error: &SupplierError) -> AppError {
+    let refused = |code, title, detail: &str| {
+        AppError::Conflict(Refusal { code, title, detail: format!("{detail} Nothing was charged.") })
+    };
+    match error {
+        SupplierError::SoldOut => {
+            refused("sold_out", "Sold out", "The last seats of these flights went to someone else. Search again for others.")
+        }
+        SupplierError::Gone | SupplierError::Refused(_) => {
+            refused("offer_gone", "These flights are no longer sold", "Search again to see what there is.")
+        }
+        SupplierError::PriceUp(_) | SupplierError::Expired(_) => {
+            refused("price_changed", "The price has changed", "Go back to the review page to see today's price.")
+        }
+        SupplierError::Unavailable(reason) | SupplierError::OutcomeUnknown(reason) => AppError::Upstream {
+            service: "supplier",
+            reason: reason.clone(),
+            detail: "The airline system does not answer just now. Nothing was charged. Try again in a few minutes."
+                .to_owned(),
+        },
+    }
+}
+
+/// A call to Stripe that did not work out, for jobs to retry and pages to be honest about.
+fn upstream(error: &PaymentError) -> AppError {
+    AppError::Upstream {
+        service: "stripe",
+        reason: error.to_string(),
+        detail: "Stripe does not answer just now. What you have paid or not paid has not changed; we ask again by ourselves."
+            .to_owned(),
+    }
+}

@@ -1,0 +1,90 @@
+//! The inbox of Stripe's events: each lands once, points at an attempt, and is settled, parked or shown to a person.
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    bookings::Actor,
+    checkout::{
+        Checkout, store,
+        truth::{self, Facts},
+    },
+    db::System,
+    error::AppError,
+    outbox::{self, Attention, Job, Outcome},
+    payments::Event,
+};
+
+/// As long as Stripe itself goes on delivering.
+const PARK_FOR: SignedDuration = SignedDuration::from_hours(72);
+const PARK_LOOK_EVERY: SignedDuration = SignedDuration::from_mins(30);
+
+impl Checkout {
+    /// Takes a verified event into the inbox, together with the job that deals with it. Again: nothing.
+    pub async fn receive(&self, event: &Event) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        if store::receive_event(&mut tx, event, now).await? {
+            outbox::push(&mut tx, &Job::ApplyEvent(event.id.clone()), now, now).await?;
+            if !event.readable {
+                let detail = format!("{} could not be read", event.kind);
+                outbox::raise(&mut tx, Attention::EventUnreadable, &event.id, None, &detail, now).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What one event of the inbox asks for.
+    pub async fn apply_event(&self, id: &str) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let Some(event) = store::inbox_event(&mut tx, id).await? else { return Ok(Outcome::Done) };
+        let names = (event.names_session.as_deref(), event.names_payment_intent.as_deref());
+        let attempt = store::attempt_named(&mut tx, event.names_attempt, names.0, names.1).await?;
+        drop(tx);
+        let now = self.clock.now();
+        let Some(attempt) = attempt else { return self.park(id, &event, now).await };
+        if event.livemode != attempt.livemode {
+            let mut tx = self.db.begin(System).await?;
+            truth::quarantine(&mut tx, &attempt, &Facts::default(), "livemode", now).await?;
+            store::set_event_state(&mut tx, id, "applied", Some(attempt.id), Some(now)).await?;
+            tx.commit().await?;
+            return Ok(Outcome::Done);
+        }
+        self.apply_remote_truth(attempt.id, names.0, Actor::Stripe).await?;
+        if event.kind.starts_with("refund.") || event.kind == "charge.refunded" {
+            self.apply_refunds(&attempt).await?;
+        }
+        let mut tx = self.db.begin(System).await?;
+        // An event that we could not read stays for a person, although its object has been looked at.
+        let settled = (event.state != "unreadable").then_some(now);
+        let state = if settled.is_some() { "applied" } else { "unreadable" };
+        store::set_event_state(&mut tx, id, state, Some(attempt.id), settled).await?;
+        tx.commit().await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Not ours, or not yet: an object of a kind that we act upon is looked for again, for as long as Stripe would retry.
+    async fn park(&self, id: &str, event: &store::InboxEvent, now: Timestamp) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let concerns_money = ["checkout.session.", "payment_intent.", "charge.", "refund."]
+            .iter()
+            .any(|family| event.kind.starts_with(family));
+        let age = now.duration_since(event.received_at.to_jiff());
+        let outcome = if event.state == "unreadable" {
+            Outcome::Done
+        } else if !concerns_money {
+            store::set_event_state(&mut tx, id, "ignored", None, Some(now)).await?;
+            Outcome::Done
+        } else if age >= PARK_FOR {
+            store::set_event_state(&mut tx, id, "abandoned", None, Some(now)).await?;
+            let detail = format!("{} is about nothing of ours", event.kind);
+            outbox::raise(&mut tx, Attention::EventUnmatched, id, None, &detail, now).await?;
+            Outcome::Done
+        } else {
+            store::set_event_state(&mut tx, id, "parked", None, None).await?;
+            Outcome::Again(now + PARK_LOOK_EVERY)
+        };
+        tx.commit().await?;
+        Ok(outcome)
+    }
+}

@@ -1,0 +1,404 @@
+//! The work behind paying: each is a call to Stripe with its own stable key, followed by Stripe's truth.
+
+use jiff::Timestamp;
+
+use crate::{
+    bookings::{
+        self, Actor, Booking,
+        lifecycle::{BookingEvent, BookingState, Step},
+    },
+    checkout::{
+        Attempt, Checkout, POLL_EVERY,
+        ledger::{self, Posting},
+        lifecycle::{AttemptEvent, AttemptState, RefundEffect, RefundEvent, RefundState, next_refund},
+        store,
+        truth::{self, Facts},
+        upstream,
+    },
+    db::{System, Tx},
+    error::AppError,
+    ids::{AttemptId, BookingId, RefundId},
+    outbox::{self, Attention, Job, Outcome},
+    payments::{NewRefund, NewSession, PaymentError, Refund, RefundStatus},
+};
+
+/// Whether every attempt of a booking is beyond paying.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Closing {
+    Closed,
+    /// Somebody has paid meanwhile.
+    Paid,
+    /// Stripe has not said so yet.
+    NotYet,
+}
+
+impl Closing {
+    pub fn is_closed(self) -> bool {
+        self == Self::Closed
+    }
+}
+
+impl Checkout {
+    /// Creates the attempt's session. Asking again with the same key is how a lost answer is found.
+    pub async fn open_session(&self, id: AttemptId) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let attempt = store::attempt(&mut tx, id).await?.ok_or(AppError::NotFound)?;
+        let booking = bookings::store::find_by_id(&mut tx, attempt.booking).await?;
+        drop(tx);
+        if !matches!(attempt.state, AttemptState::Creating | AttemptState::CreateUnknown) {
+            return Ok(Outcome::Done);
+        }
+        let booking = booking.ok_or(AppError::NotFound)?;
+        let request = self.session_request(&booking, &attempt)?;
+        match self.payments.open_session(&request).await {
+            Ok(session) => {
+                self.apply_facts(&attempt, &Facts::from(session), Actor::System).await?;
+                Ok(Outcome::Done)
+            }
+            Err(PaymentError::Refused { code, .. }) => {
+                self.note_event(&attempt, AttemptEvent::CreationRefused, Some(&code)).await?;
+                Ok(Outcome::Done)
+            }
+            Err(error) => {
+                tracing::warn!(attempt = %id, %error, "session not created yet");
+                self.note_event(&attempt, AttemptEvent::NoAnswer, None).await?;
+                Ok(Outcome::Again(self.clock.now() + jiff::SignedDuration::from_secs(20)))
+            }
+        }
+    }
+
+    fn session_request(&self, booking: &Booking, attempt: &Attempt) -> Result<NewSession, AppError> {
+        let contact = booking.contact.as_ref();
+        let contact = contact.ok_or_else(|| AppError::broken("an attempt without a contact"))?;
+        let page = |name: &str| format!("{}/bookings/{}/{name}", self.base_url, booking.reference);
+        Ok(NewSession {
+            attempt: attempt.id,
+            booking: booking.id,
+            reference: booking.reference.clone(),
+            amount: attempt.amount,
+            quote_hash: attempt.quote_hash.clone(),
+            title: title(booking),
+            email: contact.email.clone(),
+            success_url: page("return"),
+            cancel_url: page("cancelled"),
+            expires_at: attempt.session_expires_at,
+            idempotency_key: attempt.key("session"),
+        })
+    }
+
+    /// The poller: looks again until nothing more can happen to the attempt.
+    pub async fn check_attempt(&self, id: AttemptId) -> Result<Outcome, AppError> {
+        match self.apply_remote_truth(id, None, Actor::Stripe).await {
+            Ok(()) | Err(AppError::Upstream { .. }) => {}
+            Err(error) => return Err(error),
+        }
+        let mut tx = self.db.begin(System).await?;
+        let attempt = store::attempt(&mut tx, id).await?;
+        Ok(match attempt {
+            Some(attempt) if attempt.state.is_live() && attempt.quarantined.is_none() => {
+                Outcome::Again(self.clock.now() + POLL_EVERY)
+            }
+            Some(_) | None => Outcome::Done,
+        })
+    }
+
+    /// Makes sure that nobody can pay this booking any more: `/expire` first, and only Stripe's word counts.
+    pub async fn close_attempts(&self, booking: BookingId) -> Result<Closing, AppError> {
+        for attempt in self.attempts(booking).await? {
+            if !attempt.state.is_payable() {
+                continue;
+            }
+            // A session that may or may not exist is found by asking for it again.
+            self.open_session(attempt.id).await?;
+            let attempt = self.attempt(attempt.id).await?;
+            let Some(session) = attempt.session.as_deref().filter(|_| attempt.state.is_payable()) else {
+                continue;
+            };
+            match self.payments.expire_session(session, &attempt.key("expire")).await {
+                Ok(session) => self.apply_facts(&attempt, &Facts::from(session), Actor::System).await?,
+                // Complete or expired already: what it is now tells which.
+                Err(PaymentError::Refused { .. } | PaymentError::NotFound) => {
+                    self.apply_remote_truth(attempt.id, None, Actor::System).await?;
+                }
+                Err(error) => return Err(upstream(&error)),
+            }
+        }
+        let attempts = self.attempts(booking).await?;
+        let any = |test: fn(&Attempt) -> bool| attempts.iter().any(test);
+        Ok(if any(|attempt| attempt.state.is_payable()) {
+            Closing::NotYet
+        } else if any(|a| matches!(a.state, AttemptState::Authorised | AttemptState::Captured)) {
+            Closing::Paid
+        } else {
+            Closing::Closed
+        })
+    }
+
+    /// The timer of a hold, and of a draft that nobody took further.
+    pub async fn lapse_hold(&self, id: BookingId) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let booking = bookings::store::find_by_id(&mut tx, id).await?;
+        drop(tx);
+        let now = self.clock.now();
+        let Some(booking) = booking.filter(Booking::is_open) else { return Ok(Outcome::Done) };
+        if let Some(hold) = booking.hold.as_ref().filter(|hold| hold.expires_at > now) {
+            return Ok(Outcome::Again(hold.expires_at));
+        }
+        match self.close_attempts(id).await? {
+            Closing::Closed => {}
+            Closing::Paid => return Ok(Outcome::Done),
+            Closing::NotYet => return Ok(Outcome::Again(now + POLL_EVERY)),
+        }
+        let mut tx = self.db.begin(System).await?;
+        let mut booking = bookings::store::lock(&mut tx, id).await?;
+        let attempts = store::attempts_of(&mut tx, id).await?;
+        let renewed = booking.hold.as_ref().is_some_and(|hold| hold.expires_at > now);
+        if renewed || attempts.iter().any(|attempt| attempt.state.is_payable()) {
+            return Ok(Outcome::Again(now + POLL_EVERY));
+        }
+        let reason = Some("hold_lapsed");
+        bookings::apply(&mut tx, &mut booking, BookingEvent::HoldLapsed, Actor::System, reason, now).await?;
+        tx.commit().await?;
+        Ok(Outcome::Done)
+    }
+
+    /// Charges the card of a confirmed booking: exactly what was accepted.
+    pub async fn capture_money(&self, id: BookingId) -> Result<Outcome, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let booking = bookings::store::lock(&mut tx, id).await?;
+        let Some(secured_by) = booking.secured_by.filter(|_| booking.state == BookingState::Confirmed) else {
+            return Ok(Outcome::Done);
+        };
+        let attempt = store::lock_attempt(&mut tx, secured_by).await?;
+        if attempt.state == AttemptState::Captured {
+            // A method that is charged at once was captured before there was a ticket.
+            truth::sell(&mut tx, &booking, attempt.id, attempt.captured, now).await?;
+            tx.commit().await?;
+            return Ok(Outcome::Done);
+        }
+        drop(tx);
+        if attempt.state != AttemptState::Authorised {
+            return Ok(Outcome::Done);
+        }
+        let intent = payment_intent(&attempt)?;
+        match self.payments.capture(intent, attempt.amount, &attempt.key("capture")).await {
+            Ok(intent) => {
+                self.apply_facts(&attempt, &Facts::from(intent), Actor::System).await?;
+                Ok(Outcome::Done)
+            }
+            Err(PaymentError::Refused { code, .. }) => self.capture_refused(&attempt, &code).await,
+            Err(error) => Err(upstream(&error)),
+        }
+    }
+
+    /// Captured already, or gone: Stripe's present word tells which, and a ticket without money is a person's matter.
+    async fn capture_refused(&self, attempt: &Attempt, code: &str) -> Result<Outcome, AppError> {
+        self.apply_remote_truth(attempt.id, None, Actor::System).await?;
+        let now_is = self.attempt(attempt.id).await?;
+        if now_is.state == AttemptState::Authorised {
+            let mut tx = self.db.begin(System).await?;
+            let detail = format!("the ticket stands, but Stripe will not charge the card: {code}");
+            let (kind, subject) = (Attention::CaptureFailed, attempt.id.to_string());
+            let now = self.clock.now();
+            outbox::raise(&mut tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
+            tx.commit().await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    /// Sends back the money of every attempt that the booking does not live on: a release before the charge, a refund after.
+    pub async fn return_money(&self, id: BookingId) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let Some(booking) = bookings::store::find_by_id(&mut tx, id).await? else { return Ok(Outcome::Done) };
+        drop(tx);
+        let is_needed =
+            |attempt: &Attempt| booking.secured_by == Some(attempt.id) && !booking.state.has_ended();
+        for attempt in self.attempts(id).await? {
+            match attempt.state {
+                AttemptState::Authorised if !is_needed(&attempt) => self.release(&attempt).await?,
+                AttemptState::Captured if !is_needed(&attempt) => self.owe_refund(attempt.id).await?,
+                _ => {}
+            }
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn release(&self, attempt: &Attempt) -> Result<(), AppError> {
+        let intent = payment_intent(attempt)?;
+        match self.payments.release(intent, &attempt.key("release")).await {
+            Ok(intent) => self.apply_facts(attempt, &Facts::from(intent), Actor::System).await,
+            Err(PaymentError::Refused { .. }) => {
+                self.apply_remote_truth(attempt.id, None, Actor::System).await?;
+                // Captured meanwhile: then it is a refund.
+                match self.attempt(attempt.id).await?.state {
+                    AttemptState::Captured => self.owe_refund(attempt.id).await,
+                    _ => Ok(()),
+                }
+            }
+            Err(error) => Err(upstream(&error)),
+        }
+    }
+
+    async fn owe_refund(&self, id: AttemptId) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let attempt = store::lock_attempt(&mut tx, id).await?;
+        let amount = store::unrefunded(&mut tx, &attempt).await?;
+        if amount.minor <= 0 {
+            return Ok(());
+        }
+        let refund = RefundId::new();
+        store::insert_refund(&mut tx, refund, &attempt, amount, "not_needed", now).await?;
+        ledger::post(&mut tx, attempt.booking, &Posting::RefundPromised { refund, amount }, now).await?;
+        outbox::push(&mut tx, &Job::SubmitRefund(refund), now, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Asks Stripe to pay back, always with the same key, so that a lost answer never pays twice.
+    pub async fn submit_refund(&self, id: RefundId) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let refund = store::lock_refund(&mut tx, id).await?;
+        drop(tx);
+        if !matches!(refund.state, RefundState::Requested | RefundState::SubmitUnknown) {
+            return Ok(Outcome::Done);
+        }
+        let request = NewRefund {
+            refund: id,
+            booking: refund.booking,
+            payment_intent: refund.payment_intent.clone(),
+            amount: refund.amount,
+            idempotency_key: format!("refund:{id}:{}", refund.try_epoch),
+        };
+        match self.payments.refund(&request).await {
+            Ok(answer) => {
+                self.move_refund(id, refund_event(&answer.status), Some(&answer.id)).await?;
+                Ok(Outcome::Done)
+            }
+            Err(PaymentError::Refused { .. }) => {
+                self.move_refund(id, Some(RefundEvent::Failed), None).await?;
+                Ok(Outcome::Done)
+            }
+            Err(error) => {
+                self.move_refund(id, Some(RefundEvent::NoAnswer), None).await?;
+                Err(upstream(&error))
+            }
+        }
+    }
+
+    /// What Stripe says of the refunds of an attempt, ours by their metadata or id.
+    pub async fn apply_refunds(&self, attempt: &Attempt) -> Result<(), AppError> {
+        let Some(intent) = &attempt.payment_intent else { return Ok(()) };
+        for told in self.payments.refunds_of(intent).await.map_err(|error| upstream(&error))? {
+            let id = match told.refund {
+                Some(id) => Some(id),
+                None => {
+                    let mut tx = self.db.begin(System).await?;
+                    store::refund_by_stripe_id(&mut tx, &told.id).await?
+                }
+            };
+            match id {
+                Some(id) => self.move_refund(id, refund_event(&told.status), Some(&told.id)).await?,
+                None => self.raise_foreign_refund(attempt, &told).await?,
+            }
+        }
+        Ok(())
+    }
+
+    async fn raise_foreign_refund(&self, attempt: &Attempt, told: &Refund) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let detail = format!("{} was refunded in Stripe's dashboard, outside of this ledger", told.amount);
+        let kind = Attention::RefundFailed;
+        outbox::raise(&mut tx, kind, &told.id, Some(attempt.booking), &detail, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn move_refund(
+        &self,
+        id: RefundId,
+        event: Option<RefundEvent>,
+        stripe_id: Option<&str>,
+    ) -> Result<(), AppError> {
+        let Some(event) = event else { return Ok(()) };
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let refund = store::lock_refund(&mut tx, id).await?;
+        if let Step::Move { to, effects } = next_refund(refund.state, event) {
+            store::set_refund_state(&mut tx, id, to, stripe_id).await?;
+            let data = serde_json::json!({
+                "refund": id,
+                "amount_minor": refund.amount.minor,
+                "currency": refund.amount.currency,
+            });
+            let kind = format!("refund_{}", to.code());
+            bookings::store::record(&mut tx, refund.booking, &kind, Actor::Stripe, &data, now).await?;
+            for effect in effects {
+                refund_effect(&mut tx, &refund, effect, now).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn attempts(&self, booking: BookingId) -> Result<Vec<Attempt>, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::attempts_of(&mut tx, booking).await
+    }
+
+    async fn attempt(&self, id: AttemptId) -> Result<Attempt, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::attempt(&mut tx, id).await?.ok_or(AppError::NotFound)
+    }
+}
+
+async fn refund_effect(
+    tx: &mut Tx<System>,
+    refund: &super::RefundRow,
+    effect: RefundEffect,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let (booking, amount) = (refund.booking, refund.amount);
+    match effect {
+        RefundEffect::PostPaid => {
+            ledger::post(tx, booking, &Posting::RefundPaid { refund: refund.id, amount }, now).await?;
+        }
+        RefundEffect::PostReturned => {
+            ledger::post(tx, booking, &Posting::RefundReturned { refund: refund.id, amount }, now).await?;
+        }
+        RefundEffect::RaiseFailed => {
+            ledger::post(tx, booking, &Posting::RefundFailed { refund: refund.id, amount }, now).await?;
+            let detail = format!("{amount} is owed to the traveller and did not arrive");
+            let (kind, subject) = (Attention::RefundFailed, refund.id.to_string());
+            outbox::raise(tx, kind, &subject, Some(booking), &detail, now).await?;
+        }
+    }
+    Ok(())
+}
+
+fn refund_event(status: &RefundStatus) -> Option<RefundEvent> {
+    match status {
+        RefundStatus::Pending | RefundStatus::RequiresAction => Some(RefundEvent::Pending),
+        RefundStatus::Succeeded => Some(RefundEvent::Succeeded),
+        RefundStatus::Failed | RefundStatus::Canceled => Some(RefundEvent::Failed),
+        RefundStatus::Unknown(_) => None,
+    }
+}
+
+fn payment_intent(attempt: &Attempt) -> Result<&str, AppError> {
+    let intent = attempt.payment_intent.as_deref();
+    intent.ok_or_else(|| AppError::broken(format!("attempt {} has money but no payment intent", attempt.id)))
+}
+
+/// What Stripe's page and the bank statement call it: "Lisbon to New York, 12 Mar 2027".
+fn title(booking: &Booking) -> String {
+    match (booking.offer.slices.first(), booking.offer.slices.len()) {
+        (Some(slice), slices) => {
+            let (from, to) = (&slice.first().from.city, &slice.last().to.city);
+            let and_back = if slices > 1 { " and back" } else { "" };
+            format!("{from} to {to}{and_back}, {}", slice.first().departs.local.strftime("%-d %b %Y"))
+        }
+        (None, _) => booking.reference.to_string(),
+    }
+}

@@ -1,0 +1,245 @@
+//! The ledger: which entries a fact about money makes, and the one way to write them.
+//!
+//! Signed minor units: a debit is positive, a credit negative. PostgreSQL itself refuses what does not sum to zero.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+
+use crate::{
+    db::{System, Tx},
+    error::AppError,
+    ids::{AttemptId, BookingId, RefundId},
+    money::{Money, MoneyError},
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Account {
+    /// What Stripe owes us.
+    StripeClearing,
+    /// What we owe travellers for tickets not yet issued.
+    CustomerDeposits,
+    SupplierPayable,
+    AgencyRevenue,
+    /// What we have promised to pay back.
+    RefundsPayable,
+    /// Money whose meaning is not known.
+    Suspense,
+}
+
+impl Account {
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::StripeClearing => "stripe_clearing",
+            Self::CustomerDeposits => "customer_deposits",
+            Self::SupplierPayable => "supplier_payable",
+            Self::AgencyRevenue => "agency_revenue",
+            Self::RefundsPayable => "refunds_payable",
+            Self::Suspense => "suspense",
+        }
+    }
+}
+
+/// A fact about money. Authorised money is no fact yet: nobody owns it but the traveller.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Posting {
+    /// A card was charged.
+    Captured {
+        attempt: AttemptId,
+        amount: Money,
+    },
+    /// The charged amount belongs to a ticket: `cost` to the supplier, the rest is ours.
+    Sold {
+        attempt: AttemptId,
+        amount: Money,
+        cost: Money,
+    },
+    /// Money without a ticket is owed back.
+    RefundPromised {
+        refund: RefundId,
+        amount: Money,
+    },
+    RefundPaid {
+        refund: RefundId,
+        amount: Money,
+    },
+    /// A bank sent the refund back.
+    RefundReturned {
+        refund: RefundId,
+        amount: Money,
+    },
+    /// This refund will not happen: the money is the traveller's deposit again, until another way is found.
+    RefundFailed {
+        refund: RefundId,
+        amount: Money,
+    },
+    /// Stripe took money that does not fit what was accepted.
+    Unexplained {
+        attempt: AttemptId,
+        amount: Money,
+    },
+}
+
+impl Posting {
+    pub const fn kind(&self) -> &'static str {
+        match self {
+            Self::Captured { .. } => "captured",
+            Self::Sold { .. } => "sold",
+            Self::RefundPromised { .. } => "refund_promised",
+            Self::RefundPaid { .. } => "refund_paid",
+            Self::RefundReturned { .. } => "refund_returned",
+            Self::RefundFailed { .. } => "refund_failed",
+            Self::Unexplained { .. } => "unexplained",
+        }
+    }
+
+    /// The same fact has the same key, however often it is heard.
+    pub fn key(&self) -> String {
+        let subject = match self {
+            Self::Captured { attempt, .. }
+            | Self::Sold { attempt, .. }
+            | Self::Unexplained { attempt, .. } => attempt.to_string(),
+            Self::RefundPromised { refund, .. }
+            | Self::RefundPaid { refund, .. }
+            | Self::RefundReturned { refund, .. }
+            | Self::RefundFailed { refund, .. } => refund.to_string(),
+        };
+        format!("{}:{subject}", self.kind())
+    }
+
+    pub fn entries(&self) -> Result<Vec<(Account, Money)>, MoneyError> {
+        let credit = |money: Money| money.checked_mul(-1);
+        Ok(match *self {
+            Self::Captured { amount, .. } => {
+                vec![(Account::StripeClearing, amount), (Account::CustomerDeposits, credit(amount)?)]
+            }
+            Self::Sold { amount, cost, .. } => vec![
+                (Account::CustomerDeposits, amount),
+                (Account::SupplierPayable, credit(cost)?),
+                (Account::AgencyRevenue, cost.checked_sub(amount)?),
+            ],
+            Self::RefundPromised { amount, .. } => {
+                vec![(Account::CustomerDeposits, amount), (Account::RefundsPayable, credit(amount)?)]
+            }
+            Self::RefundPaid { amount, .. } => {
+                vec![(Account::RefundsPayable, amount), (Account::StripeClearing, credit(amount)?)]
+            }
+            Self::RefundReturned { amount, .. } => {
+                vec![(Account::StripeClearing, amount), (Account::RefundsPayable, credit(amount)?)]
+            }
+            Self::RefundFailed { amount, .. } => {
+                vec![(Account::RefundsPayable, amount), (Account::CustomerDeposits, credit(amount)?)]
+            }
+            Self::Unexplained { amount, .. } => {
+                vec![(Account::StripeClearing, amount), (Account::Suspense, credit(amount)?)]
+            }
+        }
+        .into_iter()
+        .filter(|(_, money)| money.minor != 0)
+        .collect())
+    }
+}
+
+/// Writes the fact down; hearing it again writes nothing.
+pub async fn post(
+    tx: &mut Tx<System>,
+    booking: BookingId,
+    posting: &Posting,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let entries = posting.entries()?;
+    let id = sqlx::query_scalar!(
+        "insert into ledger_transactions (posting_key, kind, booking_id, at) values ($1, $2, $3, $4)
+         on conflict (posting_key) do nothing returning id",
+        posting.key(),
+        posting.kind(),
+        booking.0,
+        now.to_sqlx() as _,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(id) = id else { return Ok(()) };
+    for (account, money) in entries {
+        sqlx::query!(
+            "insert into ledger_entries (transaction_id, account, amount_minor, currency) values ($1, $2, $3, $4)",
+            id,
+            account.code(),
+            money.minor,
+            money.currency.code(),
+        )
+        .execute(&mut **tx)
+        .await?;
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::money::Currency;
+
+    fn every_posting(amount: i64, cost: i64) -> Vec<Posting> {
+        let (attempt, refund) = (AttemptId::new(), RefundId::new());
+        let amount = Money::new(amount, Currency::Eur);
+        let cost = Money::new(cost, Currency::Eur);
+        vec![
+            Posting::Captured { attempt, amount },
+            Posting::Sold { attempt, amount, cost },
+            Posting::RefundPromised { refund, amount },
+            Posting::RefundPaid { refund, amount },
+            Posting::RefundReturned { refund, amount },
+            Posting::RefundFailed { refund, amount },
+            Posting::Unexplained { attempt, amount },
+        ]
+    }
+
+    proptest! {
+        #[test]
+        fn every_posting_sums_to_zero_and_has_two_sides(amount in 1..=i64::MAX / 4, cost in 1..=i64::MAX / 4) {
+            for posting in every_posting(amount, cost) {
+                let entries = posting.entries().unwrap();
+                prop_assert!(entries.len() >= 2);
+                prop_assert!(entries.iter().all(|(_, money)| money.minor != 0));
+                let sum = Money::sum(Currency::Eur, entries.iter().map(|(_, money)| *money));
+                prop_assert_eq!(sum, Ok(Money::zero(Currency::Eur)));
+            }
+        }
+    }
+
+    #[test]
+    fn a_charge_that_becomes_a_ticket_leaves_no_deposit() {
+        let balance = |account| {
+            let postings = every_posting(57_140, 56_000);
+            postings[..2]
+                .iter()
+                .flat_map(|posting| posting.entries().unwrap())
+                .filter(|(of, _)| *of == account)
+                .map(|(_, money)| money.minor)
+                .sum::<i64>()
+        };
+        assert_eq!(balance(Account::StripeClearing), 57_140);
+        assert_eq!(balance(Account::CustomerDeposits), 0);
+        assert_eq!(balance(Account::SupplierPayable), -56_000);
+        assert_eq!(balance(Account::AgencyRevenue), -1_140);
+    }
+
+    #[test]
+    fn a_promised_and_paid_refund_leaves_nothing_anywhere() {
+        let postings = every_posting(57_140, 57_140);
+        let mut balances = std::collections::HashMap::new();
+        for posting in [&postings[0], &postings[2], &postings[3]] {
+            for (account, money) in posting.entries().unwrap() {
+                *balances.entry(account).or_insert(0) += money.minor;
+            }
+        }
+        assert!(balances.values().all(|balance| *balance == 0), "{balances:?}");
+    }
+
+    #[test]
+    fn two_facts_never_share_a_key() {
+        let keys: std::collections::HashSet<String> =
+            every_posting(1, 1).iter().chain(&every_posting(1, 1)).map(Posting::key).collect();
+        assert_eq!(keys.len(), 14);
+    }
+}

@@ -1,0 +1,348 @@
+//! SQL of attempts, refunds and the event inbox.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+
+use crate::{
+    checkout::{
+        Attempt, RefundRow,
+        lifecycle::{AttemptState, RefundState},
+        truth::Facts,
+    },
+    db::{Principal, System, Tx},
+    error::AppError,
+    ids::{AttemptId, BookingId, RefundId},
+    money::Money,
+    payments::Event,
+};
+
+struct AttemptRow {
+    id: AttemptId,
+    booking_id: BookingId,
+    state: String,
+    amount_minor: i64,
+    currency: String,
+    quote_hash: String,
+    livemode: bool,
+    try_epoch: i32,
+    checkout_session_id: Option<String>,
+    payment_intent_id: Option<String>,
+    checkout_url: Option<String>,
+    session_expires_at: jiff_sqlx::Timestamp,
+    card_brand: Option<String>,
+    card_last4: Option<String>,
+    failure_code: Option<String>,
+    captured_minor: i64,
+    quarantined: Option<String>,
+    created_at: jiff_sqlx::Timestamp,
+}
+
+/// One select list for all readers; the tail says which rows and whether to lock them.
+macro_rules! attempt_rows {
+    ($tail:literal, $($arg:expr),+) => {
+        sqlx::query_as!(
+            AttemptRow,
+            r#"select id as "id: AttemptId", booking_id as "booking_id: BookingId", state, amount_minor, currency,
+                      quote_hash, livemode, try_epoch, checkout_session_id, payment_intent_id, checkout_url,
+                      session_expires_at as "session_expires_at: jiff_sqlx::Timestamp", card_brand, card_last4,
+                      failure_code, captured_minor, quarantined, created_at as "created_at: jiff_sqlx::Timestamp"
+                 from attempts "#
+                + $tail,
+            $($arg),+
+        )
+    };
+}
+
+impl TryFrom<AttemptRow> for Attempt {
+    type Error = AppError;
+
+    fn try_from(row: AttemptRow) -> Result<Self, AppError> {
+        let currency = row.currency.parse()?;
+        Ok(Self {
+            state: row.state.parse().map_err(|_| AppError::broken("an attempt state of another form"))?,
+            id: row.id,
+            booking: row.booking_id,
+            amount: Money::new(row.amount_minor, currency),
+            captured: Money::new(row.captured_minor, currency),
+            quote_hash: row.quote_hash,
+            livemode: row.livemode,
+            try_epoch: row.try_epoch,
+            session: row.checkout_session_id,
+            payment_intent: row.payment_intent_id,
+            url: row.checkout_url,
+            session_expires_at: row.session_expires_at.to_jiff(),
+            card: row.card_brand.zip(row.card_last4),
+            failure: row.failure_code,
+            quarantined: row.quarantined,
+            created_at: row.created_at.to_jiff(),
+        })
+    }
+}
+
+pub async fn insert_attempt(tx: &mut Tx<System>, attempt: &Attempt) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into attempts (id, booking_id, amount_minor, currency, quote_hash, livemode, session_expires_at, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        attempt.id.0,
+        attempt.booking.0,
+        attempt.amount.minor,
+        attempt.amount.currency.code(),
+        attempt.quote_hash,
+        attempt.livemode,
+        attempt.session_expires_at.to_sqlx() as _,
+        attempt.created_at.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn attempt(tx: &mut Tx<System>, id: AttemptId) -> Result<Option<Attempt>, AppError> {
+    let row = attempt_rows!("where id = $1", id.0).fetch_optional(&mut **tx).await?;
+    row.map(Attempt::try_from).transpose()
+}
+
+/// After the booking's own lock, always in this order.
+pub async fn lock_attempt(tx: &mut Tx<System>, id: AttemptId) -> Result<Attempt, AppError> {
+    let row = attempt_rows!("where id = $1 for update", id.0).fetch_optional(&mut **tx).await?;
+    row.ok_or_else(|| AppError::broken(format!("attempt {id} is missing")))?.try_into()
+}
+
+/// Oldest first; whatever the principal may see.
+pub async fn attempts_of<P: Principal>(tx: &mut Tx<P>, booking: BookingId) -> Result<Vec<Attempt>, AppError> {
+    let rows = attempt_rows!("where booking_id = $1 order by created_at, id", booking.0);
+    rows.fetch_all(&mut **tx).await?.into_iter().map(Attempt::try_from).collect()
+}
+
+/// Whose is this object of Stripe's?
+pub async fn attempt_named(
+    tx: &mut Tx<System>,
+    names_attempt: Option<AttemptId>,
+    session: Option<&str>,
+    payment_intent: Option<&str>,
+) -> Result<Option<Attempt>, AppError> {
+    let row = attempt_rows!(
+        "where id = $1 or checkout_session_id = $2 or payment_intent_id = $3 limit 1",
+        names_attempt.map(|id| id.0),
+        session,
+        payment_intent
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(Attempt::try_from).transpose()
+}
+
+pub async fn set_attempt_state(
+    tx: &mut Tx<System>,
+    id: AttemptId,
+    state: AttemptState,
+    captured: Money,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update attempts set state = $2, captured_minor = $3 where id = $1",
+        id.0,
+        state.code(),
+        captured.minor,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Names and details that Stripe told, kept once known: a later answer without them takes nothing away.
+pub async fn note_facts(tx: &mut Tx<System>, id: AttemptId, facts: &Facts) -> Result<(), sqlx::Error> {
+    let session = facts.session.as_ref();
+    let intent = facts.intent.as_ref();
+    let card = intent.and_then(|intent| intent.card.as_ref());
+    let failure = intent.and_then(|intent| intent.last_error.as_deref()).filter(|code| is_code(code));
+    sqlx::query!(
+        "update attempts set checkout_session_id = coalesce(checkout_session_id, $2),
+                checkout_url = coalesce($3, checkout_url), payment_intent_id = coalesce(payment_intent_id, $4),
+                card_brand = coalesce($5, card_brand), card_last4 = coalesce($6, card_last4),
+                failure_code = coalesce($7, failure_code)
+          where id = $1",
+        id.0,
+        session.map(|session| session.id.as_str()),
+        session.and_then(|session| session.url.as_deref()),
+        intent.map(|intent| intent.id.as_str()),
+        card.map(|card| card.brand.as_str()),
+        card.map(|card| card.last4.as_str()),
+        failure,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+fn is_code(text: &str) -> bool {
+    (1..=80).contains(&text.len())
+        && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
+}
+
+pub async fn set_failure(tx: &mut Tx<System>, id: AttemptId, code: &str) -> Result<(), sqlx::Error> {
+    let code = if is_code(code) { code } else { "refused" };
+    sqlx::query!("update attempts set failure_code = $2 where id = $1", id.0, code)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+pub async fn quarantine(tx: &mut Tx<System>, id: AttemptId, why: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("update attempts set quarantined = $2 where id = $1", id.0, why)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// A refund of ours, not yet asked for. The database refuses more than was captured.
+pub async fn insert_refund(
+    tx: &mut Tx<System>,
+    id: RefundId,
+    attempt: &Attempt,
+    amount: Money,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason, created_at)
+         values ($1, $2, $3, $4, $5, $6, $7)",
+        id.0,
+        attempt.booking.0,
+        attempt.id.0,
+        amount.minor,
+        amount.currency.code(),
+        reason,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// What of an attempt's captured money is neither returned nor on its way back.
+pub async fn unrefunded(tx: &mut Tx<System>, attempt: &Attempt) -> Result<Money, AppError> {
+    let refunded = sqlx::query_scalar!(
+        r#"select coalesce(sum(amount_minor), 0)::bigint as "sum!" from refunds
+            where attempt_id = $1 and state <> 'failed'"#,
+        attempt.id.0,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(attempt.captured.checked_sub(Money::new(refunded, attempt.amount.currency))?)
+}
+
+pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow, AppError> {
+    let row = sqlx::query!(
+        r#"select r.state, r.amount_minor, r.currency, r.booking_id as "booking_id: BookingId", r.try_epoch,
+                  a.payment_intent_id
+             from refunds r join attempts a on a.id = r.attempt_id
+            where r.id = $1 for update of r"#,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?
+    .ok_or_else(|| AppError::broken(format!("refund {id} is missing")))?;
+    Ok(RefundRow {
+        id,
+        booking: row.booking_id,
+        state: row.state.parse().map_err(|_| AppError::broken("a refund state of another form"))?,
+        amount: Money::new(row.amount_minor, row.currency.parse()?),
+        try_epoch: row.try_epoch,
+        payment_intent: row
+            .payment_intent_id
+            .ok_or_else(|| AppError::broken("a refund of an attempt without a payment intent"))?,
+    })
+}
+
+pub async fn refund_by_stripe_id(
+    tx: &mut Tx<System>,
+    stripe_id: &str,
+) -> Result<Option<RefundId>, sqlx::Error> {
+    sqlx::query_scalar!(r#"select id as "id: RefundId" from refunds where stripe_refund_id = $1"#, stripe_id)
+        .fetch_optional(&mut **tx)
+        .await
+}
+
+pub async fn set_refund_state(
+    tx: &mut Tx<System>,
+    id: RefundId,
+    state: RefundState,
+    stripe_id: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update refunds set state = $2, stripe_refund_id = coalesce(stripe_refund_id, $3) where id = $1",
+        id.0,
+        state.code(),
+        stripe_id,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// The inbox takes each event once; `false` means that it was here before.
+pub async fn receive_event(tx: &mut Tx<System>, event: &Event, now: Timestamp) -> Result<bool, sqlx::Error> {
+    let state = if event.readable { "received" } else { "unreadable" };
+    sqlx::query!(
+        "insert into stripe_events (id, kind, livemode, created, received_at, payload, state,
+                                    names_attempt, names_session, names_payment_intent)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+         on conflict (id) do nothing",
+        event.id,
+        event.kind,
+        event.livemode,
+        event.created.to_sqlx() as _,
+        now.to_sqlx() as _,
+        event.payload,
+        state,
+        event.attempt.map(|id| id.0),
+        event.session,
+        event.payment_intent,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(|done| done.rows_affected() == 1)
+}
+
+/// An event of the inbox, as far as it still has to be dealt with.
+#[derive(Debug)]
+pub struct InboxEvent {
+    pub kind: String,
+    pub livemode: bool,
+    pub state: String,
+    pub received_at: jiff_sqlx::Timestamp,
+    pub names_attempt: Option<AttemptId>,
+    pub names_session: Option<String>,
+    pub names_payment_intent: Option<String>,
+}
+
+pub async fn inbox_event(tx: &mut Tx<System>, id: &str) -> Result<Option<InboxEvent>, sqlx::Error> {
+    sqlx::query_as!(
+        InboxEvent,
+        r#"select kind, livemode, state, received_at as "received_at: jiff_sqlx::Timestamp",
+                  names_attempt as "names_attempt: AttemptId", names_session, names_payment_intent
+             from stripe_events where id = $1 and settled_at is null"#,
+        id,
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+pub async fn set_event_state(
+    tx: &mut Tx<System>,
+    id: &str,
+    state: &str,
+    attempt: Option<AttemptId>,
+    settled_at: Option<Timestamp>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update stripe_events set state = $2, attempt_id = coalesce($3, attempt_id), settled_at = $4 where id = $1",
+        id,
+        state,
+        attempt.map(|id| id.0),
+        settled_at.map(|at| at.to_sqlx()) as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}

@@ -1,0 +1,309 @@
+//! The one way in for Stripe's facts. Webhook, return page, poller and our own calls all end here: the object is fetched
+//! afresh, checked against what was accepted, and moves the attempt forward or not at all.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    bookings::{
+        self, Actor, Booking,
+        lifecycle::{BookingEvent, BookingState, Step},
+    },
+    checkout::{
+        Attempt, Checkout,
+        ledger::{self, Posting},
+        lifecycle::{AttemptEffect, AttemptEvent, next_attempt},
+        store, upstream,
+    },
+    db::{System, Tx},
+    error::AppError,
+    ids::AttemptId,
+    money::Money,
+    outbox::{self, Attention, MailKind},
+    payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
+};
+
+/// What Stripe says of an attempt at this moment.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub session: Option<Session>,
+    pub intent: Option<PaymentIntent>,
+}
+
+impl From<Session> for Facts {
+    fn from(mut session: Session) -> Self {
+        let intent = session.payment_intent.take();
+        Self { session: Some(session), intent }
+    }
+}
+
+impl From<PaymentIntent> for Facts {
+    fn from(intent: PaymentIntent) -> Self {
+        Self { session: None, intent: Some(intent) }
+    }
+}
+
+/// How the facts read. The PaymentIntent decides: under manual capture a complete session still says "unpaid".
+pub fn reading(facts: &Facts) -> Option<AttemptEvent> {
+    let session = facts.session.as_ref().map(|session| &session.status);
+    let by_session = |session: Option<&SessionStatus>| match session {
+        Some(SessionStatus::Open) => Some(AttemptEvent::SessionOpen),
+        Some(SessionStatus::Expired) => Some(AttemptEvent::SessionExpired),
+        // Complete, and its intent wants another payment method: a slow method came to nothing.
+        Some(SessionStatus::Complete) if facts.intent.is_some() => Some(AttemptEvent::PaymentFailed),
+        Some(SessionStatus::Complete | SessionStatus::Unknown(_)) | None => None,
+    };
+    match facts.intent.as_ref().map(|intent| &intent.status) {
+        Some(IntentStatus::RequiresCapture) => Some(AttemptEvent::Authorised),
+        Some(IntentStatus::Succeeded) => Some(AttemptEvent::Captured),
+        Some(IntentStatus::Processing) => Some(AttemptEvent::Processing),
+        Some(IntentStatus::Canceled) if session == Some(&SessionStatus::Expired) => {
+            Some(AttemptEvent::SessionExpired)
+        }
+        Some(IntentStatus::Canceled) => Some(AttemptEvent::Canceled),
+        Some(
+            IntentStatus::RequiresPaymentMethod
+            | IntentStatus::RequiresConfirmation
+            | IntentStatus::RequiresAction,
+        )
+        | None => by_session(session),
+        Some(IntentStatus::Unknown(_)) => None,
+    }
+}
+
+/// Why the facts are not about this attempt's money, if so.
+pub fn mismatch(attempt: &Attempt, booking: &Booking, facts: &Facts) -> Option<&'static str> {
+    let session = facts.session.as_ref();
+    let intent = facts.intent.as_ref();
+    let livemodes = session.map(|s| s.livemode).into_iter().chain(intent.map(|i| i.livemode));
+    let amounts = session.and_then(|s| s.amount).into_iter().chain(intent.map(|i| i.amount));
+    let differs = |named: Option<&String>, ours: &str| named.is_some_and(|name| name != ours);
+    let attempts = session.map(|s| s.attempt).into_iter().chain(intent.map(|i| i.attempt));
+    let hashes = [session.and_then(|s| s.quote_hash.as_ref()), intent.and_then(|i| i.quote_hash.as_ref())];
+    let references = [session.and_then(|s| s.reference.as_ref()), intent.and_then(|i| i.reference.as_ref())];
+
+    if livemodes.into_iter().any(|livemode| livemode != attempt.livemode) {
+        Some("livemode")
+    } else if attempts.into_iter().any(|named| named != Some(attempt.id)) {
+        Some("attempt")
+    } else if references.into_iter().any(|named| differs(named, booking.reference.as_str())) {
+        Some("reference")
+    } else if hashes.into_iter().any(|named| differs(named, &attempt.quote_hash)) {
+        Some("quote_hash")
+    } else if amounts.clone().any(|amount| amount.currency != attempt.amount.currency) {
+        Some("currency")
+    } else if amounts.into_iter().any(|amount| amount != attempt.amount)
+        || intent.is_some_and(|intent| intent.received > attempt.amount.minor)
+    {
+        Some("amount")
+    } else {
+        None
+    }
+}
+
+impl Checkout {
+    /// Asks Stripe how the attempt stands and brings our rows up to it. `session` helps where an event named a session
+    /// whose id we have not saved yet.
+    pub async fn apply_remote_truth(
+        &self,
+        id: AttemptId,
+        session: Option<&str>,
+        actor: Actor,
+    ) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let attempt = store::attempt(&mut tx, id).await?.ok_or(AppError::NotFound)?;
+        drop(tx);
+        let facts = match (attempt.session.as_deref().or(session), &attempt.payment_intent) {
+            (Some(session), _) => self.payments.session(session).await.map(Facts::from),
+            (None, Some(intent)) => self.payments.payment_intent(intent).await.map(Facts::from),
+            (None, None) => return Ok(()),
+        };
+        let facts = facts.map_err(|error| upstream(&error))?;
+        self.apply_facts(&attempt, &facts, actor).await
+    }
+
+    pub async fn apply_facts(&self, attempt: &Attempt, facts: &Facts, actor: Actor) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let mut booking = bookings::store::lock(&mut tx, attempt.booking).await?;
+        let attempt = store::lock_attempt(&mut tx, attempt.id).await?;
+        if let Some(why) = mismatch(&attempt, &booking, facts) {
+            quarantine(&mut tx, &attempt, facts, why, now).await?;
+        } else {
+            advance(&mut tx, &mut booking, &attempt, facts, actor, now).await?;
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// An event that no remote object tells: we asked and got no answer, or a definite no.
+    pub async fn note_event(
+        &self,
+        attempt: &Attempt,
+        event: AttemptEvent,
+        failure: Option<&str>,
+    ) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let mut booking = bookings::store::lock(&mut tx, attempt.booking).await?;
+        let attempt = store::lock_attempt(&mut tx, attempt.id).await?;
+        if let Some(code) = failure {
+            store::set_failure(&mut tx, attempt.id, code).await?;
+        }
+        step(&mut tx, &mut booking, &attempt, event, attempt.captured, Actor::System, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+async fn advance(
+    tx: &mut Tx<System>,
+    booking: &mut Booking,
+    attempt: &Attempt,
+    facts: &Facts,
+    actor: Actor,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    store::note_facts(tx, attempt.id, facts).await?;
+    let declined = facts.intent.as_ref().and_then(|intent| intent.last_error.as_deref());
+    if let Some(code) = declined.filter(|code| attempt.failure.as_deref() != Some(code)) {
+        let data = json!({ "attempt": attempt.id, "code": code });
+        bookings::store::record(tx, booking.id, "card_declined", actor, &data, now).await?;
+    }
+    let Some(event) = reading(facts) else { return Ok(()) };
+    let received = facts.intent.as_ref().map_or(0, |intent| intent.received);
+    let captured = Money::new(received, attempt.amount.currency);
+    step(tx, booking, attempt, event, captured, actor, now).await
+}
+
+/// One event on a locked attempt, its state, its audit line and all that follows.
+async fn step(
+    tx: &mut Tx<System>,
+    booking: &mut Booking,
+    attempt: &Attempt,
+    event: AttemptEvent,
+    captured: Money,
+    actor: Actor,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let effects = match next_attempt(attempt.state, event) {
+        Step::Move { to, effects } => {
+            let captured = if event == AttemptEvent::Captured { captured } else { attempt.captured };
+            store::set_attempt_state(tx, attempt.id, to, captured).await?;
+            let kind = format!("payment_{}", to.code());
+            let data = json!({
+                "attempt": attempt.id,
+                "amount_minor": attempt.amount.minor,
+                "currency": attempt.amount.currency,
+            });
+            bookings::store::record(tx, booking.id, &kind, actor, &data, now).await?;
+            effects
+        }
+        Step::Stay { effects } => effects,
+        Step::Replay => return Ok(()),
+        Step::Illegal => {
+            let detail = format!("payment is {}, but Stripe says {event:?}", attempt.state.code());
+            let subject = attempt.id.to_string();
+            let kind = Attention::PaymentContradiction;
+            outbox::raise(tx, kind, &subject, Some(booking.id), &detail, now).await?;
+            return Ok(());
+        }
+    };
+    for effect in effects {
+        match effect {
+            AttemptEffect::SecureBooking => secure(tx, booking, attempt, actor, now).await?,
+            AttemptEffect::PostCapture => {
+                let posting = Posting::Captured { attempt: attempt.id, amount: captured };
+                ledger::post(tx, booking.id, &posting, now).await?;
+                sell(tx, booking, attempt.id, captured, now).await?;
+            }
+            AttemptEffect::AuthorisationLost => lost(tx, booking, attempt, now).await?,
+        }
+    }
+    Ok(())
+}
+
+/// The money is there: the booking lives on this attempt, unless another came first.
+async fn secure(
+    tx: &mut Tx<System>,
+    booking: &mut Booking,
+    attempt: &Attempt,
+    actor: Actor,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    if matches!(booking.state, BookingState::Held | BookingState::Expired) {
+        bookings::store::set_secured_by(tx, booking.id, attempt.id).await?;
+        booking.secured_by = Some(attempt.id);
+    }
+    bookings::apply(tx, booking, BookingEvent::MoneySecured, actor, None, now).await
+}
+
+/// Taken money of a confirmed booking belongs to its ticket, and the traveller gets a receipt.
+pub(super) async fn sell(
+    tx: &mut Tx<System>,
+    booking: &Booking,
+    attempt: AttemptId,
+    captured: Money,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    if booking.state != BookingState::Confirmed || booking.secured_by != Some(attempt) {
+        return Ok(());
+    }
+    // The agency adds no fee yet, so the whole amount is the supplier's.
+    let posting = Posting::Sold { attempt, amount: captured, cost: captured };
+    ledger::post(tx, booking.id, &posting, now).await?;
+    if let Some(contact) = &booking.contact {
+        let (kind, cause) = (MailKind::PaymentReceipt, attempt.to_string());
+        outbox::owe_mail(tx, kind, booking.id, &contact.email, &cause, now).await?;
+    }
+    Ok(())
+}
+
+/// An authorisation ended without a charge: as we wished, or behind the back of a ticket.
+async fn lost(
+    tx: &mut Tx<System>,
+    booking: &Booking,
+    attempt: &Attempt,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let is_needed = booking.secured_by == Some(attempt.id) && !booking.state.has_ended();
+    if is_needed {
+        let detail =
+            format!("the booking is {}, and the authorisation behind it is gone", booking.state.code());
+        let subject = attempt.id.to_string();
+        outbox::raise(tx, Attention::AuthorisationLost, &subject, Some(booking.id), &detail, now).await?;
+    } else if booking.secured_by != Some(attempt.id)
+        && let Some(contact) = &booking.contact
+    {
+        // The mail about an unticketed booking tells of its own money; this is about money that came besides.
+        let (kind, cause) = (MailKind::MoneyReturned, attempt.id.to_string());
+        outbox::owe_mail(tx, kind, booking.id, &contact.email, &cause, now).await?;
+    }
+    Ok(())
+}
+
+/// Money that does not fit what was accepted: nothing is fulfilled with it, and a person looks.
+pub(super) async fn quarantine(
+    tx: &mut Tx<System>,
+    attempt: &Attempt,
+    facts: &Facts,
+    why: &'static str,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    if attempt.quarantined.is_none() {
+        store::quarantine(tx, attempt.id, why).await?;
+        let data = json!({ "attempt": attempt.id, "why": why });
+        bookings::store::record(tx, attempt.booking, "payment_quarantined", Actor::Stripe, &data, now)
+            .await?;
+    }
+    if let Some(intent) = facts.intent.as_ref().filter(|intent| intent.received > 0) {
+        let amount = Money::new(intent.received, intent.amount.currency);
+        let posting = Posting::Unexplained { attempt: attempt.id, amount };
+        ledger::post(tx, attempt.booking, &posting, now).await?;
+    }
+    let detail = format!("Stripe's {why} differs from what was accepted");
+    let subject = attempt.id.to_string();
+    let kind = Attention::PaymentQuarantined;
+    outbox::raise(tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
+    Ok(())
+}

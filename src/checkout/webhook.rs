@@ -1,0 +1,36 @@
+//! `POST /webhooks/stripe`: verify, put into the inbox, answer. Everything else is a job.
+
+use axum::http::StatusCode;
+use axum::{body::Bytes, extract::State, http::HeaderMap, response::IntoResponse};
+
+use crate::{
+    checkout::Checkout,
+    error::{AppError, FieldErrors, Refusal},
+    payments::EventError,
+};
+
+/// 200 only after the event is safely ours; anything else makes Stripe deliver it again.
+pub async fn stripe(
+    State(checkout): State<Checkout>,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Result<impl IntoResponse, AppError> {
+    let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
+    let event = checkout.payments.read_event(&body, signature).map_err(refused)?;
+    checkout.receive(&event).await?;
+    Ok(StatusCode::OK)
+}
+
+fn refused(error: EventError) -> AppError {
+    tracing::warn!(%error, "webhook refused");
+    match error {
+        EventError::NoSignature | EventError::BadSignature | EventError::TooOld => {
+            AppError::Refused(Refusal {
+                code: "bad_signature",
+                title: "Not signed by Stripe",
+                detail: "The signature is missing, foreign or too old. Nothing was taken in.".to_owned(),
+            })
+        }
+        EventError::Malformed => AppError::Invalid(FieldErrors::one("body", "This is not an event")),
+    }
+}
