@@ -46,7 +46,7 @@ impl Problem {
         }
     }
 
-    fn refusal(status: StatusCode, refusal: &Refusal) -> Self {
+    pub fn refusal(status: StatusCode, refusal: &Refusal) -> Self {
         Self::new(status, refusal.code, refusal.title, &refusal.detail)
     }
 

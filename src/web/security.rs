@@ -2,14 +2,14 @@
 
 use axum::{
     body::Body,
-    http::{HeaderName, HeaderValue, Method, Uri, header},
+    http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
     response::{IntoResponse, Response},
 };
 use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::{
-    error::{AppError, Refusal},
-    web::{chrome::SiteSettings, frame::Frame},
+    error::Refusal,
+    web::{chrome::SiteSettings, frame::Frame, problem::Problem},
 };
 
 type Refuse = fn(ProtectionError) -> Response<Body>;
@@ -29,13 +29,13 @@ pub fn is_webhook(path: &str) -> bool {
 }
 
 fn refuse_foreign(_: ProtectionError) -> Response<Body> {
-    AppError::Refused(Refusal {
+    let refusal = Refusal {
         code: "foreign_origin",
         title: "This form did not come from our pages",
         detail: "Another site tried to send it for you, so nothing was done. Open the page here and send it again."
             .to_owned(),
-    })
-    .into_response()
+    };
+    Problem::refusal(StatusCode::FORBIDDEN, &refusal).into_response()
 }
 
 /// Pages that show or take personal data are kept by nobody, not even by the back button of a shared computer.

@@ -5,7 +5,8 @@ use std::{collections::BTreeSet, fs, path::Path};
 use jetbridge::config::VARIABLES;
 
 fn read(path: &str) -> String {
-    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_else(|error| panic!("{path}: {error}"))
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path))
+        .unwrap_or_else(|error| panic!("{path}: {error}"))
 }
 
 #[test]
@@ -44,7 +45,10 @@ fn the_image_copies_what_exists_is_not_root_and_leaves_secrets_out() {
             assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(source).exists(), "{source} does not exist");
         }
         for source in sources {
-            assert!(ignored.lines().any(|line| line == format!("!{source}")), "{source} is kept from the builder");
+            assert!(
+                ignored.lines().any(|line| line == format!("!{source}")),
+                "{source} is kept from the builder"
+            );
         }
     }
     let user = dockerfile.lines().rev().find_map(|line| line.strip_prefix("USER ")).unwrap();
@@ -53,7 +57,9 @@ fn the_image_copies_what_exists_is_not_root_and_leaves_secrets_out() {
 
 #[test]
 fn the_toolchain_of_the_image_is_the_one_of_the_crate() {
-    let wanted = read("Cargo.toml").lines().find_map(|line| line.strip_prefix("rust-version = ").map(|v| v.trim_matches('"').to_owned()));
+    let wanted = read("Cargo.toml")
+        .lines()
+        .find_map(|line| line.strip_prefix("rust-version = ").map(|v| v.trim_matches('"').to_owned()));
     assert!(read("Dockerfile").contains(&format!("FROM rust:{}-", wanted.unwrap())));
 }
 
@@ -61,7 +67,10 @@ fn the_toolchain_of_the_image_is_the_one_of_the_crate() {
 fn every_file_that_the_readme_names_exists() {
     let readme = read("README.md");
     let named = readme.split('`').skip(1).step_by(2).filter(|word| {
-        !word.contains(char::is_whitespace) && ["src/", "tests/", "bin/", "migrations", "templates", "static"].iter().any(|dir| word.starts_with(dir))
+        !word.contains(char::is_whitespace)
+            && ["src/", "tests/", "bin/", "migrations", "templates", "static"]
+                .iter()
+                .any(|dir| word.starts_with(dir))
     });
     for name in named {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists(), "README names {name}");

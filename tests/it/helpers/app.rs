@@ -1,12 +1,10 @@
 //! The real application on a port of its own, with a database of its own, a clock that tests move, and stand-ins for the
 //! outside world that can be told to fail.
 
-use std::{
-    cell::Cell,
-    sync::atomic::{AtomicU32, Ordering},
-};
+use std::cell::Cell;
 
 use jetbridge::{
+    accounts::{self, Passwords},
     app::{App, Parts},
     clock::Clock,
     config::Config,
@@ -25,6 +23,11 @@ use super::{browser::Browser, cluster::Database, invariants, statements::Stateme
 
 /// A Monday morning in winter. Every test starts at this instant.
 pub const START: &str = "2026-11-23T09:00:00Z";
+
+pub const ALICE: &str = "alice@example.com";
+pub const BOB: &str = "bob@example.com";
+pub const CAROL: &str = "carol@example.com";
+pub const PASSWORD: &str = "plover cabinet tundra seven";
 
 pub struct TestApp {
     pub clock: Clock,
@@ -90,6 +93,35 @@ impl TestApp {
         self.guest().get(path).await
     }
 
+    /// The cast: alice owns things, bob is another traveller, carol is staff. Each call is another browser of theirs.
+    pub async fn alice(&self) -> Browser {
+        self.traveller(ALICE).await
+    }
+
+    pub async fn bob(&self) -> Browser {
+        self.traveller(BOB).await
+    }
+
+    pub async fn carol(&self) -> Browser {
+        let secret = SecretString::from(PASSWORD);
+        let passwords = Passwords::new().expect("a hasher");
+        accounts::make_staff(&self.db, &passwords, CAROL, secret, "owner").await.expect("a member of staff");
+        self.sign_in(CAROL).await
+    }
+
+    async fn traveller(&self, email: &str) -> Browser {
+        let form = [("name", "Test Traveller"), ("email", email), ("password", PASSWORD)];
+        self.guest().post_form("/signup", &form).await.redirect();
+        self.sign_in(email).await
+    }
+
+    /// A new browser in which this person is signed in.
+    pub async fn sign_in(&self, email: &str) -> Browser {
+        let browser = self.guest();
+        browser.post_form("/login", &[("email", email), ("password", PASSWORD)]).await.redirect();
+        browser
+    }
+
     pub fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -133,12 +165,6 @@ impl Drop for TestApp {
             "end the test with app.finish().await: it checks the invariants and that no job is left"
         );
     }
-}
-
-/// An e-mail address that nobody else in this test process uses.
-pub fn fresh_email(name: &str) -> String {
-    static NEXT: AtomicU32 = AtomicU32::new(1);
-    format!("{name}{}@example.com", NEXT.fetch_add(1, Ordering::Relaxed))
 }
 
 fn crypto() {
