@@ -36,4 +36,5 @@ pub mod search;
 // Rank 5: drivers.
 pub mod app;
 pub mod emails;
+pub mod launch;
 pub mod worker;

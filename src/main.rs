@@ -1,1 +1,206 @@
-fn main() {}
+//! The command line.
+
+use std::{
+    error::Error,
+    io::{self, IsTerminal, Read},
+    process::ExitCode,
+};
+
+use clap::{Args, Parser, Subcommand};
+use jetbridge::{
+    accounts::{self, Passwords},
+    app::shutdown_signal,
+    config::{Config, LogFormat},
+    error::AppError,
+    ids,
+    launch::{Database, Site, Welcome},
+    web::principal::StaffRole,
+};
+use secrecy::{ExposeSecret, SecretString};
+use tokio_util::sync::CancellationToken;
+use tracing_subscriber::EnvFilter;
+
+/// Jetbridge, a flight-booking storefront.
+///
+/// Without any setting it runs as a demo on this machine alone: it starts a private PostgreSQL, a stand-in for Stripe and
+/// a mailbox, invents airlines, and prints where to go. Nothing is real, nothing needs an account anywhere.
+///
+/// With JETBRIDGE_MODE=production it uses the database, Stripe and mail server that the environment names, and refuses
+/// to start if one is missing or only pretends. DEPLOYMENT.md lists the variables.
+#[derive(Parser)]
+#[command(name = "jetbridge", version, verbatim_doc_comment)]
+struct CommandLine {
+    #[command(subcommand)]
+    command: Option<Command>,
+}
+
+#[derive(Subcommand)]
+enum Command {
+    /// Runs the site until Ctrl-C (this is what happens without a command)
+    Serve,
+    /// Brings the database up to date and ends. `serve` does the same first
+    Migrate,
+    /// Makes a member of staff, or gives an existing account a role and a new password
+    CreateStaff(NewStaff),
+}
+
+#[derive(Args)]
+struct NewStaff {
+    /// Their e-mail address: they sign in with it
+    #[arg(long)]
+    email: String,
+    /// viewer, agent, finance or owner
+    #[arg(long)]
+    role: StaffRole,
+    /// Read the password from standard input. Otherwise one is made and printed
+    #[arg(long)]
+    password_stdin: bool,
+}
+
+#[tokio::main]
+async fn main() -> ExitCode {
+    let command = CommandLine::parse().command.unwrap_or(Command::Serve);
+    let config = match Config::from_env() {
+        Ok(config) => config,
+        Err(errors) => {
+            eprintln!("Jetbridge cannot start. Please correct:");
+            for error in errors {
+                eprintln!("  {error}");
+            }
+            return ExitCode::from(78); // EX_CONFIG
+        }
+    };
+    if let Err(error) = start_logging(&config) {
+        eprintln!("RUST_LOG cannot be understood: {error}");
+        return ExitCode::from(78);
+    }
+    // One library for all TLS of the process; it can be set only once, and here nobody else has.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    let done = match command {
+        Command::Serve => serve(config).await,
+        Command::Migrate => migrate(&config).await,
+        Command::CreateStaff(staff) => create_staff(&config, staff).await,
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{}", chain(error.as_ref()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
+    let stop = CancellationToken::new();
+    let signal = shutdown_signal()?;
+    let told = stop.clone();
+    tokio::spawn(async move {
+        signal.await;
+        tracing::info!("stopping");
+        told.cancel();
+    });
+    let preparing = Site::prepare(config);
+    let site = tokio::select! {
+        site = preparing => site?,
+        // Dropping a half-started site stops what it had started.
+        () = stop.cancelled() => return Ok(()),
+    };
+    if let Some(welcome) = &site.welcome {
+        print_welcome(welcome);
+    }
+    site.serve(stop).await?;
+    Ok(())
+}
+
+fn print_welcome(welcome: &Welcome) {
+    let Welcome { url, staff_email, staff_password } = welcome;
+    println!(
+        "
+  Jetbridge is running as a demo. Nothing in it is real.
+
+    Shop     {url}
+    Card     4242 4242 4242 4242, any future date, any code (4000 0000 0000 0002 is declined)
+    Mail     {url}demo/mail
+    Staff    {url}admin/bookings
+             {staff_email}  {password}
+
+  Ctrl-C stops it. Your data is kept for the next time.
+",
+        password = staff_password.expose_secret(),
+    );
+}
+
+async fn migrate(config: &Config) -> Result<(), Box<dyn Error>> {
+    let database = Database::open(config).await?;
+    let done = database.db.migrate().await;
+    database.close().await;
+    done?;
+    println!("The database is up to date.");
+    Ok(())
+}
+
+async fn create_staff(config: &Config, staff: NewStaff) -> Result<(), Box<dyn Error>> {
+    let password = if staff.password_stdin { read_password()? } else { made_password() };
+    let database = Database::open(config).await?;
+    let made = async {
+        database.db.migrate().await?;
+        let passwords = Passwords::new()?;
+        accounts::make_staff(&database.db, &passwords, &staff.email, password.clone(), staff.role.code())
+            .await?;
+        Ok::<(), Box<dyn Error>>(())
+    };
+    let made = made.await;
+    database.close().await;
+    made?;
+    println!("{} can sign in as {}.", staff.email, staff.role);
+    if !staff.password_stdin {
+        println!("Password, shown this once: {}", password.expose_secret());
+    }
+    Ok(())
+}
+
+fn made_password() -> SecretString {
+    SecretString::from(ids::random_text(b"abcdefghjkmnpqrstuvwxyz23456789", 16))
+}
+
+fn read_password() -> io::Result<SecretString> {
+    if io::stdin().is_terminal() {
+        eprintln!("Type the password, then Ctrl-D:");
+    }
+    let mut text = String::new();
+    io::stdin().take(4096).read_to_string(&mut text)?;
+    Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
+}
+
+fn start_logging(config: &Config) -> Result<(), Box<dyn Error>> {
+    let filter = EnvFilter::try_new(&config.log_filter)?;
+    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    match config.log_format {
+        LogFormat::Json => builder.json().flatten_event(true).init(),
+        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).init(),
+    }
+    Ok(())
+}
+
+/// What went wrong and why, outermost first. A form's errors are told one by one.
+fn chain(error: &(dyn Error + 'static)) -> String {
+    if let Some(AppError::Invalid(errors)) = error.downcast_ref() {
+        return errors
+            .iter()
+            .map(|(field, message)| format!("{field}: {message}"))
+            .collect::<Vec<_>>()
+            .join("\n");
+    }
+    let mut text = error.to_string();
+    let mut next = error.source();
+    while let Some(source) = next {
+        // A transparent error repeats its source.
+        let line = source.to_string();
+        if !text.ends_with(&line) {
+            text.push_str(": ");
+            text.push_str(&line);
+        }
+        next = source.source();
+    }
+    text
+}

@@ -7,10 +7,11 @@ mod server;
 
 use std::{
     fs::{File, OpenOptions},
+    os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
 };
 
-use nix::fcntl::{Flock, FlockArg};
+use nix::fcntl::{Flock, FlockArg, OFlag};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 use self::{place::Place, server::Server};
@@ -182,12 +183,24 @@ fn connect_options(place: &Place, user: &str, database: &str) -> PgConnectOption
 }
 
 fn lock(path: &Path, how: FlockArg) -> Result<Flock<File>, EmbeddedError> {
-    let file = OpenOptions::new().create(true).append(true).open(path).map_err(io("could not open", path))?;
+    let file = open(path)?;
     Flock::lock(file, how).map_err(|(_, errno)| EmbeddedError::Io {
         what: "could not lock",
         path: path.to_owned(),
         source: errno.into(),
     })
+}
+
+/// The directory may belong to the server's user: what we write there as root must not follow a link of theirs.
+fn open(path: &Path) -> Result<File, EmbeddedError> {
+    OpenOptions::new()
+        .create(true)
+        .write(true)
+        .truncate(false)
+        .mode(0o600)
+        .custom_flags(OFlag::O_NOFOLLOW.bits())
+        .open(path)
+        .map_err(io("could not open", path))
 }
 
 /// A database name goes into the statement as it is, so it must be one that needs no quotes.

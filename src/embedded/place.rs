@@ -44,19 +44,18 @@ impl Place {
         let client_name =
             User::from_uid(geteuid()).ok().flatten().map_or_else(|| "root".to_owned(), |user| user.name);
         let wanted = std::path::absolute(wanted).map_err(io("could not resolve", wanted))?;
-        let dir = match owner {
-            Some(owner) if !can_enter(&wanted, owner) => {
-                let other = fallback_dir(&wanted);
-                tracing::warn!(
-                    wanted = %wanted.display(), used = %other.display(),
-                    "the user that PostgreSQL runs as cannot enter the data directory, so the data is kept elsewhere"
-                );
-                other
-            }
-            _ => wanted,
-        };
-        if let Some(parent) = dir.parent() {
-            fs::create_dir_all(parent).map_err(io("could not make", parent))?;
+        let mut dir = wanted;
+        make_parent(&dir)?;
+        if let Some(owner) = owner
+            && !can_enter(&dir, owner)
+        {
+            let other = fallback_dir(&dir);
+            tracing::warn!(
+                wanted = %dir.display(), used = %other.display(),
+                "the user that PostgreSQL runs as cannot enter the data directory, so the data is kept elsewhere"
+            );
+            dir = other;
+            make_parent(&dir)?;
         }
         make_private_dir(&dir, owner)?;
         let socket_dir = if fits_a_socket(&dir) { dir.clone() } else { short_dir(&dir) };
@@ -133,6 +132,13 @@ impl Place {
     }
 }
 
+fn make_parent(dir: &Path) -> Result<(), EmbeddedError> {
+    match dir.parent() {
+        Some(parent) => fs::create_dir_all(parent).map_err(io("could not make", parent)),
+        None => Ok(()),
+    }
+}
+
 fn server_user() -> Result<Owner, EmbeddedError> {
     ["postgres", "nobody"]
         .into_iter()
@@ -141,7 +147,7 @@ fn server_user() -> Result<Owner, EmbeddedError> {
         .ok_or(EmbeddedError::NobodyToRunAs)
 }
 
-/// Whether the owner may pass through every directory above `dir` that exists already. We make the others enterable.
+/// Whether the owner may pass through every directory above `dir`.
 fn can_enter(dir: &Path, owner: Owner) -> bool {
     dir.ancestors().skip(1).filter_map(|above| fs::metadata(above).ok()).all(|meta| {
         let bit = match (meta.uid() == owner.uid, meta.gid() == owner.gid) {

@@ -1,9 +1,9 @@
 //! The server process: initdb, start or reuse, stop. What `kill -9` leaves behind never blocks the next start.
 
 use std::{
-    fs::{self, File, OpenOptions},
-    io::{Read, Seek, SeekFrom},
-    os::unix::{fs::OpenOptionsExt, process::CommandExt},
+    fs::{self, File},
+    io::{Read, Seek, SeekFrom, Write},
+    os::unix::process::CommandExt,
     path::Path,
     process::{Child, ChildStdin, Command, Stdio},
     thread,
@@ -21,7 +21,7 @@ use nix::{
 use sqlx::{Connection, PgConnection};
 
 use super::{
-    EmbeddedError, LOGIN, Profile, SUPERUSER, binaries::Binaries, connect_options, io, place::Place,
+    EmbeddedError, LOGIN, Profile, SUPERUSER, binaries::Binaries, connect_options, io, open, place::Place,
 };
 
 const START_LIMIT: Duration = Duration::from_secs(60);
@@ -121,20 +121,17 @@ fn write_access_rules(place: &Place) -> Result<(), EmbeddedError> {
     let map = format!("own \"{client}\" {SUPERUSER}\nown \"{client}\" {LOGIN}\n");
     for (name, text) in [("pg_hba.conf", "local all all peer map=own\n".to_owned()), ("pg_ident.conf", map)] {
         let path = place.data_dir().join(name);
-        fs::write(&path, text).map_err(io("could not write", &path))?;
+        let mut file = open(&path)?;
+        let written = file.set_len(0).and_then(|()| file.write_all(text.as_bytes()));
+        written.map_err(io("could not write", &path))?;
     }
     Ok(())
 }
 
 fn spawn(bin: &Binaries, place: &Place, profile: Profile) -> Result<Child, EmbeddedError> {
     let log_path = place.log_file();
-    let log = OpenOptions::new()
-        .create(true)
-        .write(true)
-        .truncate(true)
-        .mode(0o600)
-        .open(&log_path)
-        .map_err(io("could not open", &log_path))?;
+    let log = open(&log_path)?;
+    log.set_len(0).map_err(io("could not empty", &log_path))?;
     place.hand_over(&log_path)?;
     let errors = log.try_clone().map_err(io("could not open", &log_path))?;
     let mut command = place.command(&bin.program("postgres"));
