@@ -1,1 +1,168 @@
-//! Claims jobs and runs them; the periodic sweeps.
+//! Runs what the outbox holds: claim, do, record. Several lanes, so that one slow call delays nobody else; any number of
+//! processes may run it on one database.
+
+use std::{future::Future, time::Duration};
+
+use jiff::SignedDuration;
+use tokio_util::{sync::CancellationToken, task::TaskTracker};
+
+use crate::{
+    bookings::Bookings,
+    checkout::Checkout,
+    clock::Clock,
+    db::{Db, System},
+    error::AppError,
+    outbox::{self, Attention, Claim, Job, Outcome},
+};
+
+const LANES: usize = 4;
+/// How long an idle lane waits before it looks for jobs that became due, or that another process pushed.
+const IDLE: Duration = Duration::from_secs(1);
+const SWEEP_EVERY: Duration = Duration::from_secs(60);
+/// As long as Stripe keeps an idempotency key safe to repeat, with room to spare, and as long as it retries us.
+const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(72);
+const KEEP_DONE_JOBS: SignedDuration = SignedDuration::from_hours(24 * 7);
+
+#[derive(Clone)]
+pub struct Worker {
+    pub db: Db,
+    pub clock: Clock,
+    pub bookings: Bookings,
+    pub checkout: Checkout,
+}
+
+impl Worker {
+    /// Works until `stop`; jobs in hand are finished first.
+    pub async fn run(self, stop: CancellationToken) {
+        let lanes = TaskTracker::new();
+        for _ in 0..LANES {
+            lanes.spawn(self.clone().lane(stop.clone()));
+        }
+        lanes.spawn(self.sweeper(stop));
+        lanes.close();
+        lanes.wait().await;
+    }
+
+    async fn lane(self, stop: CancellationToken) {
+        while !stop.is_cancelled() {
+            match self.run_one().await {
+                Ok(true) => continue,
+                Ok(false) => {}
+                Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "job lane stumbled"),
+            }
+            tokio::select! {
+                () = stop.cancelled() => {}
+                () = self.db.jobs_pushed() => {}
+                () = tokio::time::sleep(IDLE) => {}
+            }
+        }
+    }
+
+    async fn sweeper(self, stop: CancellationToken) {
+        let mut ticks = tokio::time::interval(SWEEP_EVERY);
+        loop {
+            tokio::select! {
+                () = stop.cancelled() => return,
+                _ = ticks.tick() => {}
+            }
+            if let Err(error) = self.sweep().await {
+                tracing::error!(error = &error as &dyn std::error::Error, "sweep stumbled");
+            }
+        }
+    }
+
+    /// Runs everything that is due now, one after the other, and says how many jobs that were.
+    pub async fn run_due(&self) -> Result<usize, AppError> {
+        let mut count = 0;
+        while self.run_one().await? {
+            count += 1;
+        }
+        Ok(count)
+    }
+
+    /// Takes one due job and runs it; `false` if none was due.
+    async fn run_one(&self) -> Result<bool, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let claim = outbox::claim(&mut tx, self.clock.now()).await?;
+        tx.commit().await?;
+        let Some(claim) = claim else { return Ok(false) };
+        let result = unless_it_panics(self.clone().work(claim.clone())).await;
+        self.record(&claim, result).await?;
+        Ok(true)
+    }
+
+    async fn work(self, claim: Claim) -> Result<Outcome, AppError> {
+        match &claim.job {
+            Job::OpenSession(id) => self.checkout.open_session(*id).await,
+            Job::CheckAttempt(id) => self.checkout.check_attempt(*id).await,
+            Job::ApplyEvent(id) => self.checkout.apply_event(id).await,
+            Job::OrderAtSupplier(id) => self.bookings.order_at_supplier(*id, &claim).await,
+            Job::CaptureMoney(id) => self.checkout.capture_money(*id).await,
+            Job::ReturnMoney(id) => self.checkout.return_money(*id).await,
+            Job::SubmitRefund(id) => self.checkout.submit_refund(*id).await,
+            Job::LapseHold(id) => self.checkout.lapse_hold(*id).await,
+            Job::ReleaseHold(id) => self.bookings.release_hold(*id).await,
+            Job::SendMail(_) => Ok(Outcome::Again(self.clock.now() + SignedDuration::from_mins(1))),
+        }
+    }
+
+    async fn record(&self, claim: &Claim, result: Result<Outcome, AppError>) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        match result {
+            Ok(Outcome::Done) => outbox::done(&mut tx, claim, now).await?,
+            Ok(Outcome::Again(at)) => outbox::again(&mut tx, claim, at, None, now).await?,
+            Err(error) => {
+                let text = told(&error);
+                tracing::warn!(
+                    job = claim.job.kind(),
+                    subject = claim.job.subject(),
+                    tries = claim.tries,
+                    error = text,
+                    "job failed"
+                );
+                if now.duration_since(claim.pushed_at) < GIVE_UP_AFTER {
+                    let due = now + outbox::backoff(claim);
+                    outbox::again(&mut tx, claim, due, Some(&text), now).await?;
+                } else {
+                    outbox::dead(&mut tx, claim, &text, now).await?;
+                    let subject = format!("{}:{}", claim.job.kind(), claim.job.subject());
+                    outbox::raise(&mut tx, Attention::JobDead, &subject, None, &text, now).await?;
+                }
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The periodic rounds: forget what has expired, and ask whether everything still holds.
+    pub async fn sweep(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// A panic in one job is that job's failure, never the end of the lane.
+async fn unless_it_panics(
+    work: impl Future<Output = Result<Outcome, AppError>> + Send + 'static,
+) -> Result<Outcome, AppError> {
+    match tokio::spawn(work).await {
+        Ok(result) => result,
+        Err(error) => Err(AppError::broken(format!("the job panicked: {error}"))),
+    }
+}
+
+/// The error with its causes, short enough for its column.
+fn told(error: &AppError) -> String {
+    let mut text = error.to_string();
+    let mut cause = std::error::Error::source(error);
+    while let Some(next) = cause {
+        text.push_str(": ");
+        text.push_str(&next.to_string());
+        cause = next.source();
+    }
+    text.chars().take(400).collect()
+}

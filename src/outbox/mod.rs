@@ -106,7 +106,7 @@ pub enum Outcome {
 }
 
 /// A job taken by this worker, until its lease runs out.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Claim {
     pub id: i64,
     pub job: Job,
