@@ -6,6 +6,7 @@ use std::{collections::BTreeMap, fmt::Write, sync::LazyLock};
 use maud::html;
 
 use crate::{
+    airports::Airports,
     itinerary::{Airport, Slice},
     web::components::Fragment,
 };
@@ -264,6 +265,18 @@ pub fn route_map(slices: &[Slice]) -> Fragment {
     .into()
 }
 
+/// The great-circle length of all segments, to the nearest kilometre.
+#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no route is longer than a few Earths")]
+pub fn kilometres(slices: &[Slice]) -> u32 {
+    const EARTH: f64 = 6_371.0;
+    let length = |from: Point, to: Point| {
+        let dot: f64 = from.vector().iter().zip(to.vector()).map(|(a, b)| a * b).sum();
+        dot.clamp(-1.0, 1.0).acos() * EARTH
+    };
+    let segments = slices.iter().flat_map(Slice::segments);
+    segments.map(|segment| length(Point::of(&segment.from), Point::of(&segment.to))).sum::<f64>().round() as u32
+}
+
 fn spoken(slices: &[Slice]) -> String {
     let told: Vec<String> = slices
         .iter()
@@ -293,7 +306,7 @@ pub fn world_map() -> Fragment {
     WORLD.clone()
 }
 
-static AIRPORTS: LazyLock<Vec<Point>> = LazyLock::new(Vec::new);
+static AIRPORTS: LazyLock<Vec<Point>> = LazyLock::new(|| Airports::world().all().iter().map(Point::of).collect());
 
 #[cfg(test)]
 mod tests {
@@ -323,6 +336,12 @@ mod tests {
         assert!(arc[20].lon > 180.0);
         let view = View::around(&arc, 640.0);
         assert!(arc.iter().all(|point| view.holds(view.place(*point))));
+    }
+
+    #[test]
+    fn a_route_is_as_long_as_its_segments() {
+        assert!((5_390..5_430).contains(&kilometres(&[direct()])));
+        assert!((6_240..6_310).contains(&kilometres(&[overnight()])));
     }
 
     #[test]

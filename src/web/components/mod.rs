@@ -10,6 +10,15 @@ mod slice;
 mod ticket;
 pub mod words;
 
+#[cfg(test)]
+pub mod samples {
+    //! Slices and offers for the unit tests of whoever draws, sorts or keeps them.
+    pub use super::{
+        offer::samples::{eur, offer, plain},
+        slice::samples::{direct, lisbon, overnight},
+    };
+}
+
 use std::fmt;
 
 use maud::Markup;
@@ -17,10 +26,10 @@ use maud::Markup;
 pub use self::{
     field::{Field, choice, date_field, error_summary, picks},
     log::{LogEntry, log},
-    map::{route_map, world_map},
+    map::{kilometres, route_map, world_map},
     offer::{OfferCard, conditions_list, conditions_table, facts, fares, offer_card, price, price_table},
     part::{Tone, badge, facts_list, money_lines, notice, pager, tile},
-    slice::{itinerary, itinerary_by_day, legs, slice_line},
+    slice::{direction, itinerary, itinerary_by_day, legs, slice_line},
     ticket::{Ticket, qr, ticket},
 };
 

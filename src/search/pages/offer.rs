@@ -1,0 +1,220 @@
+//! One offer: its segments, its fares side by side, what is possible with each, and how its total is made up.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+};
+
+use crate::{
+    airports::Airports,
+    clock::Clock,
+    error::{AppError, Refusal},
+    itinerary::{Offer, OfferId, Party, SearchQuery, Slice, SliceQuery},
+    search::{self, Fares, form::SearchForm},
+    supplier::SharedSupplier,
+    web::{
+        chrome::Chrome,
+        components::{self, Fragment, conditions_table, fares, kilometres, price, price_table, route_map, words},
+        form::Path,
+    },
+};
+
+#[derive(Template)]
+#[template(path = "search/offer.html")]
+struct OfferPage {
+    chrome: Chrome,
+    from: String,
+    to: String,
+    party: String,
+    cabin: &'static str,
+    airlines: String,
+    seen: String,
+    valid_until: String,
+    all: String,
+    slices: Vec<SlicePart>,
+    map: Fragment,
+    distance: String,
+    co2: String,
+    fares: Fragment,
+    /// Per fare: name, conditions, price lines, total.
+    parts: Vec<FarePart>,
+}
+
+struct SlicePart {
+    direction: String,
+    date: String,
+    length: String,
+    legs: Fragment,
+}
+
+struct FarePart {
+    brand: String,
+    conditions: Fragment,
+    lines: Fragment,
+    total: Fragment,
+}
+
+#[derive(Template)]
+#[template(path = "search/offer_lapsed.html")]
+struct OfferLapsedPage {
+    chrome: Chrome,
+    from: String,
+    to: String,
+    itinerary: Fragment,
+    price: Fragment,
+    fresh: String,
+    all: String,
+}
+
+/// GET /offers/{id}
+pub async fn offer(
+    chrome: Chrome,
+    State(clock): State<Clock>,
+    State(supplier): State<SharedSupplier>,
+    State(airports): State<&'static Airports>,
+    Path(id): Path<String>,
+) -> Result<Response, AppError> {
+    match search::fares(&supplier, &OfferId(id)).await? {
+        Fares::Open { offers, chosen } => {
+            let page = open(chrome, &offers, chosen, airports, &clock)?;
+            Ok(Html(page.render()?).into_response())
+        }
+        Fares::Lapsed(fresh) => {
+            let page = lapsed(chrome, &fresh, airports);
+            Ok((StatusCode::GONE, Html(page.render()?)).into_response())
+        }
+        Fares::SoldOut => Err(AppError::Gone(Refusal {
+            code: "sold_out",
+            title: "Sold out",
+            detail: "Somebody took the last seats of this offer. Other flights on these days may have some.".to_owned(),
+        })),
+    }
+}
+
+fn open(
+    chrome: Chrome,
+    offers: &[Offer],
+    chosen: usize,
+    airports: &'static Airports,
+    clock: &Clock,
+) -> Result<OfferPage, AppError> {
+    let offer = offers.get(chosen).ok_or_else(|| AppError::broken("no fare is chosen"))?;
+    let (from, to) = ends(offer);
+    let lapses = offers.iter().map(|offer| offer.expires_at).min().unwrap_or(offer.expires_at);
+    let zone = offer.slices.first().map_or("UTC", |slice| slice.first().from.zone.as_str());
+    let mut parts = Vec::new();
+    for offer in offers {
+        parts.push(FarePart {
+            brand: offer.fare.brand.clone(),
+            conditions: conditions_table(&offer.fare),
+            lines: price_table(offer)?,
+            total: price(offer.total, &[&format!("total, {}, {}", offer.party.in_words(), offer.fare.brand)]),
+        });
+    }
+    Ok(OfferPage {
+        chrome,
+        valid_until: format!("{} {from} time", words::moment_clock(lapses, zone)),
+        from,
+        to,
+        party: offer.party.in_words(),
+        cabin: offer.cabin.name(),
+        airlines: airlines(offer),
+        seen: words::seen(offer.quoted_at, clock.now()),
+        all: search_address(offer, airports),
+        slices: slice_parts(&offer.slices),
+        map: route_map(&offer.slices),
+        distance: format!("{}\u{a0}km in all", thousands(kilometres(&offer.slices))),
+        co2: co2(offer),
+        fares: fares(offers, chosen),
+        parts,
+    })
+}
+
+fn lapsed(chrome: Chrome, fresh: &Offer, airports: &'static Airports) -> OfferLapsedPage {
+    let (from, to) = ends(fresh);
+    OfferLapsedPage {
+        chrome,
+        from,
+        to,
+        itinerary: components::itinerary(&fresh.slices),
+        price: price(fresh.total, &["total, all taxes", "asked just now"]),
+        fresh: format!("/offers/{}", fresh.id),
+        all: search_address(fresh, airports),
+    }
+}
+
+/// The cities that the journey is about.
+fn ends(offer: &Offer) -> (String, String) {
+    let first = offer.slices.first();
+    let city = |of: fn(&Slice) -> &str| first.map_or(String::new(), |slice| of(slice).to_owned());
+    (city(|slice| &slice.first().from.city), city(|slice| &slice.last().to.city))
+}
+
+fn airlines(offer: &Offer) -> String {
+    let mut names: Vec<&str> = Vec::new();
+    for segment in offer.segments() {
+        if !names.contains(&segment.carrier.name.as_str()) {
+            names.push(&segment.carrier.name);
+        }
+    }
+    names.join(", ")
+}
+
+fn slice_parts(slices: &[Slice]) -> Vec<SlicePart> {
+    slices
+        .iter()
+        .enumerate()
+        .map(|(place, slice)| SlicePart {
+            direction: components::direction(place, slices.len()),
+            date: words::day_and_year(slice.first().departs.local.date()),
+            length: format!("{}, {}", words::duration(slice.duration()), words::stops(slice)),
+            legs: components::legs(slice),
+        })
+        .collect()
+}
+
+fn co2(offer: &Offer) -> String {
+    match offer.co2_grams {
+        Some(grams) => format!("{}\u{a0}kg CO₂ for each passenger with a seat.", thousands(grams.div_ceil(1_000))),
+        None => "CO₂ unknown.".to_owned(),
+    }
+}
+
+fn thousands(number: u32) -> String {
+    match (number / 1_000, number % 1_000) {
+        (0, rest) => rest.to_string(),
+        (thousands, rest) => format!("{thousands},{rest:03}"),
+    }
+}
+
+/// The list that the offer is from, asked again.
+fn search_address(offer: &Offer, airports: &'static Airports) -> String {
+    let slices = offer.slices.iter().map(|slice| SliceQuery {
+        from: slice.first().from.code,
+        to: slice.last().to.code,
+        date: slice.first().departs.local.date(),
+    });
+    let party: Party = offer.party;
+    let query = SearchQuery { slices: slices.collect(), party, cabin: offer.cabin };
+    format!("/flights?{}", SearchForm::of(&query, airports).address())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::web::components::samples::plain;
+
+    #[test]
+    fn the_way_back_to_the_list_asks_for_the_same_journey() {
+        let address = search_address(&plain(), Airports::world());
+        assert!(address.starts_with("/flights?trip=oneway&from=Lisbon+LIS"), "{address}");
+        assert!(address.ends_with("&leave=2027-03-12&adults=2&children=0&infants=1&cabin=economy"), "{address}");
+    }
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        assert_eq!((thousands(7), thousands(12_508), thousands(1_005)), ("7".into(), "12,508".into(), "1,005".into()));
+    }
+}

@@ -1,0 +1,120 @@
+//! The search plate: one ruled block, label over value in each cell.
+
+use jiff::{Span, civil::Date};
+use maud::{Markup, html};
+
+use crate::{
+    error::FieldErrors,
+    itinerary::Cabin,
+    search::form::{DAYS_AHEAD, SearchForm},
+    web::components::Fragment,
+};
+
+pub fn plate(form: &SearchForm, errors: &FieldErrors, today: Date) -> Fragment {
+    let last = today.saturating_add(Span::new().days(DAYS_AHEAD));
+    html! {
+        form action="/flights" method="get" {
+            fieldset.trip {
+                legend.vh { "Kind of journey" }
+                (kind("return", "Return", form.is_return(), true))
+                (kind("oneway", "One-way", !form.is_return(), false))
+                (message("trip", errors))
+            }
+            div.plate {
+                (place("from", "From", &form.from, errors))
+                (place("to", "To", &form.to, errors))
+                (date("leave", "Leave", &form.leave, (today, last), errors))
+                (date("back", "Return", &form.back, (today, last), errors))
+                (count("adults", "Adults", &form.adults, 1..=9, errors))
+                (count("children", "Children 2–11", &form.children, 0..=8, errors))
+                (count("infants", "Infants 0–1", &form.infants, 0..=4, errors))
+                (cabin(&form.cabin, errors))
+                button.btn { "Search" }
+            }
+        }
+    }
+    .into()
+}
+
+fn kind(value: &str, words: &str, chosen: bool, first: bool) -> Markup {
+    html! {
+        label.pick { input type="radio" name="trip" value=(value) id=[first.then_some("trip")] checked[chosen]; " " (words) }
+    }
+}
+
+fn message(name: &str, errors: &FieldErrors) -> Markup {
+    html! { @if let Some(error) = errors.get(name) { p.err id=(format!("{name}-error")) { (error) } } }
+}
+
+fn described(name: &str, errors: &FieldErrors) -> Option<String> {
+    errors.get(name).map(|_| format!("{name}-error"))
+}
+
+fn invalid(name: &str, errors: &FieldErrors) -> Option<&'static str> {
+    errors.get(name).map(|_| "true")
+}
+
+fn place(name: &str, label: &str, value: &str, errors: &FieldErrors) -> Markup {
+    // What was far too long to be a place is not sent back whole.
+    let value: String = value.chars().take(120).collect();
+    html! {
+        div.cell.place {
+            label for=(name) { (label) }
+            input id=(name) name=(name) value=(value) placeholder="City or airport" maxlength="120" autocomplete="off" autocapitalize="words" spellcheck="false" required
+                aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)];
+            (message(name, errors))
+        }
+    }
+}
+
+fn date(name: &str, label: &str, value: &str, (first, last): (Date, Date), errors: &FieldErrors) -> Markup {
+    let value: String = value.chars().take(10).collect();
+    html! {
+        div.cell.half.only-return[name == "back"] {
+            label for=(name) { (label) }
+            input id=(name) name=(name) type="date" value=(value) min=(first) max=(last) required[name == "leave"]
+                aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)];
+            (message(name, errors))
+        }
+    }
+}
+
+fn count(name: &str, label: &str, value: &str, range: std::ops::RangeInclusive<u8>, errors: &FieldErrors) -> Markup {
+    html! {
+        div.cell.third {
+            label for=(name) { (label) }
+            select id=(name) name=(name) aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)] {
+                @for number in range { option selected[number.to_string() == value.trim()] { (number) } }
+            }
+            (message(name, errors))
+        }
+    }
+}
+
+fn cabin(value: &str, errors: &FieldErrors) -> Markup {
+    html! {
+        div.cell.cabin {
+            label for="cabin" { "Cabin" }
+            select id="cabin" name="cabin" aria-invalid=[invalid("cabin", errors)] aria-describedby=[described("cabin", errors)] {
+                @for cabin in Cabin::ALL { option value=(cabin.code()) selected[cabin.code() == value] { (cabin.name()) } }
+            }
+            (message("cabin", errors))
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_was_typed_is_kept_escaped_and_its_error_stands_in_the_cell() {
+        let form = SearchForm { from: "\"><script>".into(), to: "x".repeat(5_000), ..SearchForm::default() };
+        let errors = FieldErrors::one("from", "Nothing found");
+        let html = plate(&form.with_defaults(), &errors, jiff::civil::date(2026, 11, 22)).to_string();
+        assert!(html.contains("value=\"&quot;&gt;&lt;script&gt;\""), "{html}");
+        assert!(html.contains("aria-describedby=\"from-error\""));
+        assert!(html.contains("max=\"2027-10-18\""));
+        assert!(html.len() < 8_000);
+    }
+}
