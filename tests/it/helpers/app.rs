@@ -10,6 +10,7 @@ use jetbridge::{
     config::Config,
     db::Db,
     payments::{Payments, StripeSettings},
+    sandbox::stripe,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -35,6 +36,8 @@ pub struct TestApp {
     pub config: Config,
     /// What the pages asked of PostgreSQL. Shared by everything on this test's thread.
     pub statements: Statements,
+    /// Stripe as tests see it: pay, decline, break, hold events back.
+    pub stripe: stripe::Handle,
     pub url: Url,
     database: Option<Database>,
     stop: CancellationToken,
@@ -54,18 +57,19 @@ impl TestApp {
         let config =
             Config::from_vars(|name| (name == "BASE_URL").then(|| url.to_string())).expect("a configuration");
         let db = Db::connect(database.options(), 8).await.expect("a pool");
-        let stripe = StripeSettings {
-            secret_key: SecretString::from("sk_test_x"),
-            api_url: Some(url.clone()),
-            webhook_secrets: vec![SecretString::from("whsec_test")],
+        let stripe = stripe_for(&clock, &url).await;
+        let settings = StripeSettings {
+            secret_key: stripe.secret_key(),
+            api_url: Some(stripe.base_url().parse().expect("a URL")),
+            webhook_secrets: vec![stripe.webhook_secret()],
         };
-        let payments = Payments::new(&stripe, clock.clone()).expect("a Stripe client");
+        let payments = Payments::new(&settings, clock.clone()).expect("a Stripe client");
         let app = App::new(Parts {
             config: config.clone(),
             db: db.clone(),
             clock: clock.clone(),
             payments,
-            checkout_origin: url.origin().ascii_serialization(),
+            checkout_origin: stripe.base_url().to_owned(),
         })
         .expect("an app");
         let stop = CancellationToken::new();
@@ -75,6 +79,7 @@ impl TestApp {
             db,
             config,
             statements,
+            stripe,
             url,
             database: Some(database),
             stop,
@@ -165,6 +170,13 @@ impl Drop for TestApp {
             "end the test with app.finish().await: it checks the invariants and that no job is left"
         );
     }
+}
+
+async fn stripe_for(clock: &Clock, shop: &Url) -> stripe::Handle {
+    let settings = stripe::Settings { clock: clock.clone(), port: 0, state_file: None };
+    let stripe = stripe::Handle::start(settings).await.expect("a stand-in for Stripe");
+    stripe.set_webhook_url(shop.join("/webhooks/stripe").expect("a URL"));
+    stripe
 }
 
 fn crypto() {
