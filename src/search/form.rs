@@ -93,7 +93,12 @@ impl SearchForm {
 
     /// Every field by name, in the order of the form; what the kind of journey does not use is left out.
     pub fn fields(&self) -> Vec<(&'static str, &str)> {
-        let mut fields = vec![("trip", self.trip.as_str()), ("from", &self.from), ("to", &self.to), ("leave", &self.leave)];
+        let mut fields = vec![
+            ("trip", self.trip.as_str()),
+            ("from", &self.from),
+            ("to", &self.to),
+            ("leave", &self.leave),
+        ];
         if self.is_return() {
             fields.push(("back", &self.back));
         }
@@ -187,7 +192,9 @@ fn date(errors: &mut FieldErrors, field: &'static str, typed: &str, today: Date)
         errors.add(field, "Choose a date");
         return None;
     }
-    let Some(date) = Some(typed).filter(|typed| typed.len() == 10).and_then(|typed| typed.parse::<Date>().ok()) else {
+    let Some(date) =
+        Some(typed).filter(|typed| typed.len() == 10).and_then(|typed| typed.parse::<Date>().ok())
+    else {
         errors.add(field, "Write the date like 2027-03-12");
         return None;
     };
@@ -197,7 +204,10 @@ fn date(errors: &mut FieldErrors, field: &'static str, typed: &str, today: Date)
     }
     let last = today.saturating_add(Span::new().days(DAYS_AHEAD));
     if date > last {
-        errors.add(field, format!("Airlines sell {DAYS_AHEAD} days ahead, until {}", last.strftime("%-d %b %Y")));
+        errors.add(
+            field,
+            format!("Airlines sell {DAYS_AHEAD} days ahead, until {}", last.strftime("%-d %b %Y")),
+        );
         return None;
     }
     Some(date)
@@ -293,8 +303,20 @@ mod tests {
             (|form| form.from = "a".repeat(100_000), "from"),
             (|form| form.from = "\0\u{fffd}\u{202e}".into(), "from"),
             (|form| form.to = "Lisbon".into(), "to"),
-            (|form| { form.from = "London".into(); form.to = "LHR".into() }, "to"),
-            (|form| { form.from = "LGW".into(); form.to = "London, all airports LON".into() }, "to"),
+            (
+                |form| {
+                    form.from = "London".into();
+                    form.to = "LHR".into()
+                },
+                "to",
+            ),
+            (
+                |form| {
+                    form.from = "LGW".into();
+                    form.to = "London, all airports LON".into()
+                },
+                "to",
+            ),
             (|form| form.leave = String::new(), "leave"),
             (|form| form.leave = "12/03/2027".into(), "leave"),
             (|form| form.leave = "2027-02-29".into(), "leave"),
@@ -343,7 +365,12 @@ mod tests {
 
     #[test]
     fn a_sparse_address_is_filled_with_what_most_people_mean() {
-        let form = SearchForm { from: "LIS".into(), to: "OPO".into(), leave: "2027-03-12".into(), ..SearchForm::default() };
+        let form = SearchForm {
+            from: "LIS".into(),
+            to: "OPO".into(),
+            leave: "2027-03-12".into(),
+            ..SearchForm::default()
+        };
         let query = form.with_defaults().check(Airports::world(), now()).unwrap();
         assert_eq!(query.slices.len(), 1);
         assert_eq!(query.party.in_words(), "1 adult");

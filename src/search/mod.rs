@@ -63,7 +63,8 @@ pub async fn search(
 /// Never longer than the shortest-lived offer in it.
 fn keep_until(query: &SearchQuery, offers: &[Offer], now: Timestamp) -> Timestamp {
     let soon = query.slices.first().is_some_and(|slice| {
-        let start = jiff::tz::TimeZone::UTC.to_timestamp(slice.date.to_datetime(jiff::civil::Time::midnight()));
+        let start =
+            jiff::tz::TimeZone::UTC.to_timestamp(slice.date.to_datetime(jiff::civil::Time::midnight()));
         start.is_ok_and(|start| start.duration_since(now) < LAST_DAYS)
     });
     let keep = if soon || offers.is_empty() { KEEP_SHORT } else { KEEP };
@@ -74,7 +75,10 @@ fn keep_until(query: &SearchQuery, offers: &[Offer], now: Timestamp) -> Timestam
 /// What became of an offer that somebody wants to see.
 pub enum Fares {
     /// All fares of the same flights, and which of them was asked for.
-    Open { offers: Vec<Offer>, chosen: usize },
+    Open {
+        offers: Vec<Offer>,
+        chosen: usize,
+    },
     /// Its time is over; this is what the same flights cost now.
     Lapsed(Box<Offer>),
     SoldOut,
@@ -101,7 +105,8 @@ fn unavailable(error: SupplierError) -> AppError {
     AppError::Upstream {
         service: "supplier",
         reason: error.to_string(),
-        detail: "We asked for flights and got no answer. This says nothing about whether there are any.".to_owned(),
+        detail: "We asked for flights and got no answer. This says nothing about whether there are any."
+            .to_owned(),
     }
 }
 
@@ -124,7 +129,8 @@ mod tests {
     }
 
     fn query(from: &str, leave: &str) -> SearchQuery {
-        let form = SearchForm { from: from.into(), to: "JFK".into(), leave: leave.into(), ..SearchForm::default() };
+        let form =
+            SearchForm { from: from.into(), to: "JFK".into(), leave: leave.into(), ..SearchForm::default() };
         form.with_defaults().check(Airports::world(), now()).unwrap()
     }
 

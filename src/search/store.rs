@@ -51,6 +51,8 @@ pub async fn keep(
 }
 
 pub async fn delete_expired(tx: &mut Tx<System>, now: Timestamp) -> Result<i64, AppError> {
-    let gone = sqlx::query_scalar!("select delete_expired_searches($1)", now.to_sqlx() as _).fetch_one(&mut **tx).await?;
+    let gone = sqlx::query_scalar!("select delete_expired_searches($1)", now.to_sqlx() as _)
+        .fetch_one(&mut **tx)
+        .await?;
     Ok(gone.unwrap_or_default())
 }

@@ -7,4 +7,5 @@ mod architecture;
 mod errors;
 mod helpers;
 mod papers;
+mod process;
 mod schema;

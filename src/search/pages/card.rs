@@ -16,11 +16,8 @@ pub struct Surroundings<'a> {
 pub fn card<'a>(offer: &'a Offer, leads: &[Order], place: usize, around: &Surroundings<'_>) -> OfferCard<'a> {
     let way = way(offer);
     let compared = compared(offer, around.cheapest);
-    let (reason, why) = if leads.is_empty() {
-        (way, compared)
-    } else {
-        (names(leads), format!("{way}. {compared}"))
-    };
+    let (reason, why) =
+        if leads.is_empty() { (way, compared) } else { (names(leads), format!("{way}. {compared}")) };
     OfferCard {
         offer,
         id: format!("offer-{place}"),
@@ -58,8 +55,12 @@ fn way(offer: &Offer) -> String {
         most if both && stops.iter().all(|stops| *stops == most) => {
             format!("{} each way", words::plural(most, "stop", "stops"))
         }
-        _ if both && stops[0] == 0 => format!("Direct out, {} back", words::plural(stops[1], "stop", "stops")),
-        _ if both && stops[1] == 0 => format!("{} out, direct back", words::plural(stops[0], "stop", "stops")),
+        _ if both && stops[0] == 0 => {
+            format!("Direct out, {} back", words::plural(stops[1], "stop", "stops"))
+        }
+        _ if both && stops[1] == 0 => {
+            format!("{} out, direct back", words::plural(stops[0], "stop", "stops"))
+        }
         most if both => format!("Up to {most} stops each way"),
         most => words::plural(most, "stop", "stops"),
     }
@@ -111,10 +112,7 @@ mod tests {
 
     #[test]
     fn both_ways_are_told_apart_where_they_differ() {
-        let cases = [
-            (vec![direct(), direct()], "Direct both ways"),
-            (vec![direct()], "Direct"),
-        ];
+        let cases = [(vec![direct(), direct()], "Direct both ways"), (vec![direct()], "Direct")];
         for (slices, words) in cases {
             assert_eq!(way(&offer("a", 1, slices)), words);
         }

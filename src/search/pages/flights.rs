@@ -237,7 +237,12 @@ fn filters(form: &SearchForm, view: View, all: &[Offer]) -> Filters {
     }
 }
 
-fn pages_of(form: &SearchForm, view: View, pages: usize, (first, here, all): (usize, usize, usize)) -> Fragment {
+fn pages_of(
+    form: &SearchForm,
+    view: View,
+    pages: usize,
+    (first, here, all): (usize, usize, usize),
+) -> Fragment {
     if pages < 2 {
         return Fragment::default();
     }
@@ -282,7 +287,10 @@ fn less(form: &SearchForm, query: &SearchQuery, view: View, any_stops: usize) ->
     let mut less = Vec::new();
     if any_stops > 0 {
         let href = View { stops: None, page: 1, ..view }.address(form);
-        less.push((href, format!("With any number of stops: {}", words::plural(any_stops, "offer", "offers"))));
+        less.push((
+            href,
+            format!("With any number of stops: {}", words::plural(any_stops, "offer", "offers")),
+        ));
     }
     if let Some(slice) = query.slices.first() {
         for (days, word) in [(-1, "The day before"), (1, "The day after")] {
@@ -307,10 +315,17 @@ mod tests {
         let form = SearchForm { from: "São Paulo".into(), ..SearchForm::default() }.with_defaults();
         let view = |sort: &str, stops: &str, page: &str| {
             let text = |text: &str| text.to_owned();
-            View::read(&FlightsQuery { form: form.clone(), sort: text(sort), stops: text(stops), page: text(page) })
+            View::read(&FlightsQuery {
+                form: form.clone(),
+                sort: text(sort),
+                stops: text(stops),
+                page: text(page),
+            })
         };
         let usual = View { order: Order::Balance, stops: None, page: 1 };
-        for (sort, stops, page) in [("", "", ""), ("x", "-1", "0"), ("Cheapest", "7", "-3"), ("\0", "0x0", "99999999999999999999")] {
+        for (sort, stops, page) in
+            [("", "", ""), ("x", "-1", "0"), ("Cheapest", "7", "-3"), ("\0", "0x0", "99999999999999999999")]
+        {
             assert_eq!(view(sort, stops, page), usual, "{sort} {stops} {page}");
         }
         assert!(usual.address(&form).ends_with("cabin=economy"));

@@ -16,7 +16,9 @@ use crate::{
     supplier::SharedSupplier,
     web::{
         chrome::Chrome,
-        components::{self, Fragment, conditions_table, fares, kilometres, price, price_table, route_map, words},
+        components::{
+            self, Fragment, conditions_table, fares, kilometres, price, price_table, route_map, words,
+        },
         form::Path,
     },
 };
@@ -88,7 +90,8 @@ pub async fn offer(
         Fares::SoldOut => Err(AppError::Gone(Refusal {
             code: "sold_out",
             title: "Sold out",
-            detail: "Somebody took the last seats of this offer. Other flights on these days may have some.".to_owned(),
+            detail: "Somebody took the last seats of this offer. Other flights on these days may have some."
+                .to_owned(),
         })),
     }
 }
@@ -177,7 +180,9 @@ fn slice_parts(slices: &[Slice]) -> Vec<SlicePart> {
 
 fn co2(offer: &Offer) -> String {
     match offer.co2_grams {
-        Some(grams) => format!("{}\u{a0}kg CO₂ for each passenger with a seat.", thousands(grams.div_ceil(1_000))),
+        Some(grams) => {
+            format!("{}\u{a0}kg CO₂ for each passenger with a seat.", thousands(grams.div_ceil(1_000)))
+        }
         None => "CO₂ unknown.".to_owned(),
     }
 }
@@ -210,11 +215,17 @@ mod tests {
     fn the_way_back_to_the_list_asks_for_the_same_journey() {
         let address = search_address(&plain(), Airports::world());
         assert!(address.starts_with("/flights?trip=oneway&from=Lisbon+LIS"), "{address}");
-        assert!(address.ends_with("&leave=2027-03-12&adults=2&children=0&infants=1&cabin=economy"), "{address}");
+        assert!(
+            address.ends_with("&leave=2027-03-12&adults=2&children=0&infants=1&cabin=economy"),
+            "{address}"
+        );
     }
 
     #[test]
     fn large_numbers_are_grouped() {
-        assert_eq!((thousands(7), thousands(12_508), thousands(1_005)), ("7".into(), "12,508".into(), "1,005".into()));
+        assert_eq!(
+            (thousands(7), thousands(12_508), thousands(1_005)),
+            ("7".into(), "12,508".into(), "1,005".into())
+        );
     }
 }

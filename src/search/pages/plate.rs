@@ -79,7 +79,13 @@ fn date(name: &str, label: &str, value: &str, (first, last): (Date, Date), error
     }
 }
 
-fn count(name: &str, label: &str, value: &str, range: std::ops::RangeInclusive<u8>, errors: &FieldErrors) -> Markup {
+fn count(
+    name: &str,
+    label: &str,
+    value: &str,
+    range: std::ops::RangeInclusive<u8>,
+    errors: &FieldErrors,
+) -> Markup {
     html! {
         div.cell.third {
             label for=(name) { (label) }

@@ -266,7 +266,11 @@ pub fn route_map(slices: &[Slice]) -> Fragment {
 }
 
 /// The great-circle length of all segments, to the nearest kilometre.
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "no route is longer than a few Earths")]
+#[expect(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    reason = "no route is longer than a few Earths"
+)]
 pub fn kilometres(slices: &[Slice]) -> u32 {
     const EARTH: f64 = 6_371.0;
     let length = |from: Point, to: Point| {
@@ -274,7 +278,8 @@ pub fn kilometres(slices: &[Slice]) -> u32 {
         dot.clamp(-1.0, 1.0).acos() * EARTH
     };
     let segments = slices.iter().flat_map(Slice::segments);
-    segments.map(|segment| length(Point::of(&segment.from), Point::of(&segment.to))).sum::<f64>().round() as u32
+    segments.map(|segment| length(Point::of(&segment.from), Point::of(&segment.to))).sum::<f64>().round()
+        as u32
 }
 
 fn spoken(slices: &[Slice]) -> String {
@@ -306,7 +311,8 @@ pub fn world_map() -> Fragment {
     WORLD.clone()
 }
 
-static AIRPORTS: LazyLock<Vec<Point>> = LazyLock::new(|| Airports::world().all().iter().map(Point::of).collect());
+static AIRPORTS: LazyLock<Vec<Point>> =
+    LazyLock::new(|| Airports::world().all().iter().map(Point::of).collect());
 
 #[cfg(test)]
 mod tests {
