@@ -20,11 +20,13 @@ use tower_sessions_sqlx_store::PostgresStore;
 
 use crate::{
     accounts::{self, Passwords, Tries},
+    airports::Airports,
     clock::Clock,
     config::{Config, Mode},
     db::Db,
     error::AppError,
     payments::Payments,
+    search,
     web::{assets, chrome::SiteSettings, frame, session_cache::SessionCache},
 };
 
@@ -50,6 +52,7 @@ pub struct App {
     db: Db,
     clock: Clock,
     payments: Payments,
+    airports: &'static Airports,
     passwords: Passwords,
     tries: Tries,
 }
@@ -71,6 +74,7 @@ pieces! {
     db: Db,
     clock: Clock,
     payments: Payments,
+    airports: &'static Airports,
     passwords: Passwords,
     tries: Tries,
 }
@@ -84,6 +88,7 @@ impl App {
             db: parts.db,
             clock: parts.clock,
             payments: parts.payments,
+            airports: Airports::world(),
             passwords: Passwords::new()?,
             tries: Tries::default(),
         })
@@ -92,6 +97,8 @@ impl App {
     /// Every address of the site.
     fn routes() -> Router<Self> {
         Router::new()
+            .route("/", get(search::pages::home))
+            .route("/airports", get(search::pages::airports))
             .route("/signup", get(accounts::pages::signup).post(accounts::pages::sign_up))
             .route("/login", get(accounts::pages::login).post(accounts::pages::log_in))
             .route("/logout", post(accounts::pages::log_out))

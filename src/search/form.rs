@@ -354,7 +354,7 @@ mod tests {
     #[test]
     fn a_place_that_means_several_offers_the_choice() {
         let mut form = good();
-        form.from = "santiago".into();
+        form.from = "birmingham".into();
         let bad = form.check(Airports::world(), now()).unwrap_err();
         let (field, choices) = &bad.choices[0];
         assert_eq!(*field, "from");
