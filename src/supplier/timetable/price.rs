@@ -1,0 +1,270 @@
+//! What a seat costs: whole cents, from facts that an offer's id carries, so that the same id is the same price.
+
+use super::{
+    airlines::{AIRLINES, Kind},
+    fleet::{self, aircraft},
+    network::mix,
+    world::{Flight, World},
+};
+use crate::{
+    itinerary::{Cabin, Condition, Conditions, Fare, PassengerKind, Tax},
+    money::{Currency, Money},
+};
+
+pub(super) const CURRENCY: Currency = Currency::Eur;
+pub(super) const BRANDS: [&str; 3] = ["Light", "Classic", "Flex"];
+const LONG_KM: u16 = 4_200;
+
+/// Everything that the price of a flight depends on.
+#[derive(Clone, Copy)]
+pub(super) struct Seat<'a> {
+    pub flight: &'a Flight,
+    pub from: u16,
+    /// Days since 1970.
+    pub day: i32,
+    pub cabin: Cabin,
+    /// Eighths of the cabin that were sold when the price was made.
+    pub load: u8,
+    /// Days between quoting and flying.
+    pub lead: i32,
+}
+
+pub(super) const fn euros(cents: i64) -> Money {
+    Money::new(cents, CURRENCY)
+}
+
+/// Brands sold in a cabin, cheapest first.
+pub(super) fn brands(cabin: Cabin) -> std::ops::Range<u8> {
+    if cabin == Cabin::Economy { 0..3 } else { 1..3 }
+}
+
+/// Seats for sale here: the rest of the world has bought the others, more on some days than on others.
+pub(super) fn for_sale(flight: &Flight, day: i32, cabin: Cabin) -> u16 {
+    let seats = aircraft(flight.aircraft).seats_in(cabin);
+    let seed =
+        mix(u64::from(flight.carrier) << 40 | u64::from(flight.number) << 20 | u64::from(day.unsigned_abs()))
+            ^ fleet::cabin_index(cabin) as u64;
+    let taken = 150 + mix(seed) % 800;
+    seats - u16::try_from(u64::from(seats) * taken / 1_000).unwrap_or(seats)
+}
+
+/// Eighths of the cabin that are sold, elsewhere and here.
+pub(super) fn load(flight: &Flight, day: i32, cabin: Cabin, sold_here: u16) -> u8 {
+    let seats = u32::from(aircraft(flight.aircraft).seats_in(cabin)).max(1);
+    let free = u32::from(for_sale(flight, day, cabin).saturating_sub(sold_here));
+    u8::try_from((seats - free.min(seats)) * 8 / seats).unwrap_or(7).min(7)
+}
+
+/// The cheapest fare of one adult in cents, without taxes.
+pub(super) fn base_fare(world: &World, seat: &Seat<'_>) -> i64 {
+    let km = i64::from(seat.flight.km);
+    let mut cents = 1_900 + km.min(2_000) * 5 + (km - 2_000).clamp(0, 4_000) * 4 + (km - 6_000).max(0) * 3;
+    let route = world.nodes[usize::from(seat.from)].hash ^ world.nodes[usize::from(seat.flight.to)].hash;
+    let own = mix(u64::from(seat.flight.carrier) << 32 | u64::from(seat.flight.number));
+    let airline = match AIRLINES[usize::from(seat.flight.carrier)].kind {
+        Kind::LowCost => 680,
+        Kind::Feeder => 1_080,
+        Kind::Network => 1_000,
+    };
+    let factors = [
+        airline,
+        per_mille(850, mix(route) % 350),
+        per_mille(900, own % 220),
+        WEEKDAYS[usize::try_from((seat.day + 3).rem_euclid(7)).unwrap_or(0)],
+        SEASONS[month(seat.day)],
+        lead_factor(seat.lead),
+        [820, 860, 910, 970, 1_050, 1_160, 1_320, 1_560][usize::from(seat.load.min(7))],
+        if (480..1_260).contains(&seat.flight.departs) { 1_000 } else { 930 },
+        cabin_factor(seat.cabin, seat.flight.km),
+    ];
+    for factor in factors {
+        cents = cents * factor / 1_000;
+    }
+    cents
+}
+
+/// Monday first.
+const WEEKDAYS: [i64; 7] = [1_020, 930, 930, 980, 1_110, 1_000, 1_110];
+/// January first.
+const SEASONS: [i64; 12] = [900, 900, 960, 1_020, 1_000, 1_100, 1_220, 1_220, 1_040, 980, 880, 1_130];
+
+fn per_mille(least: i64, more: u64) -> i64 {
+    least + i64::try_from(more).unwrap_or(0)
+}
+
+fn lead_factor(days: i32) -> i64 {
+    match days {
+        ..=2 => 1_850,
+        3..=6 => 1_520,
+        7..=13 => 1_270,
+        14..=29 => 1_090,
+        30..=59 => 960,
+        60..=119 => 900,
+        _ => 940,
+    }
+}
+
+fn cabin_factor(cabin: Cabin, km: u16) -> i64 {
+    match cabin {
+        Cabin::Economy => 1_000,
+        Cabin::PremiumEconomy => 1_850,
+        Cabin::Business if km > LONG_KM => 3_700,
+        Cabin::Business => 2_500,
+        Cabin::First => 6_400,
+    }
+}
+
+/// Month of a day since 1970, January 0 (after the civil calendar of the Gregorian era).
+fn month(day: i32) -> usize {
+    let day_of_era = (day + 719_468).rem_euclid(146_097);
+    let year = (day_of_era - day_of_era / 1_460 + day_of_era / 36_524 - day_of_era / 146_096) / 365;
+    let day_of_year = day_of_era - (365 * year + year / 4 - year / 100);
+    usize::try_from(((5 * day_of_year + 2) / 153 + 2) % 12).unwrap_or(0)
+}
+
+/// Fare of one passenger for one flight in a brand. A change of planes is sold cheaper than its two flights apart.
+pub(super) fn fare(
+    base: i64,
+    seat: &Seat<'_>,
+    brand: u8,
+    legs: usize,
+    uplift_percent: u8,
+    kind: PassengerKind,
+) -> i64 {
+    let through = if legs > 1 { 720 } else { 1_000 };
+    let (factor, extra) = match (seat.cabin, brand) {
+        (_, 0) => (1_000, 0),
+        (Cabin::Economy, 1) => (1_120, 2_400),
+        (Cabin::Economy, _) => (1_420, 4_900),
+        (_, 1) => (1_000, 0),
+        _ => (1_260, 6_000),
+    };
+    let adult = (base * through / 1_000 * factor / 1_000 + extra) * (100 + i64::from(uplift_percent)) / 100;
+    match kind {
+        PassengerKind::Adult => adult,
+        PassengerKind::Child => adult * 3 / 4,
+        PassengerKind::Infant => adult / 10,
+    }
+}
+
+/// Taxes and charges of one passenger with a seat for one flight; `starts` where the slice begins.
+pub(super) fn taxes(world: &World, seat: &Seat<'_>, starts: bool) -> Vec<Tax> {
+    let node = &world.nodes[usize::from(seat.from)];
+    let abroad = node.country != world.nodes[usize::from(seat.flight.to)].country;
+    let tax = |code: &str, name: &str, cents: i64| Tax {
+        code: code.into(),
+        name: name.into(),
+        amount: euros(cents),
+    };
+    let own = i64::try_from(node.hash % 280).unwrap_or(0);
+    let size = i64::from(node.size);
+    let departing = if starts { 420 + size * 210 } else { 260 + size * 60 };
+    let mut taxes = vec![
+        tax("XA", "Airport charge", departing + own + if abroad { 380 } else { 0 }),
+        tax("XS", "Security charge", 310 + own / 2),
+    ];
+    if seat.flight.km > LONG_KM && AIRLINES[usize::from(seat.flight.carrier)].kind == Kind::Network {
+        taxes.push(tax("YQ", "Carrier surcharge", if seat.cabin == Cabin::Economy { 6_800 } else { 17_500 }));
+    }
+    if starts && let Some((code, name, bands)) = duty(node.country) {
+        let band = usize::from(seat.flight.km > 3_200) + usize::from(seat.flight.km > 8_800);
+        taxes.push(tax(code, name, bands[band]));
+    }
+    taxes
+}
+
+/// Departure taxes by distance: short, middle, long; in cents.
+fn duty(country: [u8; 2]) -> Option<(&'static str, &'static str, [i64; 3])> {
+    Some(match &country {
+        b"GB" => ("GB", "Air passenger duty", [1_500, 10_200, 10_600]),
+        b"DE" => ("DE", "Air transport tax", [1_553, 3_933, 7_083]),
+        b"AT" => ("AT", "Air transport levy", [1_200, 1_200, 1_200]),
+        b"FR" => ("FR", "Solidarity tax", [740, 1_500, 4_000]),
+        b"NL" => ("NL", "Air passenger tax", [2_940, 2_940, 2_940]),
+        b"US" => ("US", "Transportation tax", [1_950, 2_140, 2_140]),
+        b"AU" => ("AU", "Passenger movement charge", [4_100, 4_100, 4_100]),
+        _ => return None,
+    })
+}
+
+/// What one airline grants in a brand.
+pub(super) fn terms(flight: &Flight, cabin: Cabin, brand: u8) -> Fare {
+    use Condition::{Fee, Free, No, Unknown};
+    let long = flight.km > LONG_KM;
+    let kind = AIRLINES[usize::from(flight.carrier)].kind;
+    let fee = |short: i64, far: i64| Fee(euros(if long { far } else { short }));
+    let (change, refund) = match (brand, kind) {
+        (0, Kind::Network) => (No, No),
+        (0, Kind::LowCost) => (fee(4_500, 9_000), No),
+        (0, Kind::Feeder) => (Unknown, No),
+        (1, Kind::Network) => (fee(6_000, 12_000), fee(8_000, 16_000)),
+        (1, Kind::LowCost) => (fee(2_500, 5_000), No),
+        (1, Kind::Feeder) => (fee(5_000, 9_000), Unknown),
+        (_, Kind::LowCost) => (Free, fee(2_500, 5_000)),
+        _ => (Free, Free),
+    };
+    let checked_bags = match (cabin, brand) {
+        (Cabin::Economy, 0) => 0,
+        (Cabin::Economy, _) => 1,
+        (Cabin::First, _) => 3,
+        _ => 2,
+    };
+    let cabin_bag_kg = if cabin == Cabin::Economy && kind != Kind::Network { 7 } else { 10 };
+    let brand = BRANDS[usize::from(brand.min(2))].to_owned();
+    Fare { brand, cabin_bag_kg, checked_bags, conditions: Conditions { change, refund } }
+}
+
+/// Two airlines on one ticket: the narrower of each promise.
+pub(super) fn narrower(a: Fare, b: &Fare) -> Fare {
+    Fare {
+        brand: a.brand,
+        cabin_bag_kg: a.cabin_bag_kg.min(b.cabin_bag_kg),
+        checked_bags: a.checked_bags.min(b.checked_bags),
+        conditions: Conditions {
+            change: stricter(a.conditions.change, b.conditions.change),
+            refund: stricter(a.conditions.refund, b.conditions.refund),
+        },
+    }
+}
+
+fn stricter(a: Condition, b: Condition) -> Condition {
+    let rank = |condition: &Condition| match condition {
+        Condition::Free => (0, 0),
+        Condition::Fee(fee) => (1, fee.minor),
+        Condition::Unknown => (2, 0),
+        Condition::No => (3, 0),
+    };
+    if rank(&a) >= rank(&b) { a } else { b }
+}
+
+/// Grams of CO₂ for one seat: fuel burnt per seat and kilometre with 100 km for climb and circling, times 3.16; wider
+/// seats count for the room they take.
+pub(super) fn co2_grams(flight: &Flight, cabin: Cabin) -> u32 {
+    let room = [10, 15, 26, 40][fleet::cabin_index(cabin)];
+    let burn = u64::from(aircraft(flight.aircraft).burn);
+    let grams = burn * (u64::from(flight.km) + 100) * 316 * room / (100 * 100 * 10);
+    u32::try_from(grams).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn months_are_those_of_the_calendar() {
+        let epoch = jiff::civil::date(1970, 1, 1);
+        for days in (0..40_000).step_by(3) {
+            let date = epoch.checked_add(jiff::Span::new().days(days)).unwrap();
+            assert_eq!(month(days), usize::try_from(date.month() - 1).unwrap(), "{date}");
+        }
+    }
+
+    #[test]
+    fn the_stricter_condition_of_two_airlines_counts() {
+        let fee = |cents| Condition::Fee(euros(cents));
+        assert_eq!(stricter(Condition::Free, fee(10)), fee(10));
+        assert_eq!(stricter(fee(20), fee(10)), fee(20));
+        assert_eq!(stricter(Condition::Unknown, fee(10)), Condition::Unknown);
+        assert_eq!(stricter(Condition::Unknown, Condition::No), Condition::No);
+    }
+}
