@@ -9,3 +9,4 @@ mod helpers;
 mod papers;
 mod process;
 mod schema;
+mod search;
