@@ -10,7 +10,7 @@ use jetbridge::{
     config::Config,
     db::Db,
     payments::{Payments, StripeSettings},
-    sandbox::stripe,
+    sandbox::{Sandbox, mailbox::Mailbox, stripe},
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -38,6 +38,8 @@ pub struct TestApp {
     pub statements: Statements,
     /// Stripe as tests see it: pay, decline, break, hold events back.
     pub stripe: stripe::Handle,
+    /// What our mail server has taken, and the faults that it can be given.
+    pub mailbox: Mailbox,
     pub url: Url,
     database: Option<Database>,
     stop: CancellationToken,
@@ -57,7 +59,8 @@ impl TestApp {
         let config =
             Config::from_vars(|name| (name == "BASE_URL").then(|| url.to_string())).expect("a configuration");
         let db = Db::connect(database.options(), 8).await.expect("a pool");
-        let stripe = stripe_for(&clock, &url).await;
+        let Sandbox { stripe, mailbox } = Sandbox::start(clock.clone()).await.expect("a sandbox");
+        stripe.set_webhook_url(url.join("/webhooks/stripe").expect("a URL"));
         let settings = StripeSettings {
             secret_key: stripe.secret_key(),
             api_url: Some(stripe.base_url().parse().expect("a URL")),
@@ -80,6 +83,7 @@ impl TestApp {
             config,
             statements,
             stripe,
+            mailbox,
             url,
             database: Some(database),
             stop,
@@ -170,13 +174,6 @@ impl Drop for TestApp {
             "end the test with app.finish().await: it checks the invariants and that no job is left"
         );
     }
-}
-
-async fn stripe_for(clock: &Clock, shop: &Url) -> stripe::Handle {
-    let settings = stripe::Settings { clock: clock.clone(), port: 0, state_file: None };
-    let stripe = stripe::Handle::start(settings).await.expect("a stand-in for Stripe");
-    stripe.set_webhook_url(shop.join("/webhooks/stripe").expect("a URL"));
-    stripe
 }
 
 fn crypto() {
