@@ -135,7 +135,9 @@ async fn talk(mailbox: &Mailbox, lines: &[&[u8]]) -> Vec<String> {
     let stream = TcpStream::connect(("127.0.0.1", mailbox.inner.port)).await.unwrap();
     let (reader, mut writer) = stream.into_split();
     let mut answers = BufReader::new(reader).lines();
-    let mut statuses = vec![answers.next_line().await.unwrap().unwrap()];
+    let greeting = answers.next_line().await.unwrap().unwrap();
+    assert!(greeting.starts_with("220 "), "{greeting}");
+    let mut statuses = Vec::new();
     for line in lines {
         if writer.write_all(line).await.is_err() {
             break;
@@ -149,7 +151,7 @@ async fn talk(mailbox: &Mailbox, lines: &[&[u8]]) -> Vec<String> {
             }
         }
     }
-    statuses.split_off(1)
+    statuses
 }
 
 #[tokio::test]
