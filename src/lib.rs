@@ -31,6 +31,7 @@ pub mod accounts;
 pub mod admin;
 pub mod bookings;
 pub mod checkout;
+pub mod demo;
 pub mod search;
 
 // Rank 5: drivers.

@@ -83,10 +83,12 @@ fn content_security_policy(frame: &Frame) -> String {
     let mut form_action = vec!["'self'"];
     form_action.extend(frame.site.checkout_origins.iter().map(String::as_str));
     let upgrade = if frame.site.https { "; upgrade-insecure-requests" } else { "" };
+    // The demo's mail page frames its own preview; no other page frames anything.
+    let frames = if frame.path.starts_with("/demo/mail/") { "; frame-src 'self'" } else { "" };
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; \
          form-action {}; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; \
-         trusted-types 'none'{upgrade}",
+         trusted-types 'none'{frames}{upgrade}",
         form_action.join(" ")
     )
 }
