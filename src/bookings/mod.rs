@@ -2,6 +2,7 @@
 
 pub mod lifecycle;
 pub mod ordering;
+pub mod pages;
 pub mod passengers;
 pub mod store;
 

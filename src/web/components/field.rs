@@ -161,13 +161,13 @@ pub fn picks(
     .into()
 }
 
-/// A date in three fields, sent as `<name>-day`, `<name>-month`, `<name>-year`. `section` is the autocomplete section
-/// ("section-p1 bday"), or empty for none.
+/// A date in three fields: day, month and year, each with the name it is sent by and its value as typed. `purpose` is
+/// what autocomplete calls the date ("section-p1 bday"), or empty for none.
 pub fn date_field(
     name: &str,
     legend: &str,
-    parts: [&str; 3],
-    section: &str,
+    parts: &[(&str, &str); 3],
+    purpose: &str,
     errors: &FieldErrors,
 ) -> Fragment {
     let error = errors.get(name);
@@ -179,11 +179,12 @@ pub fn date_field(
             p.hint id=(format!("{name}-hint")) { "Like 4 12 1986" }
             div.three {
                 @for (place, (label, part, longest)) in inputs.into_iter().enumerate() {
-                    @let id = if place == 0 { name.to_owned() } else { format!("{name}-{part}") };
+                    // The first answers to the group's name, for the summary's link.
+                    @let id = if place == 0 { name } else { parts[place].0 };
                     div {
                         label for=(id) { (label) }
-                        input id=(id) name=(format!("{name}-{part}")) inputmode="numeric" maxlength=(longest) value=[shown("text", parts[place])]
-                            autocomplete=[(!section.is_empty()).then(|| format!("{section}-{part}"))] required
+                        input id=(id) name=(parts[place].0) inputmode="numeric" maxlength=(longest) value=[shown("text", parts[place].1)]
+                            autocomplete=[(!purpose.is_empty()).then(|| format!("{purpose}-{part}"))] required
                             aria-invalid=[error.map(|_| "true")] aria-describedby=[error.map(|_| format!("{name}-error"))];
                     }
                 }

@@ -15,7 +15,7 @@ pub mod samples {
     //! Slices and offers for the unit tests of whoever draws, sorts or keeps them.
     pub use super::{
         offer::samples::{eur, offer, plain},
-        slice::samples::{direct, lisbon, overnight},
+        slice::samples::{direct, lisbon, new_york, overnight, segment},
     };
 }
 

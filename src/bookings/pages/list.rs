@@ -1,0 +1,119 @@
+//! `GET /bookings`: the traveller's bookings, newest first.
+
+use askama::Template;
+use axum::{extract::State, response::Html};
+use jiff::Timestamp;
+use serde::Deserialize;
+
+use crate::{
+    bookings::{
+        BookingLine, Bookings,
+        pages::words::{self, badge_of},
+    },
+    error::AppError,
+    ids::BookingId,
+    web::{
+        chrome::Chrome,
+        components::{Fragment, badge, pager},
+        form::Query,
+        principal::SignedIn,
+    },
+};
+
+const ON_A_PAGE: u8 = 20;
+
+#[derive(Deserialize)]
+pub struct ListQuery {
+    #[serde(default)]
+    before: String,
+}
+
+#[derive(Template)]
+#[template(path = "bookings/list.html")]
+struct ListPage {
+    chrome: Chrome,
+    lines: Vec<Line>,
+    /// Nothing at all, rather than nothing older.
+    is_new: bool,
+    pager: Option<Fragment>,
+}
+
+struct Line {
+    reference: String,
+    route: String,
+    dates: String,
+    badge: Fragment,
+    total: String,
+}
+
+pub async fn list(
+    State(bookings): State<Bookings>,
+    who: SignedIn,
+    chrome: Chrome,
+    Query(query): Query<ListQuery>,
+) -> Result<Html<String>, AppError> {
+    let before = read_key(&query.before)?;
+    let mut found = bookings.list(who.user, before, ON_A_PAGE).await?;
+    let has_older = found.len() > usize::from(ON_A_PAGE);
+    found.truncate(usize::from(ON_A_PAGE));
+    let older = found.last().filter(|_| has_older).map(|last| format!("/bookings?before={}", key(last)));
+    let newest = before.is_some().then_some(("/bookings", "Newest"));
+    let older = older.as_deref().map(|href| (href, "Older"));
+    let pager = (newest.is_some() || older.is_some())
+        .then(|| pager("Pages of bookings", "Newest first", newest, older));
+    let lines = found.iter().map(Line::from).collect();
+    Ok(Html(ListPage { chrome, lines, is_new: before.is_none(), pager }.render()?))
+}
+
+impl From<&BookingLine> for Line {
+    fn from(line: &BookingLine) -> Self {
+        let (tone, word) = badge_of(line.state);
+        Self {
+            reference: line.reference.to_string(),
+            route: words::route(&line.offer.slices),
+            dates: words::dates(&line.offer.slices),
+            badge: badge(tone, word),
+            total: line.amount.to_string(),
+        }
+    }
+}
+
+/// Where the next page begins: the last line's time in microseconds and its id.
+fn key(line: &BookingLine) -> String {
+    format!("{}.{}", line.created_at.as_microsecond(), line.id)
+}
+
+fn read_key(text: &str) -> Result<Option<(Timestamp, BookingId)>, AppError> {
+    if text.is_empty() {
+        return Ok(None);
+    }
+    let read = || {
+        let (at, id) = text.split_once('.')?;
+        let at = Timestamp::from_microsecond(at.parse().ok()?).ok()?;
+        Some((at, id.parse().ok()?))
+    };
+    read().map(Some).ok_or(AppError::NotFound)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{bookings::lifecycle::BookingState, web::components::samples::plain};
+
+    #[test]
+    fn the_key_of_a_line_reads_back_exactly_and_nothing_else_does() {
+        let line = BookingLine {
+            id: BookingId::new(),
+            reference: "K7WQ4M".parse().unwrap(),
+            state: BookingState::Held,
+            amount: plain().total,
+            offer: plain(),
+            created_at: "2026-11-22T16:41:09.123456Z".parse().unwrap(),
+        };
+        assert_eq!(read_key(&key(&line)).unwrap(), Some((line.created_at, line.id)));
+        assert_eq!(read_key("").unwrap(), None);
+        for text in ["x", "1.2", "9223372036854775807.00000000-0000-0000-0000-000000000000", "1.'; --"] {
+            assert!(matches!(read_key(text), Err(AppError::NotFound)), "{text}");
+        }
+    }
+}

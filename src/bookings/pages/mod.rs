@@ -1,0 +1,6 @@
+//! The traveller's pages up to the review: the list of bookings, a new draft, who travels.
+
+pub mod list;
+pub mod passengers;
+pub mod start;
+pub mod words;

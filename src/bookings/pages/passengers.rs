@@ -1,0 +1,236 @@
+//! `/bookings/{ref}/passengers`: who travels, and where to write.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::StatusCode,
+    response::{Html, IntoResponse, Redirect, Response},
+};
+
+use crate::{
+    accounts,
+    bookings::{
+        Booking, BookingFile, Bookings,
+        pages::words::{self, Here},
+        passengers::{PassengerForm, field},
+    },
+    clock::Clock,
+    db::Db,
+    error::{AppError, FieldErrors},
+    ids::BookingReference,
+    itinerary::{Passenger, PassengerKind},
+    web::{
+        chrome::Chrome,
+        components::{Field, Fragment, price, words::day_and_year},
+        form::{Form, Path},
+        principal::SignedIn,
+    },
+};
+
+#[derive(Template)]
+#[template(path = "bookings/passengers.html")]
+struct PassengersPage {
+    chrome: Chrome,
+    reference: String,
+    route: String,
+    dates: String,
+    people: Vec<Person>,
+    form: PassengerForm,
+    errors: FieldErrors,
+    /// The same, each naming the passenger it belongs to.
+    summary: FieldErrors,
+    total: Fragment,
+    slices: Vec<String>,
+    /// "Halcyon Air, Classic."
+    fare: String,
+    held: Option<String>,
+}
+
+/// One fieldset: its words and the names of its fields.
+struct Person {
+    n: usize,
+    kind: String,
+    given: String,
+    family: String,
+    born: String,
+    day: String,
+    month: String,
+    year: String,
+    sex: String,
+    given_purpose: String,
+    family_purpose: String,
+    born_purpose: String,
+}
+
+pub async fn passengers(
+    State(bookings): State<Bookings>,
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    who: SignedIn,
+    chrome: Chrome,
+    Path(reference): Path<BookingReference>,
+) -> Result<Response, AppError> {
+    let file = bookings.file(who.user, &reference).await?;
+    if !file.booking.is_open() {
+        return Ok(Redirect::to(&format!("/bookings/{}", file.booking.reference)).into_response());
+    }
+    let form = if file.booking.contact.is_some() {
+        let kept: Vec<Passenger> = file.passengers.iter().map(|(passenger, _)| passenger.clone()).collect();
+        PassengerForm::filled(&kept, file.booking.contact.as_ref())
+    } else {
+        first_guess(&accounts::name_of(&db, who.user).await?, who.email)
+    };
+    let page = PassengersPage::new(chrome, &file, form, FieldErrors::default(), &clock);
+    Ok(Html(page.render()?).into_response())
+}
+
+pub async fn save(
+    State(bookings): State<Bookings>,
+    State(clock): State<Clock>,
+    who: SignedIn,
+    chrome: Chrome,
+    Path(reference): Path<BookingReference>,
+    Form(pairs): Form<Vec<(String, String)>>,
+) -> Result<Response, AppError> {
+    let file = bookings.file(who.user, &reference).await?;
+    let booking = &file.booking;
+    let form = PassengerForm::new(pairs);
+    let kinds: Vec<PassengerKind> = booking.offer.party.kinds().collect();
+    let last_day = booking.last_day().ok_or_else(|| AppError::broken("a booking without a last day"))?;
+    let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
+    match form.check(&kinds, last_day, today) {
+        Ok((passengers, contact)) => {
+            bookings.save_passengers(who.user, &booking.reference, &passengers, &contact).await?;
+            Ok(Redirect::to(&format!("/bookings/{}/review", booking.reference)).into_response())
+        }
+        Err(_) if !booking.is_open() => {
+            Ok(Redirect::to(&format!("/bookings/{}", booking.reference)).into_response())
+        }
+        Err(errors) => {
+            let page = PassengersPage::new(chrome, &file, form, errors, &clock);
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
+        }
+    }
+}
+
+/// What the account already knows. A name is split only where there is one way to do it: a wrong guess on a ticket is
+/// dear, an empty field is not.
+fn first_guess(name: &str, email: String) -> PassengerForm {
+    let mut pairs = vec![("email".to_owned(), email)];
+    if let [given, family] = name.split_whitespace().collect::<Vec<_>>().as_slice() {
+        pairs.push((field(1, "given"), (*given).to_owned()));
+        pairs.push((field(1, "family"), (*family).to_owned()));
+    }
+    PassengerForm::new(pairs)
+}
+
+impl PassengersPage {
+    fn new(
+        chrome: Chrome,
+        file: &BookingFile,
+        form: PassengerForm,
+        errors: FieldErrors,
+        clock: &Clock,
+    ) -> Self {
+        let booking = &file.booking;
+        let offer = &booking.offer;
+        let now = clock.now();
+        let held = booking.hold.as_ref().filter(|hold| hold.expires_at > now);
+        Self {
+            chrome,
+            reference: booking.reference.to_string(),
+            route: words::route(&offer.slices),
+            dates: words::dates(&offer.slices),
+            people: people(booking),
+            summary: summary(&errors),
+            form,
+            errors,
+            total: price(booking.amount, &[&format!("total, {}", offer.party.in_words())]),
+            slices: words::in_short(&offer.slices),
+            fare: format!("{}, {}.", words::carriers(&offer.slices), offer.fare.brand),
+            held: held.map(|hold| Here::of(offer).tell(hold.expires_at, now)),
+        }
+    }
+}
+
+fn people(booking: &Booking) -> Vec<Person> {
+    let last_day = booking.last_day().map(day_and_year).unwrap_or_default();
+    let kinds = booking.offer.party.kinds();
+    (1..)
+        .zip(kinds)
+        .map(|(n, kind)| {
+            let name = |part: &str| field(n, part);
+            let section = format!("section-p{n}");
+            Person {
+                n,
+                kind: match kind {
+                    PassengerKind::Adult => "Adult".to_owned(),
+                    PassengerKind::Child => format!("Child, 2 to 11 years old on {last_day}"),
+                    PassengerKind::Infant => {
+                        format!("Infant on an adult’s lap, under 2 years old on {last_day}")
+                    }
+                },
+                given: name("given"),
+                family: name("family"),
+                born: name("born"),
+                day: name("day"),
+                month: name("month"),
+                year: name("year"),
+                sex: name("sex"),
+                given_purpose: format!("{section} given-name"),
+                family_purpose: format!("{section} family-name"),
+                born_purpose: format!("{section} bday"),
+            }
+        })
+        .collect()
+}
+
+/// "Passenger 2: write the family name": read far from its field, a message has to say whose it is.
+fn summary(errors: &FieldErrors) -> FieldErrors {
+    let mut told = FieldErrors::default();
+    for (field, message) in errors.iter() {
+        let whose = match field.strip_prefix('p').and_then(|rest| rest.split_once('_')) {
+            Some((n, _)) if n.parse::<u8>().is_ok() => format!("Passenger {n}"),
+            _ => "Contact".to_owned(),
+        };
+        let mut letters = message.chars();
+        let first: String = letters.next().map(|first| first.to_lowercase().collect()).unwrap_or_default();
+        told.add(field, format!("{whose}: {first}{}", letters.as_str()));
+    }
+    told
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_guessed_only_where_there_is_one_way_to_split_it() {
+        let guess = |name: &str| {
+            let form = first_guess(name, "maria@example.com".to_owned());
+            assert_eq!(form.value("email"), "maria@example.com");
+            format!("{}|{}", form.value("p1_given"), form.value("p1_family"))
+        };
+        assert_eq!(guess("Maria Duarte"), "Maria|Duarte");
+        assert_eq!(guess("Maria Inês Duarte"), "|");
+        assert_eq!(guess("Madonna"), "|");
+        assert_eq!(guess(""), "|");
+    }
+
+    #[test]
+    fn the_summary_says_whose_field_it_is_in_the_order_of_the_form() {
+        let mut errors = FieldErrors::default();
+        errors.add("p1_family", "Write the family name");
+        errors.add("p2_born", "There is no such day");
+        errors.add("phone", "Write a phone number");
+        let told: Vec<String> = summary(&errors).iter().map(|(at, said)| format!("{at} {said}")).collect();
+        assert_eq!(
+            told,
+            [
+                "p1_family Passenger 1: write the family name",
+                "p2_born Passenger 2: there is no such day",
+                "phone Contact: write a phone number",
+            ]
+        );
+    }
+}
