@@ -13,6 +13,15 @@
   addEventListener("pageshow", () => {
     for (const form of document.forms) { delete form.dataset.sent; form.removeAttribute("aria-busy"); }
   });
+  // A page that waits for something looks again, but not while nobody looks at it.
+  const again = document.querySelector("[data-again]");
+  if (again) {
+    const look = () => {
+      if (document.hidden) document.addEventListener("visibilitychange", look, { once: true });
+      else location.replace(again.dataset.again);
+    };
+    setTimeout(look, again.dataset.seconds * 1000);
+  }
   // The way back is never before the way out.
   const leave = document.querySelector("input[name=leave]");
   const back = document.querySelector("input[name=back]");

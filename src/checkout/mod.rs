@@ -7,6 +7,7 @@ pub mod inbox;
 pub mod jobs;
 pub mod ledger;
 pub mod lifecycle;
+pub mod pages;
 pub mod store;
 pub mod truth;
 pub mod webhook;
@@ -94,6 +95,14 @@ impl Standing {
         let secured_by = self.file.booking.secured_by?;
         self.attempts.iter().find(|attempt| attempt.id == secured_by)
     }
+}
+
+/// A standing after asking Stripe, and whether it answered.
+#[derive(Debug)]
+pub struct Asked {
+    pub standing: Standing,
+    /// The standing may be older than what the traveller has just done: a page must not say "you have not paid".
+    pub stripe_is_silent: bool,
 }
 
 /// What the traveller has seen and pressed.
@@ -316,24 +325,22 @@ impl Checkout {
     }
 
     /// The return page asks Stripe itself. A silent Stripe changes nothing: the page says what is known.
-    pub async fn ask_stripe(&self, user: UserId, reference: &BookingReference) -> Result<Standing, AppError> {
+    pub async fn ask_stripe(&self, user: UserId, reference: &BookingReference) -> Result<Asked, AppError> {
         let standing = self.standing(user, reference).await?;
-        let asked: Vec<AttemptId> = standing
-            .attempts
-            .iter()
-            .filter(|attempt| attempt.state.is_live())
-            .map(|attempt| attempt.id)
-            .collect();
+        let live = standing.attempts.iter().filter(|attempt| attempt.state.is_live());
+        let asked: Vec<AttemptId> = live.map(|attempt| attempt.id).collect();
         if asked.is_empty() {
-            return Ok(standing);
+            return Ok(Asked { standing, stripe_is_silent: false });
         }
+        let mut stripe_is_silent = false;
         for id in asked {
             match self.apply_remote_truth(id, None, Actor::Traveller(user)).await {
-                Ok(()) | Err(AppError::Upstream { .. }) => {}
+                Ok(()) => {}
+                Err(AppError::Upstream { .. }) => stripe_is_silent = true,
                 Err(error) => return Err(error),
             }
         }
-        self.standing(user, reference).await
+        Ok(Asked { standing: self.standing(user, reference).await?, stripe_is_silent })
     }
 
     /// Gives up a booking that is not paid: nobody can pay any more, then the seats go back.

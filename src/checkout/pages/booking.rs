@@ -1,0 +1,136 @@
+//! `/bookings/{ref}`: how it stands, the ticket, what happened, what can be done.
+
+use askama::Template;
+use axum::{extract::State, response::Html};
+
+use crate::{
+    bookings::{Booking, lifecycle::BookingState, pages::words::Here},
+    checkout::{
+        Checkout, Standing,
+        pages::{
+            full_name, kind_in_words,
+            news::{Next, news},
+            timeline::timeline,
+        },
+    },
+    error::AppError,
+    ids::BookingReference,
+    itinerary::Fare,
+    web::{
+        chrome::Chrome,
+        components::{
+            Fragment, Ticket, badge, conditions_list, itinerary_by_day, log, price_table, route_map, ticket,
+        },
+        form::Path,
+        principal::SignedIn,
+    },
+};
+
+#[derive(Template)]
+#[template(path = "checkout/booking.html")]
+struct BookingPage {
+    chrome: Chrome,
+    reference: String,
+    headline: String,
+    badge: Fragment,
+    sentence: String,
+    /// Once there are tickets.
+    ticket: Option<Fragment>,
+    /// Before and without them.
+    itinerary: Fragment,
+    passengers: Vec<(String, String)>,
+    email: String,
+    next: Next,
+    total: String,
+    brand: String,
+    conditions: Fragment,
+    prices: Fragment,
+    log: Fragment,
+    zone: String,
+    map: Fragment,
+}
+
+impl BookingPage {
+    fn can_be_changed(&self) -> bool {
+        matches!(self.next, Next::Name | Next::Pay)
+    }
+}
+
+pub async fn booking(
+    State(checkout): State<Checkout>,
+    who: SignedIn,
+    chrome: Chrome,
+    Path(reference): Path<BookingReference>,
+) -> Result<Html<String>, AppError> {
+    let standing = checkout.standing(who.user, &reference).await?;
+    let now = checkout.clock.now();
+    let news = news(&standing, now);
+    let booking = &standing.file.booking;
+    let offer = &booking.offer;
+    let page = BookingPage {
+        chrome,
+        reference: booking.reference.to_string(),
+        headline: news.headline,
+        badge: badge(news.tone, &news.badge),
+        sentence: news.sentence,
+        ticket: has_ticket(booking).then(|| stub(&standing)),
+        itinerary: itinerary_by_day(&offer.slices),
+        passengers: passengers(&standing),
+        email: booking.contact.as_ref().map(|contact| contact.email.clone()).unwrap_or_default(),
+        next: news.next,
+        total: booking.amount.to_string(),
+        brand: offer.fare.brand.clone(),
+        conditions: conditions_list(&offer.fare),
+        prices: price_table(offer)?,
+        log: log(&timeline(&standing, now)),
+        zone: Here::of(offer).name,
+        map: route_map(&offer.slices),
+    };
+    Ok(Html(page.render()?))
+}
+
+const fn has_ticket(booking: &Booking) -> bool {
+    matches!(booking.state, BookingState::Confirmed | BookingState::Cancelling)
+}
+
+fn stub(standing: &Standing) -> Fragment {
+    let booking = &standing.file.booking;
+    let offer = &booking.offer;
+    let people = &standing.file.passengers;
+    let mut facts: Vec<(String, String)> = Vec::new();
+    let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
+    for (passenger, number) in people {
+        let name = if people.len() == 1 { "Passenger" } else { kind_in_words(passenger.kind) };
+        fact(name, format!("{}, {}", passenger.family_name, passenger.given_names));
+        fact("Ticket", number.as_deref().map_or("not told yet".to_owned(), spaced));
+    }
+    fact("Fare", format!("{}, {}", offer.fare.brand, offer.cabin.name()));
+    fact("Bags", bags(&offer.fare));
+    fact("Airline reference", booking.pnr.clone().unwrap_or_else(|| "not told yet".to_owned()));
+    ticket(&Ticket { slices: &offer.slices, facts: &facts, reference: &booking.reference })
+}
+
+/// "999 2400 118 773": as people read it out.
+fn spaced(number: &str) -> String {
+    match (number.get(..3), number.get(3..7), number.get(7..10), number.get(10..)) {
+        (Some(airline), Some(a), Some(b), Some(c)) => format!("{airline}\u{a0}{a}\u{a0}{b}\u{a0}{c}"),
+        _ => number.to_owned(),
+    }
+}
+
+fn bags(fare: &Fare) -> String {
+    let cabin = format!("{}\u{a0}kg cabin", fare.cabin_bag_kg);
+    match fare.checked_bags {
+        0 => cabin,
+        1 => format!("{cabin}, 23\u{a0}kg checked"),
+        count => format!("{cabin}, {count}\u{a0}×\u{a0}23\u{a0}kg checked"),
+    }
+}
+
+fn passengers(standing: &Standing) -> Vec<(String, String)> {
+    let line = |passenger: &crate::itinerary::Passenger| {
+        let born = passenger.born_on.strftime("%-d %b %Y");
+        (kind_in_words(passenger.kind).to_owned(), format!("{}, born {born}", full_name(passenger)))
+    };
+    standing.file.passengers.iter().map(|(passenger, _)| line(passenger)).collect()
+}

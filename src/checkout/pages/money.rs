@@ -1,0 +1,120 @@
+//! Where the traveller's money is once a booking has ended, told in sentences. Pure.
+
+use crate::{
+    checkout::{Attempt, Standing, lifecycle::AttemptState},
+    money::Money,
+};
+
+/// In rising order of what the traveller most needs to hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum MoneyIs {
+    /// Never anywhere but with the traveller.
+    Untouched,
+    Released(Money),
+    Refunded(Money),
+    Releasing(Money),
+    Refunding(Money),
+    OnItsWay(Money),
+    RefundFailed(Money),
+    /// It does not fit what was accepted, and a person looks.
+    Checked(Money),
+}
+
+impl MoneyIs {
+    const fn rank(self) -> u8 {
+        match self {
+            Self::Untouched => 0,
+            Self::Released(_) => 1,
+            Self::Refunded(_) => 2,
+            Self::Releasing(_) => 3,
+            Self::Refunding(_) => 4,
+            Self::OnItsWay(_) => 5,
+            Self::RefundFailed(_) => 6,
+            Self::Checked(_) => 7,
+        }
+    }
+
+    /// The money of an attempt that its booking does not live on (any more). `refund` is the last word about a refund.
+    fn of(attempt: &Attempt, refund: Option<&str>) -> Self {
+        let amount = attempt.amount;
+        if attempt.quarantined.is_some() {
+            return Self::Checked(amount);
+        }
+        match attempt.state {
+            AttemptState::Authorised => Self::Releasing(amount),
+            AttemptState::Released => Self::Released(amount),
+            AttemptState::Processing => Self::OnItsWay(amount),
+            AttemptState::Captured => match refund {
+                Some("refund_succeeded") => Self::Refunded(attempt.captured),
+                Some("refund_failed") => Self::RefundFailed(attempt.captured),
+                _ => Self::Refunding(attempt.captured),
+            },
+            AttemptState::Creating
+            | AttemptState::CreateUnknown
+            | AttemptState::Open
+            | AttemptState::Failed
+            | AttemptState::Expired
+            | AttemptState::Superseded => Self::Untouched,
+        }
+    }
+
+    /// Of all attempts besides the one that the booking lives on.
+    pub fn besides(standing: &Standing) -> Self {
+        let secured_by = standing.file.booking.secured_by;
+        Self::worst(standing, |attempt| Some(attempt.id) != secured_by)
+    }
+
+    /// Of all attempts, for a booking that needs none of them.
+    pub fn altogether(standing: &Standing) -> Self {
+        Self::worst(standing, |_| true)
+    }
+
+    fn worst(standing: &Standing, counts: impl Fn(&Attempt) -> bool) -> Self {
+        let kinds = standing.file.events.iter().rev().map(|event| event.kind.as_str());
+        let refund = kinds.into_iter().find(|kind| kind.starts_with("refund_"));
+        let attempts = standing.attempts.iter().filter(|attempt| counts(attempt));
+        attempts
+            .map(|attempt| Self::of(attempt, refund))
+            .max_by_key(|money| money.rank())
+            .unwrap_or(Self::Untouched)
+    }
+
+    /// The whole truth in a line or two.
+    pub fn told(self) -> String {
+        match self {
+            Self::Untouched => "Nothing was charged.".to_owned(),
+            Self::Released(amount) => format!(
+                "Nothing was charged. The {amount} that your bank had set aside was released in full. Banks show this within 1 to 7 days."
+            ),
+            Self::Refunded(amount) => format!(
+                "All of your {amount} went back to the card you paid with. Banks show this within 5 to 10 days."
+            ),
+            Self::Releasing(amount) => format!(
+                "You are not charged. The {amount} that your bank set aside is being released in full. Banks show this within 1 to 7 days."
+            ),
+            Self::Refunding(amount) => format!(
+                "All of your {amount} is on its way back to the card you paid with. Banks show this within 5 to 10 days."
+            ),
+            Self::OnItsWay(amount) => format!(
+                "A payment of {amount} is still on its way. When it arrives, all of it goes back to you."
+            ),
+            Self::RefundFailed(amount) => format!(
+                "You get back all of your {amount}. Your bank did not take it at the first try, so a person looks after it and writes to you."
+            ),
+            Self::Checked(amount) => format!(
+                "A payment of {amount} does not fit what you accepted. It is not lost: a person looks at it and writes to you. Please do not pay again."
+            ),
+        }
+    }
+
+    /// Short enough for a heading.
+    pub fn headline(self) -> String {
+        match self {
+            Self::Untouched | Self::Released(_) => "Nothing was charged".to_owned(),
+            Self::Releasing(_) => "You are not charged".to_owned(),
+            Self::Refunded(amount) => format!("{amount} went back to you"),
+            Self::Refunding(amount) | Self::RefundFailed(amount) => format!("You get back {amount}"),
+            Self::OnItsWay(_) | Self::Checked(_) => "We look after your payment".to_owned(),
+        }
+    }
+}

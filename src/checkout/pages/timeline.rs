@@ -1,0 +1,237 @@
+//! The timeline of a booking: what happened to seats and money, in plain words, and what is still to come. Pure.
+
+use jiff::Timestamp;
+use serde_json::Value;
+
+use crate::{
+    bookings::{
+        Event,
+        lifecycle::BookingState,
+        pages::words::{Here, carriers},
+    },
+    checkout::{
+        Attempt, Standing,
+        lifecycle::AttemptState,
+        pages::news::{self, card},
+    },
+    money::Money,
+    web::components::{LogEntry, Tone, words},
+};
+
+/// Oldest first; what is to come stands below what was.
+pub fn timeline(standing: &Standing, now: Timestamp) -> Vec<LogEntry> {
+    let here = Here::of(&standing.file.booking.offer);
+    let past = standing.file.events.iter().filter_map(|event| line(standing, event, &here));
+    past.chain(to_come(standing, &here, now)).collect()
+}
+
+fn line(standing: &Standing, event: &Event, here: &Here) -> Option<LogEntry> {
+    let said = say(standing, &event.kind, &event.data)?;
+    let at = event.at.to_jiff();
+    Some(LogEntry {
+        tone: said.tone,
+        datetime: at.strftime("%Y-%m-%dT%H:%MZ").to_string(),
+        when: words::moment(at, &here.zone),
+        title: said.title.to_owned(),
+        amount: said.amount,
+        text: Some(said.text).filter(|text| !text.is_empty()),
+    })
+}
+
+struct Said {
+    tone: Tone,
+    title: &'static str,
+    amount: Option<String>,
+    text: String,
+}
+
+fn said(tone: Tone, title: &'static str, text: impl Into<String>) -> Option<Said> {
+    Some(Said { tone, title, amount: None, text: text.into() })
+}
+
+fn with_amount(said: Option<Said>, amount: Option<String>) -> Option<Said> {
+    said.map(|said| Said { amount, ..said })
+}
+
+/// `None`: a kind that is not the traveller's business, or that a newer version wrote.
+fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
+    let amount = || money(data, "amount_minor").map(|amount| amount.to_string());
+    if let Some(payment) = kind.strip_prefix("payment_") {
+        return with_amount(payment_line(standing, payment, data), amounts_of(payment, data));
+    }
+    if let Some(refund) = kind.strip_prefix("refund_") {
+        return with_amount(refund_line(refund), amount());
+    }
+    let airline = || carriers(&standing.file.booking.offer.slices);
+    match kind {
+        "offer_chosen" => {
+            let fare = data.get("fare").and_then(Value::as_str).unwrap_or_default();
+            with_amount(said(Tone::Plain, "Offer chosen", format!("{}, {fare}.", airline())), amount())
+        }
+        "price_changed" => price_line(data),
+        "terms_accepted" => with_amount(
+            said(Tone::Plain, "You accepted total and conditions", "Nothing was charged."),
+            amount(),
+        ),
+        "held" => said(Tone::Plain, "Seats held", ""),
+        "card_declined" => {
+            let code = data.get("code").and_then(Value::as_str).unwrap_or_default();
+            said(Tone::Warn, "Card declined", format!("{} Nothing was charged.", news::declined(code)))
+        }
+        "ticketing" => said(Tone::Plain, "Airline asked for your seats", ""),
+        "tickets_issued" => {
+            let pnr = data.get("pnr").and_then(Value::as_str);
+            let text = pnr.map(|pnr| format!("Airline reference {pnr}.")).unwrap_or_default();
+            said(Tone::Good, "Tickets issued", text)
+        }
+        "confirmed" => said(Tone::Good, "Booking confirmed", ""),
+        "failed" => said(Tone::Bad, "Not booked", news::not_ticketed(reason(data))),
+        "expired" => said(Tone::Off, "Time to pay was over", "The booking was closed."),
+        "cancelling" => said(Tone::Plain, "Cancellation asked for", ""),
+        "cancelled" if reason(data) == Some("dropped") => said(Tone::Off, "You gave the booking up", ""),
+        "cancelled" => said(Tone::Off, "Booking cancelled", ""),
+        _ => None,
+    }
+}
+
+fn price_line(data: &Value) -> Option<Said> {
+    let (Some(from), Some(to)) = (money(data, "from_minor"), money(data, "to_minor")) else {
+        return said(Tone::Warn, "Offer changed", "Flights or conditions were not the same any more.");
+    };
+    let text = format!("New total {to}.");
+    let by = to.checked_sub(from).ok()?;
+    match by.minor {
+        1.. => with_amount(said(Tone::Warn, "Price went up", text), Some(format!("+\u{a0}{by}"))),
+        0 => {
+            said(Tone::Warn, "Offer changed", "Flights or conditions were not the same any more. Same total.")
+        }
+        _ => {
+            let less = Money::new(by.minor.saturating_neg(), by.currency);
+            with_amount(said(Tone::Good, "Price went down", text), Some(format!("−\u{a0}{less}")))
+        }
+    }
+}
+
+fn payment_line(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
+    let paid_by = attempt(standing, data).and_then(card).map(|card| format!("{card}. ")).unwrap_or_default();
+    match kind {
+        "open" => said(Tone::Plain, "Payment page opened", "Nothing was charged."),
+        "create_unknown" => {
+            said(Tone::Warn, "Payment page not opened", "Stripe did not answer. Nothing was charged.")
+        }
+        "processing" => said(Tone::Plain, "Payment on its way", "It takes its time. We wait for it."),
+        "authorised" => said(Tone::Plain, "Amount reserved", format!("{paid_by}Not charged yet.")),
+        "captured" => said(Tone::Good, "Card charged", paid_by.trim_end().to_owned()),
+        "released" => said(Tone::Off, "Reserved amount released", format!("{paid_by}Nothing was charged.")),
+        "expired" => said(Tone::Off, "Payment page closed", "Nobody can pay there any more."),
+        "failed" => said(Tone::Warn, "Payment failed", "Nothing was charged."),
+        "superseded" => said(Tone::Off, "Payment page replaced by a newer one", ""),
+        "quarantined" => said(
+            Tone::Warn,
+            "Payment being checked",
+            "It does not fit what you accepted. Nothing is bought with it until a person has looked.",
+        ),
+        _ => None,
+    }
+}
+
+/// Money that moves carries its sign; a page that opens or closes moves none.
+fn amounts_of(kind: &str, data: &Value) -> Option<String> {
+    let amount = money(data, "amount_minor")?;
+    match kind {
+        "captured" => Some(format!("−\u{a0}{amount}")),
+        "authorised" | "released" | "processing" | "failed" => Some(amount.to_string()),
+        _ => None,
+    }
+}
+
+fn refund_line(kind: &str) -> Option<Said> {
+    match kind {
+        "submitted" => said(Tone::Plain, "Refund sent to your bank", ""),
+        "submit_unknown" => said(Tone::Warn, "Refund not answered yet", "We ask again by ourselves."),
+        "pending" => {
+            said(Tone::Plain, "Refund waiting", "It is on its way as soon as the payment is settled.")
+        }
+        "succeeded" => said(Tone::Good, "Refunded", "Banks show this within 5 to 10 days."),
+        "failed" => {
+            said(Tone::Bad, "Refund did not arrive", "It is still owed to you. A person looks after it.")
+        }
+        _ => None,
+    }
+}
+
+fn reason(data: &Value) -> Option<&str> {
+    data.get("reason").and_then(Value::as_str)
+}
+
+fn money(data: &Value, field: &str) -> Option<Money> {
+    let minor = data.get(field)?.as_i64()?;
+    let currency = data.get("currency")?.as_str()?.parse().ok()?;
+    Some(Money::new(minor, currency))
+}
+
+fn attempt<'a>(standing: &'a Standing, data: &Value) -> Option<&'a Attempt> {
+    let id = data.get("attempt")?.as_str()?.parse().ok()?;
+    standing.attempts.iter().find(|attempt| attempt.id == id)
+}
+
+/// What happens at this moment, and what is to come if all goes well.
+fn to_come(standing: &Standing, here: &Here, now: Timestamp) -> Vec<LogEntry> {
+    let booking = &standing.file.booking;
+    let total = booking.amount.to_string();
+    let is_charged = standing.secured().is_some_and(|attempt| attempt.state == AttemptState::Captured);
+    let mut entries = Vec::new();
+    let mut add = |tone, when: &str, title: String, amount: Option<&String>| {
+        entries.push(LogEntry {
+            tone,
+            when: when.to_owned(),
+            title,
+            amount: amount.cloned(),
+            ..LogEntry::default()
+        });
+    };
+    match booking.state {
+        BookingState::Draft | BookingState::Held => {
+            let until = booking.hold.as_ref().filter(|hold| hold.expires_at > now);
+            let pay = match until {
+                Some(hold) => format!("Pay until {}", here.tell(hold.expires_at, now)),
+                None => "Check and pay".to_owned(),
+            };
+            add(Tone::Todo, "next", pay, Some(&total));
+            add(Tone::Todo, "then", "Seats confirmed, tickets issued".to_owned(), None);
+        }
+        BookingState::Ticketing => {
+            add(Tone::Now, "now", format!("{} is booking your seats", carriers(&booking.offer.slices)), None);
+            add(Tone::Todo, "next", "Seats confirmed, tickets issued".to_owned(), None);
+            if !is_charged {
+                add(Tone::Todo, "last", "Card charged".to_owned(), Some(&total));
+            }
+        }
+        BookingState::Confirmed => {
+            if standing.secured().is_some_and(|attempt| attempt.state == AttemptState::Authorised) {
+                add(Tone::Now, "now", "Your card is being charged".to_owned(), Some(&total));
+            }
+            entries.extend(departure(standing, now));
+        }
+        BookingState::Cancelling | BookingState::Cancelled | BookingState::Expired | BookingState::Failed => {
+            let releasing =
+                standing.attempts.iter().find(|attempt| attempt.state == AttemptState::Authorised);
+            if let Some(attempt) = releasing {
+                let amount = attempt.amount.to_string();
+                add(Tone::Now, "now", "Reserved amount is being released".to_owned(), Some(&amount));
+            }
+        }
+    }
+    entries
+}
+
+fn departure(standing: &Standing, now: Timestamp) -> Option<LogEntry> {
+    let first = standing.file.booking.offer.slices.first()?.first();
+    (first.departs.at > now).then(|| LogEntry {
+        tone: Tone::Todo,
+        datetime: words::machine(&first.departs),
+        when: words::moment(first.departs.at, &first.from.zone),
+        title: format!("Departure, {} {}", first.from.city, first.from.code),
+        ..LogEntry::default()
+    })
+}
