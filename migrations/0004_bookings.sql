@@ -50,7 +50,8 @@ comment on column bookings.ended_reason is 'Why it is cancelled, expired or fail
 create index bookings_user_id on bookings (user_id, created_at desc, id desc);
 create index bookings_booking_status on bookings (booking_status, created_at desc, id desc);
 create index bookings_created_at on bookings (created_at desc, id desc);
-create index bookings_contact_email on bookings (lower(contact_email));
+-- Staff search by the beginning of an address; the operator class serves LIKE in every locale.
+create index bookings_contact_email on bookings (lower(contact_email) text_pattern_ops);
 create index bookings_hold_expires_at on bookings (hold_expires_at) where booking_status = 'held';
 
 create table booking_transitions (

@@ -20,6 +20,7 @@ use tower_sessions_sqlx_store::PostgresStore;
 
 use crate::{
     accounts::{self, Passwords, Tries},
+    admin,
     airports::Airports,
     clock::Clock,
     config::{Config, Mode},
@@ -103,6 +104,8 @@ impl App {
             .route("/login", get(accounts::pages::login).post(accounts::pages::log_in))
             .route("/logout", post(accounts::pages::log_out))
             .route("/account", get(accounts::pages::account))
+            .route("/admin/bookings", get(admin::pages::bookings))
+            .route("/admin/bookings/{reference}", get(admin::pages::booking))
             .route("/static/{file}", get(assets::serve))
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
