@@ -10,3 +10,4 @@ mod papers;
 mod process;
 mod schema;
 mod search;
+mod timetable;

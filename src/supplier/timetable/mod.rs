@@ -145,7 +145,7 @@ impl Timetable {
 
     /// The key of new offers of these flights: the load is today's.
     fn segment_key(&self, found: &Found, books: &Books) -> SegmentKey {
-        let sold = books.get(&Line::of(found)).map_or(0, |taken| taken.sold);
+        let sold = books.of(&Line::of(found)).sold;
         SegmentKey {
             carrier: found.flight.carrier,
             number: found.flight.number,
@@ -183,8 +183,8 @@ impl Timetable {
         let seats = u16::from(key.party.seats());
         let room = located.iter().flatten().all(|found| {
             let line = Line::of(found);
-            let sold = books.get(&line).map_or(0, |taken| taken.sold);
-            line.capacity >= sold + seats && !self.switches.sold_out(line.carrier, line.number)
+            let taken = books.of(&line);
+            taken.capacity >= taken.sold + seats && !self.switches.sold_out(line.carrier, line.number)
         });
         if room { Ok(()) } else { Err(SupplierError::SoldOut) }
     }
@@ -230,9 +230,8 @@ impl Supplier for Timetable {
         let books = self.look_up(&all, now).await?;
         let seats = u16::from(query.party.seats());
         let has_room = |found: &Found| {
-            let line = Line::of(found);
-            let taken = books.get(&line).copied().unwrap_or_default();
-            line.capacity >= taken.sold + taken.held + seats
+            let taken = books.of(&Line::of(found));
+            taken.capacity >= taken.sold + taken.held + seats
         };
         let slices: Vec<Vec<(Priced, Vec<SegmentKey>)>> = located
             .into_iter()

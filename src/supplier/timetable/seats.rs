@@ -1,5 +1,5 @@
-//! Seats, holds and orders in PostgreSQL. Locks are always taken in the same order (order row, hold row, then flights by
-//! their key), so two travellers never wait for each other in a ring; the table itself refuses to sell a seat twice.
+//! Seats, holds and orders in PostgreSQL. Locks are always taken in the same order (order row, booking, hold rows, then
+//! flights by their key), so nobody waits for another in a ring; the table itself refuses to sell a seat twice.
 
 use std::collections::HashMap;
 
@@ -26,15 +26,24 @@ pub(super) struct Line {
     pub capacity: u16,
 }
 
-/// Seats that are gone.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Seats for sale, and those of them that are gone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Taken {
+    pub capacity: u16,
     pub sold: u16,
     pub held: u16,
 }
 
 /// What the books know of each line; a line they do not know has all its seats.
-pub(super) type Books = HashMap<Line, Taken>;
+#[derive(Default)]
+pub(super) struct Books(HashMap<Line, Taken>);
+
+impl Books {
+    pub(super) fn of(&self, line: &Line) -> Taken {
+        let untouched = Taken { capacity: line.capacity, sold: 0, held: 0 };
+        self.0.get(line).copied().unwrap_or(untouched)
+    }
+}
 
 #[derive(Debug, PartialEq, Eq)]
 pub(super) enum Seats {
@@ -88,12 +97,12 @@ impl Columns {
 /// Sold and held seats of all lines in one query. A hold past its time does not count, swept or not.
 pub(super) async fn look_up(db: &Db, lines: &[Line], now: Timestamp) -> Result<Books, sqlx::Error> {
     if lines.is_empty() {
-        return Ok(Books::new());
+        return Ok(Books::default());
     }
     let columns = Columns::of(lines);
     let mut tx = db.begin(System).await?;
     let rows = sqlx::query!(
-        r#"select wanted.nth as "nth!", i.sold as "sold!",
+        r#"select wanted.nth as "nth!", i.capacity, i.sold,
                   (i.held - coalesce((
                       select sum(l.seats) from timetable.hold_lines l join timetable.holds h using (booking_id)
                        where l.carrier = i.carrier and l.number = i.number and l.departs_on = i.departs_on and l.cabin = i.cabin
@@ -112,9 +121,9 @@ pub(super) async fn look_up(db: &Db, lines: &[Line], now: Timestamp) -> Result<B
     let seats = |count: i32| u16::try_from(count).unwrap_or(0);
     let known = rows.into_iter().filter_map(|row| {
         let line = lines.get(usize::try_from(row.nth - 1).ok()?)?;
-        Some((*line, Taken { sold: seats(row.sold), held: seats(row.held) }))
+        Some((*line, Taken { capacity: seats(row.capacity), sold: seats(row.sold), held: seats(row.held) }))
     });
-    Ok(known.collect())
+    Ok(Books(known.collect()))
 }
 
 /// Makes the rows of flights that nobody wanted before. In a transaction of its own: a row being made blocks whoever makes
@@ -145,7 +154,11 @@ pub(super) struct Held {
     pub offer_id: String,
 }
 
+/// One at a time for each booking, also while it has no hold yet: a row that does not exist cannot be locked.
 pub(super) async fn lock_hold(tx: &mut Tx<System>, booking: BookingId) -> Result<Option<Held>, sqlx::Error> {
+    sqlx::query!("select pg_advisory_xact_lock(hashtextextended($1, 0))", booking.to_string())
+        .execute(&mut **tx)
+        .await?;
     let row = sqlx::query!(
         r#"select expires_at as "expires_at: jiff_sqlx::Timestamp", offer_id
              from timetable.holds where booking_id = $1 for update"#,
