@@ -5,6 +5,7 @@ use jiff_sqlx::ToSqlx;
 
 use crate::{
     db::{System, Tx},
+    error::AppError,
     ids::{BookingId, MailId},
     outbox::{Job, push},
 };
@@ -71,4 +72,77 @@ pub async fn owe_mail(
         push(tx, &Job::SendMail(id), now, now).await?;
     }
     Ok(())
+}
+
+/// A mail that is still owed.
+#[derive(Clone, Debug)]
+pub struct Mail {
+    pub id: MailId,
+    pub kind: MailKind,
+    pub booking: BookingId,
+    /// Id of the booking, attempt or refund behind it.
+    pub cause: String,
+    pub to: String,
+    pub owed_since: Timestamp,
+}
+
+/// `None`: sent or given up already.
+pub async fn mail(tx: &mut Tx<System>, id: MailId) -> Result<Option<Mail>, AppError> {
+    let row = sqlx::query!(
+        r#"select kind, once_key, booking_id as "booking_id: BookingId", to_address,
+                  created_at as "created_at: jiff_sqlx::Timestamp"
+             from mails where id = $1 and state = 'queued'"#,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let unreadable = |what: &str| AppError::broken(format!("mail {id}: {what}"));
+    let (_, cause) = row.once_key.split_once(':').ok_or_else(|| unreadable("no cause"))?;
+    Ok(Some(Mail {
+        id,
+        kind: MailKind::from_code(&row.kind).ok_or_else(|| unreadable("a kind that is not known here"))?,
+        booking: row.booking_id.ok_or_else(|| unreadable("no booking"))?,
+        cause: cause.to_owned(),
+        to: row.to_address,
+        owed_since: row.created_at.to_jiff(),
+    }))
+}
+
+pub async fn mark_mail_sent(
+    tx: &mut Tx<System>,
+    id: MailId,
+    subject: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update mails set state = 'sent', sent_at = $3, subject = $2, last_error = null
+          where id = $1 and state = 'queued'",
+        id.0,
+        subject,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// It will be tried again.
+pub async fn note_mail_error(tx: &mut Tx<System>, id: MailId, why: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!("update mails set last_error = $2 where id = $1 and state = 'queued'", id.0, why)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// It will not be tried again.
+pub async fn give_up_mail(tx: &mut Tx<System>, id: MailId, why: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update mails set state = 'dead', last_error = $2 where id = $1 and state = 'queued'",
+        id.0,
+        why
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
 }

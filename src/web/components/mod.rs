@@ -29,7 +29,7 @@ pub use self::{
     map::{kilometres, route_map, world_map},
     offer::{OfferCard, conditions_list, conditions_table, facts, fares, offer_card, price, price_table},
     part::{Tone, badge, facts_list, money_lines, notice, pager, tile},
-    slice::{direction, itinerary, itinerary_by_day, legs, slice_line},
+    slice::{direction, itinerary, itinerary_by_day, legs, slice_line, way_in_words},
     ticket::{Ticket, qr, ticket},
 };
 

@@ -107,6 +107,11 @@ fn wait_in_words(wait: &Wait<'_>) -> String {
     }
 }
 
+/// "11 h 40, 1 stop: 1 h 50 in Reykjavík KEF", for where nothing can be drawn.
+pub fn way_in_words(slice: &Slice) -> String {
+    via(slice, &waits(slice))
+}
+
 /// Segments of one airline stand together: "Norrland NO 442 and NO 601".
 fn by(slice: &Slice) -> Markup {
     let groups: Vec<&[Segment]> = slice

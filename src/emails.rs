@@ -1,1 +1,0 @@
-//! Composes the mail that a job owes.

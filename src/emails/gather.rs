@@ -1,0 +1,100 @@
+//! From the rows of the present moment to a letter. `None`: what the mail would say is no longer true.
+
+use crate::{
+    bookings::{self, Booking, lifecycle::BookingState},
+    checkout::{self, Attempt, lifecycle::AttemptState},
+    db::{System, Tx},
+    emails::letters::{
+        BookingConfirmation, Brief, HoldExpired, Letter, MoneyReturned, NotTicketed, Payment, PaymentReceipt,
+        Return, Ticketed, WhyNoTicket, WhyReturned,
+    },
+    error::AppError,
+    ids::AttemptId,
+    outbox::{Mail, MailKind},
+};
+
+pub(super) async fn gather(tx: &mut Tx<System>, mail: &Mail) -> Result<Option<Letter>, AppError> {
+    let missing = |what: &str| AppError::broken(format!("mail {}: {what}", mail.id));
+    let booking = bookings::store::find_by_id(tx, mail.booking).await?;
+    let booking = booking.ok_or_else(|| missing("its booking is missing"))?;
+    let attempts = checkout::store::attempts_of(tx, booking.id).await?;
+    let named = |id: Option<AttemptId>| {
+        let attempt = attempts.iter().find(|attempt| Some(attempt.id) == id);
+        attempt.ok_or_else(|| missing("the attempt behind it is missing"))
+    };
+    let brief = Brief::new(&booking.reference, &booking.offer)?;
+    Ok(Some(match mail.kind {
+        MailKind::BookingConfirmation => {
+            if booking.state != BookingState::Confirmed {
+                return Ok(None);
+            }
+            let secured = named(booking.secured_by)?;
+            Letter::BookingConfirmation(BookingConfirmation {
+                booking: brief,
+                pnr: pnr(&booking)?,
+                passengers: passengers(tx, &booking).await?,
+                payment: payment(secured),
+                is_charged: secured.state == AttemptState::Captured,
+            })
+        }
+        MailKind::PaymentReceipt => {
+            let attempt = named(mail.cause.parse().ok())?;
+            Letter::PaymentReceipt(PaymentReceipt {
+                pnr: pnr(&booking)?,
+                passengers: passengers(tx, &booking).await?,
+                payment: Payment { amount: attempt.captured, ..payment(attempt) },
+                charged_at: mail.owed_since,
+                number: attempt.payment_intent.clone().unwrap_or_else(|| attempt.id.to_string()),
+                booking: brief,
+            })
+        }
+        MailKind::NotTicketed => {
+            if booking.state != BookingState::Failed {
+                return Ok(None);
+            }
+            let attempt = named(booking.secured_by)?;
+            Letter::NotTicketed(NotTicketed {
+                booking: brief,
+                why: WhyNoTicket::from_code(booking.ended_reason.as_deref().unwrap_or_default()),
+                payment: payment(attempt),
+                back: way_back(attempt),
+            })
+        }
+        // Somebody may have paid after all, and then the seats were fetched back.
+        MailKind::HoldExpired if booking.state != BookingState::Expired => return Ok(None),
+        MailKind::HoldExpired => Letter::HoldExpired(HoldExpired {
+            booking: brief,
+            held_until: booking.hold.as_ref().map(|hold| hold.expires_at),
+        }),
+        MailKind::MoneyReturned => {
+            let attempt = named(mail.cause.parse().ok())?;
+            let why =
+                if booking.state.has_ended() { WhyReturned::BookingEnded } else { WhyReturned::PaidAlready };
+            Letter::MoneyReturned(MoneyReturned {
+                booking: brief,
+                why,
+                payment: payment(attempt),
+                back: way_back(attempt),
+            })
+        }
+    }))
+}
+
+async fn passengers(tx: &mut Tx<System>, booking: &Booking) -> Result<Vec<Ticketed>, AppError> {
+    let rows = bookings::store::passengers(tx, booking.id).await?;
+    Ok(rows.into_iter().map(|(passenger, ticket)| Ticketed { passenger, ticket }).collect())
+}
+
+fn pnr(booking: &Booking) -> Result<String, AppError> {
+    let pnr = booking.pnr.clone();
+    pnr.ok_or_else(|| AppError::broken(format!("booking {} has no airline reference", booking.id)))
+}
+
+fn payment(attempt: &Attempt) -> Payment {
+    Payment { amount: attempt.amount, card: attempt.card.clone() }
+}
+
+/// Money that was taken is refunded; money that was only set aside is released.
+fn way_back(attempt: &Attempt) -> Return {
+    if attempt.state == AttemptState::Captured { Return::Refund } else { Return::Release }
+}

@@ -1,0 +1,119 @@
+//! The mails that we owe: gathered from present data, composed, sent. A mail never delays or fails a booking.
+//!
+//! `gather` reads the database and makes a typed [`Letter`]; `compose` is pure; what is drawn in HTML stands in
+//! `parts`, what is set in plain text in `plain`. The prose is in `email_templates/`, one directory for each kind.
+
+mod gather;
+mod letters;
+mod look;
+mod parts;
+mod plain;
+#[cfg(test)]
+mod tests;
+
+use std::sync::Arc;
+
+use jiff::{SignedDuration, Timestamp};
+
+pub use letters::{Composed, Letter, Sender};
+
+use crate::{
+    clock::Clock,
+    db::{Db, System},
+    error::AppError,
+    ids::MailId,
+    mailer::{MailError, Mailer, OutgoingMail},
+    outbox::{self, Attention, Claim, Mail, Outcome},
+};
+
+/// After this a person is told that a mail does not go out.
+const LATE: SignedDuration = SignedDuration::from_hours(6);
+/// After this nobody waits for it any more.
+const TOO_LATE: SignedDuration = SignedDuration::from_hours(72);
+
+#[derive(Clone)]
+pub struct Emails {
+    db: Db,
+    clock: Clock,
+    mailer: Mailer,
+    sender: Arc<Sender>,
+}
+
+impl Emails {
+    pub fn new(db: Db, clock: Clock, mailer: Mailer, sender: Sender) -> Self {
+        Self { db, clock, mailer, sender: Arc::new(sender) }
+    }
+
+    /// The job that sends one mail. An error means: try again later.
+    pub async fn send(&self, id: MailId, claim: &Claim) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let Some(mail) = outbox::mail(&mut tx, id).await? else { return Ok(Outcome::Done) };
+        let Some(letter) = gather::gather(&mut tx, &mail).await? else {
+            outbox::give_up_mail(&mut tx, id, "overtaken: what it would tell is no longer so").await?;
+            tx.commit().await?;
+            return Ok(Outcome::Done);
+        };
+        drop(tx);
+        let Composed { subject, text, html } = letter.compose(&self.sender)?;
+        let outgoing = OutgoingMail { id, to: mail.to.clone(), subject: subject.clone(), text, html };
+        let sent = self.mailer.send(&outgoing).await;
+        let now = self.clock.now();
+        // A mail that somebody sends again has its whole time again.
+        let waited = now.duration_since(claim.pushed_at);
+        match sent {
+            Ok(()) => {
+                let mut tx = self.db.begin(System).await?;
+                outbox::mark_mail_sent(&mut tx, id, &subject, now).await?;
+                tx.commit().await?;
+                Ok(Outcome::Done)
+            }
+            Err(MailError::Rejected(why)) => {
+                self.give_up(&mail, "the mail server refuses it", &why, now).await
+            }
+            Err(MailError::Temporary(why)) if waited >= TOO_LATE => {
+                self.give_up(&mail, "not delivered within 72 hours", &why, now).await
+            }
+            Err(MailError::Temporary(why)) => self.put_off(&mail, &why, waited, now).await,
+        }
+    }
+
+    async fn give_up(&self, mail: &Mail, what: &str, why: &str, now: Timestamp) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        outbox::give_up_mail(&mut tx, mail.id, &without_addresses(why)).await?;
+        let detail = format!("{}: {what}; it is not tried again", mail.kind.code());
+        let (kind, subject) = (Attention::MailLate, mail.id.to_string());
+        outbox::raise(&mut tx, kind, &subject, Some(mail.booking), &detail, now).await?;
+        tx.commit().await?;
+        Ok(Outcome::Done)
+    }
+
+    async fn put_off(
+        &self,
+        mail: &Mail,
+        why: &str,
+        waited: SignedDuration,
+        now: Timestamp,
+    ) -> Result<Outcome, AppError> {
+        let why = without_addresses(why);
+        let mut tx = self.db.begin(System).await?;
+        outbox::note_mail_error(&mut tx, mail.id, &why).await?;
+        if waited >= LATE {
+            let detail = format!("{}: not delivered for 6 hours; tries go on", mail.kind.code());
+            let (kind, subject) = (Attention::MailLate, mail.id.to_string());
+            outbox::raise(&mut tx, kind, &subject, Some(mail.booking), &detail, now).await?;
+        }
+        tx.commit().await?;
+        Err(AppError::Upstream {
+            service: "smtp",
+            reason: why,
+            detail: "A mail could not be sent yet. The booking is not affected.".to_owned(),
+        })
+    }
+}
+
+/// Mail servers like to repeat the recipient in what they say, and this goes into logs.
+fn without_addresses(text: &str) -> String {
+    let words = text.split_whitespace().map(|word| if word.contains('@') { "(address)" } else { word });
+    let clean = words.collect::<Vec<_>>().join(" ");
+    clean.chars().take(300).collect()
+}
