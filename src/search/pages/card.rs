@@ -15,7 +15,7 @@ pub struct Surroundings<'a> {
 
 pub fn card<'a>(offer: &'a Offer, leads: &[Order], place: usize, around: &Surroundings<'_>) -> OfferCard<'a> {
     let way = way(offer);
-    let compared = compared(offer, around.cheapest);
+    let compared = format!("{}{}", compared(offer, around.cheapest), other_airport(offer));
     let (reason, why) =
         if leads.is_empty() { (way, compared) } else { (names(leads), format!("{way}. {compared}")) };
     OfferCard {
@@ -74,6 +74,16 @@ fn night_in(offer: &Offer) -> Option<&str> {
     })
 }
 
+/// A return that starts where the way out did not end: easily missed, and dear if it is.
+fn other_airport(offer: &Offer) -> String {
+    match offer.slices.as_slice() {
+        [out, back] if out.last().to.code != back.first().from.code => {
+            format!(" You land at {} and return from {}.", out.last().to.code, back.first().from.code)
+        }
+        _ => String::new(),
+    }
+}
+
 fn compared(offer: &Offer, cheapest: &Offer) -> String {
     if offer.total == cheapest.total {
         return "The lowest total of this list.".to_owned();
@@ -108,6 +118,13 @@ mod tests {
         assert_eq!(second.reason, "With a night in Madrid");
         assert_eq!(second.why, "The lowest total of this list.");
         assert!(!second.leading);
+    }
+
+    #[test]
+    fn a_return_from_another_airport_is_said() {
+        let mixed = offer("a", 1, vec![direct(), overnight()]);
+        assert_eq!(other_airport(&mixed), " You land at JFK and return from LIS.");
+        assert_eq!(other_airport(&offer("a", 1, vec![direct()])), "");
     }
 
     #[test]

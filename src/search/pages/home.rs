@@ -18,7 +18,7 @@ use crate::{
     },
     web::{
         chrome::Chrome,
-        components::{Fragment, error_summary, world_map},
+        components::{Fragment, error_summary_of, world_map},
         form::Query,
     },
 };
@@ -81,7 +81,7 @@ fn page(
     let page = HomePage {
         chrome,
         wrong: !bad.errors.is_empty(),
-        summary: error_summary(&bad.errors),
+        summary: error_summary_of(&bad.errors, label),
         plate: plate(form, &bad.errors, today),
         which: which(form, bad),
         map: world_map(),
@@ -89,6 +89,20 @@ fn page(
         countries: countries.len(),
     };
     Ok((status, Html(page.render()?)).into_response())
+}
+
+fn label(field: &str) -> &'static str {
+    match field {
+        "from" => "From",
+        "to" => "To",
+        "leave" => "Leave",
+        "back" => "Return",
+        "adults" => "Adults",
+        "children" => "Children",
+        "infants" => "Infants",
+        "cabin" => "Cabin",
+        _ => "",
+    }
 }
 
 fn which(form: &SearchForm, bad: BadSearch) -> Vec<Which> {

@@ -197,13 +197,22 @@ pub fn date_field(
 
 /// Above the form, takes focus without script. Nothing where nothing is wrong.
 pub fn error_summary(errors: &FieldErrors) -> Fragment {
+    error_summary_of(errors, |_| "")
+}
+
+/// The same, with each message after the name of its field, where messages alone would not tell fields apart.
+pub fn error_summary_of(errors: &FieldErrors, label: impl Fn(&str) -> &'static str) -> Fragment {
     if errors.is_empty() {
         return Fragment::default();
     }
+    let told = |field: &str, message: &str| match label(field) {
+        "" => message.to_owned(),
+        label => format!("{label}: {message}"),
+    };
     html! {
         div.errors role="alert" tabindex="-1" autofocus aria-labelledby="errors-h" {
             h2 #errors-h { (words::plural(errors.len(), "thing to correct", "things to correct")) }
-            ul { @for (field, message) in errors.iter() { li { a href=(format!("#{field}")) { (message) } } } }
+            ul { @for (field, message) in errors.iter() { li { a href=(format!("#{field}")) { (told(field, message)) } } } }
         }
     }
     .into()
