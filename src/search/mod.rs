@@ -14,6 +14,7 @@ use crate::{
     db::{Db, System, Tx},
     error::AppError,
     itinerary::{Offer, OfferId, SearchQuery},
+    money::Money,
     supplier::{SharedSupplier, SupplierError},
 };
 
@@ -79,8 +80,11 @@ pub enum Fares {
         offers: Vec<Offer>,
         chosen: usize,
     },
-    /// Its time is over; this is what the same flights cost now.
-    Lapsed(Box<Offer>),
+    /// Its time is over. What it cost, if that is known, and what the same flights cost now.
+    Lapsed {
+        was: Option<Money>,
+        now: Box<Offer>,
+    },
     SoldOut,
 }
 
@@ -94,7 +98,9 @@ pub async fn fares(supplier: &SharedSupplier, id: &OfferId) -> Result<Fares, App
             let chosen = offers.iter().position(|offer| offer.id == *id).unwrap_or_default();
             Ok(Fares::Open { offers, chosen })
         }
-        Err(SupplierError::Expired(fresh) | SupplierError::PriceUp(fresh)) => Ok(Fares::Lapsed(fresh)),
+        Err(SupplierError::Expired(now) | SupplierError::PriceUp(now)) => {
+            Ok(Fares::Lapsed { was: supplier.quoted(id), now })
+        }
         Err(SupplierError::SoldOut) => Ok(Fares::SoldOut),
         Err(SupplierError::Gone) => Err(AppError::NotFound),
         Err(error) => Err(unavailable(error)),

@@ -28,6 +28,11 @@ pub trait Supplier: Send + Sync {
     /// All fare families of the offer's itinerary, cheapest first, at today's price. Holds the offer itself.
     async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError>;
 
+    /// What an offer of ours cost when it was quoted, expired or not; `None` where that cannot be told any more.
+    fn quoted(&self, _id: &OfferId) -> Option<Money> {
+        None
+    }
+
     /// The same flights, fare and party at today's price; the old offer may have expired long ago.
     async fn reprice(&self, offer: &Offer) -> Result<Offer, SupplierError>;
 

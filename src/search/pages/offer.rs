@@ -12,12 +12,14 @@ use crate::{
     clock::Clock,
     error::{AppError, Refusal},
     itinerary::{Offer, OfferId, Party, SearchQuery, Slice, SliceQuery},
+    money::Money,
     search::{self, Fares, form::SearchForm},
     supplier::SharedSupplier,
     web::{
         chrome::Chrome,
         components::{
-            self, Fragment, conditions_table, fares, kilometres, price, price_table, route_map, words,
+            self, Fragment, Tone, conditions_table, fares, kilometres, notice, price, price_table, route_map,
+            words,
         },
         form::Path,
     },
@@ -66,6 +68,7 @@ struct OfferLapsedPage {
     to: String,
     itinerary: Fragment,
     price: Fragment,
+    difference: Fragment,
     fresh: String,
     all: String,
 }
@@ -83,8 +86,8 @@ pub async fn offer(
             let page = open(chrome, &offers, chosen, airports, &clock)?;
             Ok(Html(page.render()?).into_response())
         }
-        Fares::Lapsed(fresh) => {
-            let page = lapsed(chrome, &fresh, airports);
+        Fares::Lapsed { was, now } => {
+            let page = lapsed(chrome, was, &now, airports);
             Ok((StatusCode::GONE, Html(page.render()?)).into_response())
         }
         Fares::SoldOut => Err(AppError::Gone(Refusal {
@@ -135,7 +138,7 @@ fn open(
     })
 }
 
-fn lapsed(chrome: Chrome, fresh: &Offer, airports: &'static Airports) -> OfferLapsedPage {
+fn lapsed(chrome: Chrome, was: Option<Money>, fresh: &Offer, airports: &'static Airports) -> OfferLapsedPage {
     let (from, to) = ends(fresh);
     OfferLapsedPage {
         chrome,
@@ -143,8 +146,33 @@ fn lapsed(chrome: Chrome, fresh: &Offer, airports: &'static Airports) -> OfferLa
         to,
         itinerary: components::itinerary(&fresh.slices),
         price: price(fresh.total, &["total, all taxes", "asked just now"]),
+        difference: difference(was, fresh.total),
         fresh: format!("/offers/{}", fresh.id),
         all: search_address(fresh, airports),
+    }
+}
+
+fn difference(was: Option<Money>, now: Money) -> Fragment {
+    let Some((was, more)) = was.and_then(|was| now.checked_sub(was).ok().map(|more| (was, more))) else {
+        return notice(
+            Tone::Plain,
+            "Compare it with the price that you saw",
+            "We do not know the old total any more.",
+        );
+    };
+    let less = Money::new(more.minor.saturating_neg(), more.currency);
+    match more.minor {
+        0 => notice(Tone::Good, "The total is the same", format!("{was} total before, {now} total now.")),
+        1.. => notice(
+            Tone::Warn,
+            &format!("The total went up by {more}"),
+            format!("{was} total before, {now} total now."),
+        ),
+        _ => notice(
+            Tone::Good,
+            &format!("The total went down by {less}"),
+            format!("{was} total before, {now} total now."),
+        ),
     }
 }
 
@@ -209,7 +237,16 @@ fn search_address(offer: &Offer, airports: &'static Airports) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::components::samples::plain;
+    use crate::web::components::samples::{eur, plain};
+
+    #[test]
+    fn the_difference_is_told_up_down_equal_and_unknown() {
+        let told = |was: Option<i64>| difference(was.map(eur), eur(51_240)).to_string();
+        assert!(told(Some(50_000)).contains("went up by EUR\u{a0}12.40"));
+        assert!(told(Some(52_000)).contains("went down by EUR\u{a0}7.60"));
+        assert!(told(Some(51_240)).contains("the same"));
+        assert!(told(None).contains("We do not know"));
+    }
 
     #[test]
     fn the_way_back_to_the_list_asks_for_the_same_journey() {

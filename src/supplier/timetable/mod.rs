@@ -53,6 +53,7 @@ use crate::{
     db::{Db, System},
     ids::{self, BookingId},
     itinerary::{Offer, OfferId, SearchQuery, SliceQuery},
+    money::Money,
 };
 
 /// How far ahead one may fly, and how shortly before departure one may buy.
@@ -270,6 +271,11 @@ impl Supplier for Timetable {
         self.has_room(&located, &books, &key)?;
         let families = price::brands(key.cabin).map(|brand| OfferKey { brand, ..key.clone() });
         families.map(|key| offers::offer(self.world, &key).ok_or(SupplierError::Gone)).collect()
+    }
+
+    fn quoted(&self, id: &OfferId) -> Option<Money> {
+        let key = OfferKey::parse(id)?;
+        offers::offer(self.world, &key).map(|offer| offer.total)
     }
 
     async fn reprice(&self, offer: &Offer) -> Result<Offer, SupplierError> {
