@@ -7,6 +7,7 @@
 mod access;
 #[path = "../it/helpers/mod.rs"]
 mod helpers;
+mod payment_page;
 mod webdriver;
 
 use helpers::app::TestApp;
