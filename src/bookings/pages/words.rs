@@ -146,7 +146,7 @@ mod tests {
     fn a_slice_in_short_has_local_times_and_the_day_after() {
         assert_eq!(
             in_short(&[overnight(), back()]),
-            ["LIS 19:40 to JFK 14:55 +1, Fri 12 Mar", "JFK 20:40 to LIS 12:20 +1, Fri 26 Mar"]
+            ["LIS 19:40 to JFK 13:55 +1, Fri 12 Mar", "JFK 20:40 to LIS 12:20 +1, Fri 26 Mar"]
         );
     }
 

@@ -28,3 +28,107 @@ const fn kind_in_words(kind: PassengerKind) -> &'static str {
 fn full_name(passenger: &Passenger) -> String {
     format!("{} {}", passenger.given_names, passenger.family_name)
 }
+
+#[cfg(test)]
+mod samples {
+    //! A booking in any state, with any attempts and events.
+
+    use jiff::{SignedDuration, Timestamp};
+    use jiff_sqlx::ToSqlx;
+    use serde_json::Value;
+
+    use crate::{
+        bookings::{
+            Booking, BookingFile, Event,
+            lifecycle::{BookingState, SupplierState},
+        },
+        checkout::{Attempt, Standing, lifecycle::AttemptState},
+        ids::{AttemptId, BookingId, UserId},
+        itinerary::{Contact, Party, Passenger, PassengerKind, Sex},
+        money::Money,
+        supplier::{Hold, HoldId},
+        web::components::samples::{eur, plain},
+    };
+
+    pub fn noon() -> Timestamp {
+        "2026-11-22T12:00:00Z".parse().unwrap()
+    }
+
+    pub fn standing(state: BookingState) -> Standing {
+        let mut offer = plain();
+        offer.party = Party::new(1, 0, 0).unwrap();
+        let maria = Passenger {
+            kind: PassengerKind::Adult,
+            given_names: "Maria Inês".to_owned(),
+            family_name: "Duarte".to_owned(),
+            born_on: jiff::civil::date(1986, 12, 4),
+            sex: Sex::F,
+        };
+        let hold = Hold { id: HoldId("h1".to_owned()), expires_at: noon() + SignedDuration::from_mins(45) };
+        let booking = Booking {
+            id: BookingId::new(),
+            reference: "K7WQ4M".parse().unwrap(),
+            user: Some(UserId::new()),
+            state,
+            supplier_state: SupplierState::None,
+            quote_hash: offer.accepted_hash().unwrap(),
+            amount: offer.total,
+            offer,
+            raised_from: None,
+            contact: Some(Contact {
+                email: "maria@example.com".to_owned(),
+                phone: "+351 900 000 000".to_owned(),
+            }),
+            hold: (state != BookingState::Draft).then_some(hold),
+            supplier: "timetable".to_owned(),
+            pnr: None,
+            terms_accepted_at: None,
+            secured_by: None,
+            confirmed_at: None,
+            ended_reason: None,
+            created_at: noon(),
+        };
+        let file = BookingFile { booking, passengers: vec![(maria, None)], events: Vec::new() };
+        Standing { file, attempts: Vec::new() }
+    }
+
+    impl Standing {
+        /// With one more attempt of EUR 800.00.
+        pub fn with(mut self, state: AttemptState) -> Self {
+            let captured =
+                if state == AttemptState::Captured { eur(80_000) } else { Money::zero(eur(0).currency) };
+            self.attempts.push(Attempt {
+                id: AttemptId::new(),
+                booking: self.file.booking.id,
+                state,
+                amount: eur(80_000),
+                captured,
+                quote_hash: self.file.booking.quote_hash.clone(),
+                livemode: false,
+                try_epoch: 1,
+                session: None,
+                payment_intent: None,
+                url: None,
+                session_expires_at: noon() + SignedDuration::from_mins(35),
+                card: Some(("visa".to_owned(), "4242".to_owned())),
+                failure: None,
+                quarantined: None,
+                created_at: noon(),
+            });
+            self
+        }
+
+        /// The booking lives on the attempt that was added last.
+        pub fn living_on_it(mut self) -> Self {
+            self.file.booking.secured_by = self.attempts.last().map(|attempt| attempt.id);
+            self
+        }
+
+        pub fn told(mut self, kind: &str, data: Value) -> Self {
+            let event =
+                Event { at: noon().to_sqlx(), kind: kind.to_owned(), actor: "system".to_owned(), data };
+            self.file.events.push(event);
+            self
+        }
+    }
+}

@@ -83,21 +83,37 @@ impl MoneyIs {
     pub fn told(self) -> String {
         match self {
             Self::Untouched => "Nothing was charged.".to_owned(),
-            Self::Released(amount) => format!(
-                "Nothing was charged. The {amount} that your bank had set aside was released in full. Banks show this within 1 to 7 days."
-            ),
-            Self::Refunded(amount) => format!(
-                "All of your {amount} went back to the card you paid with. Banks show this within 5 to 10 days."
-            ),
+            Self::Released(_) => format!("Nothing was charged. {}", self.details()),
+            Self::Releasing(_) => format!("You are not charged. {}", self.details()),
+            _ => self.details(),
+        }
+    }
+
+    /// The same, below a heading that has said the first of it.
+    pub fn details(self) -> String {
+        match self {
+            Self::Untouched => String::new(),
+            Self::Released(amount) => {
+                format!(
+                    "The {amount} that your bank had set aside was released in full. Banks show this within 1 to 7 days."
+                )
+            }
+            Self::Refunded(amount) => {
+                format!(
+                    "All of your {amount} went back to the card you paid with. Banks show this within 5 to 10 days."
+                )
+            }
             Self::Releasing(amount) => format!(
-                "You are not charged. The {amount} that your bank set aside is being released in full. Banks show this within 1 to 7 days."
+                "The {amount} that your bank has set aside is being released in full. Banks show this within 1 to 7 days."
             ),
             Self::Refunding(amount) => format!(
                 "All of your {amount} is on its way back to the card you paid with. Banks show this within 5 to 10 days."
             ),
-            Self::OnItsWay(amount) => format!(
-                "A payment of {amount} is still on its way. When it arrives, all of it goes back to you."
-            ),
+            Self::OnItsWay(amount) => {
+                format!(
+                    "A payment of {amount} is still on its way. When it arrives, all of it goes back to you."
+                )
+            }
             Self::RefundFailed(amount) => format!(
                 "You get back all of your {amount}. Your bank did not take it at the first try, so a person looks after it and writes to you."
             ),
@@ -105,6 +121,11 @@ impl MoneyIs {
                 "A payment of {amount} does not fit what you accepted. It is not lost: a person looks at it and writes to you. Please do not pay again."
             ),
         }
+    }
+
+    /// The traveller has, or never lost, the use of all of it.
+    pub const fn is_settled(self) -> bool {
+        matches!(self, Self::Untouched | Self::Released(_))
     }
 
     /// Short enough for a heading.

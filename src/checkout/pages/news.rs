@@ -100,7 +100,7 @@ fn held(standing: &Standing, now: Timestamp) -> News {
         }
         AttemptState::Creating | AttemptState::CreateUnknown => {
             let sentence = format!(
-                "The payment page could not be opened yet, because Stripe did not answer. Nothing was charged. {seats}"
+                "The payment page is not open yet, because Stripe has not answered. Nothing was charged. {seats}"
             );
             News::new(booking, "You have not paid", sentence, Next::Pay)
         }
@@ -170,28 +170,31 @@ pub fn declined(code: &str) -> &'static str {
 
 fn ticketing(standing: &Standing) -> News {
     let booking = &standing.file.booking;
-    let money = match standing.secured() {
-        Some(attempt) if attempt.state == AttemptState::Captured => {
+    let (headline, money) = match standing.secured().map(|attempt| (attempt.state, attempt.captured)) {
+        Some((AttemptState::Captured, captured)) => (
+            "Paid. Booking your seats.",
+            format!("You have paid {captured}. If the airline does not confirm, all of it goes back."),
+        ),
+        Some((AttemptState::Released, _)) => (
+            "Booking your seats",
             format!(
-                "You have paid {}. If the airline does not confirm, all of it goes back.",
-                attempt.captured
-            )
-        }
-        _ => format!(
-            "Your bank has set {} aside. You are charged only when the airline has confirmed.",
-            booking.amount
+                "The {} that your bank had set aside was let go, and nothing was charged.",
+                booking.amount
+            ),
+        ),
+        _ => (
+            "Authorised. Booking your seats.",
+            format!(
+                "Your bank has set {} aside. You are charged only when the airline has confirmed.",
+                booking.amount
+            ),
         ),
     };
     let airline = carriers(&booking.offer.slices);
-    let airline = if matches!(booking.supplier_state, SupplierState::OrderUnknown) {
+    let airline = if booking.supplier_state == SupplierState::OrderUnknown {
         format!("{airline} has not answered yet. We go on asking until we know.")
     } else {
         format!("{airline} is asked for your seats. This usually takes under a minute.")
-    };
-    let headline = if standing.secured().is_some_and(|attempt| attempt.state == AttemptState::Captured) {
-        "Paid. Booking your seats."
-    } else {
-        "Authorised. Booking your seats."
     };
     let (tone, badge) = badge_of(BookingState::Ticketing);
     News::new(booking, headline, format!("{money} {airline} Please do not pay again."), Next::Wait)
@@ -250,43 +253,48 @@ fn journey(booking: &Booking, now: Timestamp) -> String {
 
 fn cancelled(standing: &Standing) -> News {
     let booking = &standing.file.booking;
-    let money = MoneyIs::altogether(standing);
     if booking.confirmed_at.is_some() {
-        let sentence = format!("Your tickets are cancelled and the seats are given back. {}", money.told());
-        return News::new(booking, "This booking is cancelled", sentence, Next::SearchAgain)
-            .marked(Tone::Off, "Cancelled");
+        let seats = "Your tickets are cancelled and the seats are given back.";
+        return ended(standing, "This booking is cancelled", seats).marked(Tone::Off, "Cancelled");
     }
     let seats =
         if booking.hold.is_some() { "The seats went back to the airline." } else { "No seats were held." };
-    let sentence = format!("You gave this booking up. {seats} {}", money.told());
-    News::new(booking, money.headline(), sentence, Next::SearchAgain)
+    ended(standing, "You gave this booking up", seats)
 }
 
 fn expired(standing: &Standing, now: Timestamp) -> News {
     let booking = &standing.file.booking;
-    let money = MoneyIs::altogether(standing);
-    let why = match &booking.hold {
-        Some(hold) => format!(
-            "The seats were held until {} and then went back to the airline, because they were not paid.",
-            Here::of(&booking.offer).tell(hold.expires_at, now)
-        ),
-        None => {
-            "This booking was not taken further within a day, so we closed it. No seats were held.".to_owned()
+    match &booking.hold {
+        Some(hold) => {
+            let until = Here::of(&booking.offer).tell(hold.expires_at, now);
+            let why =
+                format!("The seats were held until {until}, not paid by then, and went back to the airline.");
+            ended(standing, "Your seats are no longer held", &why)
         }
-    };
-    News::new(booking, money.headline(), format!("{why} {}", money.told()), Next::SearchAgain)
+        None => {
+            let why = "It was not taken further within a day. No seats were held.";
+            ended(standing, "This booking was closed", why)
+        }
+    }
 }
 
 fn failed(standing: &Standing) -> News {
     let booking = &standing.file.booking;
     let money = MoneyIs::altogether(standing);
     let why = not_ticketed(booking.ended_reason.as_deref());
-    News::new(
-        booking,
-        money.headline(),
-        format!("{why} You have no tickets. {}", money.told()),
-        Next::SearchAgain,
-    )
+    let sentence = format!("{why} You have no tickets. {}", money.details());
+    News::new(booking, money.headline(), sentence.trim_end(), Next::SearchAgain)
+}
+
+/// The end of a booking, unless there is still money to tell of: then that is the news.
+fn ended(standing: &Standing, headline: &str, why: &str) -> News {
+    let money = MoneyIs::altogether(standing);
+    let (headline, money) = if money.is_settled() {
+        (headline.to_owned(), money.told())
+    } else {
+        (money.headline(), money.details())
+    };
+    News::new(&standing.file.booking, headline, format!("{why} {money}"), Next::SearchAgain)
 }
 
 /// Why the supplier did not sell, after the money was there.
@@ -317,4 +325,162 @@ pub fn card(attempt: &Attempt) -> Option<String> {
         _ => "Card",
     };
     Some(format!("{brand} ending {last4}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use jiff::SignedDuration;
+    use serde_json::json;
+
+    use super::*;
+    use crate::checkout::pages::samples::{noon, standing};
+
+    /// Every state of a booking with every state of the attempt that it has, and whether it lives on it.
+    fn everything() -> Vec<(String, Standing)> {
+        let mut cases = Vec::new();
+        for &state in BookingState::ALL {
+            cases.push((format!("{} without attempt", state.code()), standing(state)));
+            for &attempt in AttemptState::ALL {
+                let name = format!("{} with {}", state.code(), attempt.code());
+                cases.push((name.clone(), standing(state).with(attempt)));
+                if matches!(
+                    attempt,
+                    AttemptState::Authorised | AttemptState::Captured | AttemptState::Released
+                ) {
+                    cases.push((format!("{name}, secured"), standing(state).with(attempt).living_on_it()));
+                }
+            }
+        }
+        cases
+    }
+
+    /// Those that the machines can reach; the others are tested to be honest all the same.
+    fn is_possible(standing: &Standing) -> bool {
+        let booking = &standing.file.booking;
+        let states: Vec<AttemptState> = standing.attempts.iter().map(|attempt| attempt.state).collect();
+        match booking.state {
+            BookingState::Draft => states.is_empty(),
+            BookingState::Held => {
+                booking.secured_by.is_none()
+                    && states != [AttemptState::Authorised]
+                    && states != [AttemptState::Captured]
+            }
+            BookingState::Ticketing | BookingState::Confirmed | BookingState::Cancelling => {
+                booking.secured_by.is_some()
+            }
+            BookingState::Failed => booking.secured_by.is_some(),
+            BookingState::Cancelled | BookingState::Expired => booking.secured_by.is_none(),
+        }
+    }
+
+    fn told(standing: &Standing) -> String {
+        let news = news(standing, noon());
+        format!("[{}] {} | {}", news.badge, news.headline, news.sentence)
+    }
+
+    #[test]
+    fn the_news_of_every_state_is_as_written_down() {
+        let mut cases = everything();
+        cases.retain(|(_, standing)| is_possible(standing));
+        let table: String =
+            cases.iter().map(|(name, standing)| format!("{name}: {}\n", told(standing))).collect();
+        let table = table.replace('\u{a0}', " ");
+        assert_eq!(table, include_str!("news_table.txt"), "{table}");
+    }
+
+    #[test]
+    fn no_page_says_that_nothing_was_charged_while_money_is_taken() {
+        for (name, standing) in everything() {
+            let is_taken = standing.attempts.iter().any(|attempt| attempt.state == AttemptState::Captured);
+            let text = told(&standing);
+            assert!(!(is_taken && text.contains("Nothing was charged")), "{name}: {text}");
+            let is_paid_for = standing.file.booking.secured_by.is_some();
+            let says_paid = text.contains("Your card was charged") || text.contains("You have paid");
+            assert!(!says_paid || (is_taken && is_paid_for), "{name}: {text}");
+        }
+    }
+
+    #[test]
+    fn nobody_is_asked_to_pay_while_a_payment_is_on_its_way_or_being_checked() {
+        for (name, mut standing) in everything() {
+            let busy = |attempt: &Attempt| {
+                matches!(
+                    attempt.state,
+                    AttemptState::Processing | AttemptState::Authorised | AttemptState::Captured
+                )
+            };
+            let is_open = standing.file.booking.state == BookingState::Held;
+            if is_open && standing.attempts.iter().any(busy) {
+                assert_eq!(news(&standing, noon()).next, Next::Wait, "{name}");
+            }
+            if let Some(attempt) = standing.attempts.first_mut().filter(|_| is_open) {
+                attempt.quarantined = Some("amount".to_owned());
+                let news = news(&standing, noon());
+                assert_eq!(news.next, Next::Wait, "{name}");
+                assert!(news.sentence.contains("Please do not pay again"), "{name}: {}", news.sentence);
+            }
+        }
+    }
+
+    #[test]
+    fn a_declined_card_is_told_with_its_reason_and_the_seats() {
+        for (code, words) in [("insufficient_funds", "not enough money"), ("stolen_card", "did not say why")]
+        {
+            let mut standing = standing(BookingState::Held).with(AttemptState::Open);
+            standing.attempts[0].failure = Some(code.to_owned());
+            let text = told(&standing);
+            assert!(text.starts_with("[Card declined] Your card was declined"), "{text}");
+            assert!(text.contains(words) && text.contains("held until 12:45 Lisbon time"), "{text}");
+            assert!(!text.contains("stolen"), "{text}");
+        }
+    }
+
+    #[test]
+    fn seats_whose_time_is_over_are_not_called_held() {
+        let later = noon() + SignedDuration::from_mins(46);
+        let news = news(&standing(BookingState::Held), later);
+        assert!(
+            news.sentence.contains("were held until 12:45 Lisbon time. That time is over"),
+            "{}",
+            news.sentence
+        );
+    }
+
+    #[test]
+    fn a_second_payment_beside_a_ticket_is_told() {
+        let standing = standing(BookingState::Confirmed)
+            .with(AttemptState::Captured)
+            .living_on_it()
+            .with(AttemptState::Authorised);
+        assert!(
+            told(&standing).contains("A second payment of EUR\u{a0}800.00 is not needed"),
+            "{}",
+            told(&standing)
+        );
+    }
+
+    #[test]
+    fn a_refund_is_on_its_way_then_done_or_looked_after() {
+        let failed = || standing(BookingState::Failed).with(AttemptState::Captured).living_on_it();
+        assert!(told(&failed()).contains("is on its way back"));
+        let done = failed().told("refund_submitted", json!({})).told("refund_succeeded", json!({}));
+        assert!(told(&done).contains("went back to the card"));
+        let bounced = done.told("refund_failed", json!({}));
+        assert!(told(&bounced).contains("a person looks after it"));
+    }
+
+    #[test]
+    fn why_the_airline_did_not_sell_is_told_for_every_reason() {
+        for reason in ["sold_out", "price_up", "offer_gone", "refused", "supplier_unavailable"] {
+            assert_ne!(not_ticketed(Some(reason)), not_ticketed(None), "{reason}");
+        }
+    }
+
+    #[test]
+    fn a_journey_is_ahead_under_way_or_over() {
+        let headline = |at: &str| news(&standing(BookingState::Confirmed), at.parse().unwrap()).headline;
+        assert_eq!(headline("2027-03-12T10:34:00Z"), "You fly on 12 March 2027");
+        assert_eq!(headline("2027-03-12T10:35:00Z"), "You are on your way");
+        assert_eq!(headline("2027-03-12T18:45:00Z"), "You flew on 12 March 2027");
+    }
 }

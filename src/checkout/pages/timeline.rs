@@ -235,3 +235,112 @@ fn departure(standing: &Standing, now: Timestamp) -> Option<LogEntry> {
         ..LogEntry::default()
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::checkout::{
+        lifecycle::RefundState,
+        pages::samples::{noon, standing},
+    };
+
+    fn data() -> Value {
+        json!({ "amount_minor": 80_000, "currency": "EUR", "fare": "Light", "pnr": "5RT2LP", "code": "expired_card" })
+    }
+
+    /// The line of one event: "[tone] title amount | text".
+    fn told(kind: &str, data: Value) -> Option<String> {
+        let standing = standing(BookingState::Expired).told(kind, data);
+        timeline(&standing, noon()).first().map(|entry| {
+            let text = entry.text.clone().unwrap_or_default();
+            let amount = entry.amount.clone().unwrap_or_default();
+            format!("[{:?}] {} {amount} | {text}", entry.tone, entry.title).replace('\u{a0}', " ")
+        })
+    }
+
+    #[test]
+    fn every_kind_of_event_that_we_record_has_a_line() {
+        let mut kinds: Vec<String> = BookingState::ALL.iter().map(|state| state.code().to_owned()).collect();
+        kinds.retain(|kind| kind != "draft");
+        // An attempt begins as "creating" without an event.
+        kinds.extend(AttemptState::ALL.iter().skip(1).map(|state| format!("payment_{}", state.code())));
+        kinds.extend(RefundState::ALL.iter().skip(1).map(|state| format!("refund_{}", state.code())));
+        let others =
+            ["offer_chosen", "terms_accepted", "card_declined", "tickets_issued", "payment_quarantined"];
+        kinds.extend(others.map(str::to_owned));
+        for kind in kinds {
+            assert!(told(&kind, data()).is_some(), "{kind}");
+        }
+    }
+
+    #[test]
+    fn lines_say_what_moved_and_with_which_sign() {
+        let line = |kind: &str| told(kind, data()).unwrap();
+        assert_eq!(line("offer_chosen"), "[Plain] Offer chosen EUR 800.00 | Halcyon Air, Light.");
+        assert_eq!(line("payment_authorised"), "[Plain] Amount reserved EUR 800.00 | Not charged yet.");
+        assert_eq!(line("payment_captured"), "[Good] Card charged − EUR 800.00 | ");
+        assert_eq!(line("payment_open"), "[Plain] Payment page opened  | Nothing was charged.");
+        assert_eq!(
+            line("card_declined"),
+            "[Warn] Card declined  | The card has expired. Nothing was charged."
+        );
+        assert_eq!(line("tickets_issued"), "[Good] Tickets issued  | Airline reference 5RT2LP.");
+        assert_eq!(
+            told("price_changed", json!({ "from_minor": 80_000, "to_minor": 82_500, "currency": "EUR" }))
+                .unwrap(),
+            "[Warn] Price went up + EUR 25.00 | New total EUR 825.00."
+        );
+        assert_eq!(
+            told("price_changed", json!({ "from_minor": 80_000, "to_minor": 79_000, "currency": "EUR" }))
+                .unwrap(),
+            "[Good] Price went down − EUR 10.00 | New total EUR 790.00."
+        );
+    }
+
+    #[test]
+    fn the_card_is_named_where_its_attempt_is_known() {
+        let standing = standing(BookingState::Ticketing).with(AttemptState::Authorised).living_on_it();
+        let id = standing.attempts[0].id;
+        let standing = standing.told("payment_authorised", json!({ "attempt": id }));
+        let text = timeline(&standing, noon())[0].text.clone().unwrap();
+        assert_eq!(text, "Visa ending 4242. Not charged yet.");
+    }
+
+    #[test]
+    fn unknown_kinds_and_unreadable_data_are_left_out_and_never_break_the_page() {
+        for kind in ["payment_", "refund_requested", "staff_note", ""] {
+            assert_eq!(told(kind, data()), None, "{kind}");
+        }
+        for broken in [
+            json!({}),
+            json!({ "amount_minor": "x", "currency": 7, "from_minor": i64::MIN, "to_minor": i64::MAX }),
+        ] {
+            for kind in
+                ["offer_chosen", "price_changed", "payment_captured", "refund_failed", "card_declined"]
+            {
+                let _ = told(kind, broken.clone());
+            }
+        }
+        let extreme = json!({ "from_minor": i64::MAX, "to_minor": i64::MIN, "currency": "EUR" });
+        assert_eq!(told("price_changed", extreme), None);
+    }
+
+    #[test]
+    fn what_is_to_come_ends_with_the_departure_and_never_stands_below_an_ended_booking() {
+        for &state in BookingState::ALL {
+            let entries = timeline(&standing(state), noon());
+            assert_eq!(
+                entries.is_empty(),
+                state.has_ended() || state == BookingState::Cancelling,
+                "{state:?}"
+            );
+        }
+        let confirmed = standing(BookingState::Confirmed).with(AttemptState::Captured).living_on_it();
+        let last = timeline(&confirmed, noon()).pop().unwrap();
+        assert_eq!((last.title.as_str(), last.when.as_str()), ("Departure, Lisbon LIS", "12 Mar 10:35"));
+        let flown = timeline(&confirmed, "2027-04-01T00:00:00Z".parse().unwrap());
+        assert!(flown.is_empty());
+    }
+}
