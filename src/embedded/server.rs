@@ -92,9 +92,9 @@ impl Server {
 }
 
 fn initdb(bin: &Binaries, place: &Place, profile: Profile) -> Result<(), EmbeddedError> {
-    let unfinished = place.data_dir();
+    // Made aside and moved when it is whole: whatever interrupts it, a data directory is never half a cluster.
+    let unfinished = place.dir.join("pgdata.new");
     if unfinished.exists() {
-        // Without PG_VERSION there never was a cluster: an earlier initdb was interrupted.
         fs::remove_dir_all(&unfinished).map_err(io("could not clear", &unfinished))?;
     }
     let mut command = place.command(&bin.program("initdb"));
@@ -109,7 +109,7 @@ fn initdb(bin: &Binaries, place: &Place, profile: Profile) -> Result<(), Embedde
     let result =
         command.stdin(Stdio::null()).output().map_err(io("could not run", &bin.program("initdb")))?;
     if result.status.success() {
-        return Ok(());
+        return fs::rename(&unfinished, place.data_dir()).map_err(io("could not move", &unfinished));
     }
     let output = String::from_utf8_lossy(&result.stderr).into_owned();
     Err(EmbeddedError::Failed { program: "initdb", output })
