@@ -20,6 +20,7 @@ mod wire;
 
 use std::{
     collections::HashSet,
+    io::ErrorKind,
     path::PathBuf,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -46,7 +47,7 @@ const SWEEP: Duration = Duration::from_secs(10);
 #[derive(Clone, Debug)]
 pub struct Settings {
     pub clock: Clock,
-    /// 0 takes any free port.
+    /// The port to prefer; if it is taken, or 0, any free one.
     pub port: u16,
     /// Remembers over restarts; `None` forgets.
     pub state_file: Option<PathBuf>,
@@ -93,7 +94,10 @@ pub struct Call {
 
 impl Handle {
     pub async fn start(settings: Settings) -> Result<Self, StartError> {
-        let listener = TcpListener::bind(("127.0.0.1", settings.port)).await;
+        let listener = match TcpListener::bind(("127.0.0.1", settings.port)).await {
+            Err(error) if error.kind() == ErrorKind::AddrInUse => TcpListener::bind(("127.0.0.1", 0)).await,
+            bound => bound,
+        };
         let listener = listener.map_err(|error| StartError::Listen { port: settings.port, error })?;
         let address =
             listener.local_addr().map_err(|error| StartError::Listen { port: settings.port, error })?;

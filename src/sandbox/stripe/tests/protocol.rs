@@ -256,3 +256,12 @@ async fn the_state_survives_a_restart_and_a_broken_file_is_an_error() {
     assert!(broken.contains("is not the sandbox's state"), "{broken}");
     std::fs::remove_dir_all(&directory).unwrap();
 }
+
+#[tokio::test]
+async fn a_taken_port_does_not_keep_the_sandbox_from_starting() {
+    let world = World::start().await;
+    let port = world.stripe.base_url().rsplit(':').next().unwrap().parse().unwrap();
+    let second =
+        Handle::start(Settings { clock: world.clock.clone(), port, state_file: None }).await.unwrap();
+    assert_ne!(second.base_url(), world.stripe.base_url());
+}
