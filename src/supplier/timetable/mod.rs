@@ -17,14 +17,17 @@
 //! Tests have [`Switches`] as well.
 
 mod airlines;
+mod desk;
 mod engine;
 mod fleet;
 mod key;
 mod network;
 mod offers;
 mod price;
+mod search;
 mod seats;
 mod sphere;
+mod survey;
 mod switches;
 #[cfg(test)]
 mod tests;
@@ -34,16 +37,15 @@ mod zones;
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use jiff::{SignedDuration, Timestamp};
+use jiff::Timestamp;
 
+pub use survey::Survey;
 pub use switches::{Fault, Switches};
 
 use self::{
-    airlines::AIRLINES,
-    engine::Way,
     key::{OfferKey, SegmentKey},
     offers::Found,
-    seats::{Books, Line, Seats},
+    seats::{Books, Line},
     world::World,
 };
 use super::{Hold, HoldId, HoldRequest, Order, OrderRequest, Supplier, SupplierError};
@@ -51,20 +53,13 @@ use crate::{
     airports::Airports,
     clock::Clock,
     db::{Db, System},
-    ids::{self, BookingId},
-    itinerary::{Offer, OfferId, SearchQuery, SliceQuery},
+    ids::BookingId,
+    itinerary::{Offer, OfferId, SearchQuery},
     money::Money,
 };
 
-/// How far ahead one may fly, and how shortly before departure one may buy.
-const HORIZON: SignedDuration = SignedDuration::from_hours(330 * 24);
+/// How shortly before departure one may buy.
 const LATEST_SALE_MINUTES: i64 = 120;
-/// Offers in one answer, and ways of each slice that are combined into them.
-const MOST_OFFERS: usize = 60;
-const MOST_WAYS: usize = 140;
-const MOST_COMBINED: usize = 40;
-/// Between landing and the next slice's departure.
-const BETWEEN_SLICES_MINUTES: i64 = 120;
 
 pub struct Timetable {
     db: Db,
@@ -73,75 +68,14 @@ pub struct Timetable {
     switches: Arc<Switches>,
 }
 
-/// A way and what one adult pays for it.
-#[derive(Clone, Copy)]
-struct Priced {
-    way: Way,
-    cents: i64,
-}
-
 impl Timetable {
     /// There is one directory, so there is one world: `airports` says which the caller has in hand.
     pub fn new(db: Db, clock: Clock, _airports: &'static Airports) -> Self {
         Self { db, clock, world: World::shared(), switches: Arc::default() }
     }
 
-    /// Numbers for the benchmark: departures a day, and bytes of the flight index.
-    pub fn size(&self) -> (u32, usize) {
-        (self.world.flights_per_day(), self.world.bytes())
-    }
-
     pub fn switches(&self) -> Arc<Switches> {
         self.switches.clone()
-    }
-
-    /// Good ways for one slice with seats for everyone, by what the timetable alone knows.
-    fn ways(&self, slice: &SliceQuery, query: &SearchQuery, now: Timestamp) -> Vec<Priced> {
-        let day = offers::day_of(slice.date);
-        let minute = offers::minute_of(now);
-        let today = i32::try_from(minute.div_euclid(1_440)).unwrap_or(0);
-        let horizon = i32::try_from(HORIZON.as_hours() / 24).unwrap_or(330);
-        if !(today - 1..=today + horizon).contains(&day) {
-            return Vec::new();
-        }
-        let places = |code| -> Vec<u16> {
-            let members = self.world.airports.members(code).iter();
-            members.filter_map(|code| self.world.airports.index(*code)).map(network::index).collect()
-        };
-        let ways = engine::find(
-            self.world,
-            &places(slice.from),
-            &places(slice.to),
-            day,
-            minute + LATEST_SALE_MINUTES,
-        );
-        let seats = u16::from(query.party.seats());
-        let fits = |way: &Way| {
-            let mut wanted = false;
-            let room = way.legs().all(|leg| {
-                let flight = &self.world.flights[leg.flight as usize];
-                let cabin = offers::cabin_on(flight, query.cabin);
-                wanted |= cabin == query.cabin;
-                price::for_sale(flight, leg.day, cabin) >= seats
-                    && !self.switches.sold_out(AIRLINES[usize::from(flight.carrier)].code, flight.number)
-            });
-            room && wanted
-        };
-        let priced: Vec<Priced> = ways
-            .into_iter()
-            .filter(fits)
-            .map(|way| Priced { way, cents: offers::quick_cents(self.world, &way, query.cabin, today) })
-            .collect();
-        engine::worthwhile(priced, MOST_WAYS, |priced| (priced.cents, priced.way.minutes()))
-    }
-
-    fn found(&self, way: &Way, query: &SearchQuery) -> Vec<Found> {
-        let found = way.legs().map(|leg| {
-            let flight = self.world.flights[leg.flight as usize];
-            let from = self.world.origin_of(leg.flight);
-            Found { flight, from, leg, cabin: offers::cabin_on(&flight, query.cabin), load: 0 }
-        });
-        found.collect()
     }
 
     /// The key of new offers of these flights: the load is today's.
@@ -218,44 +152,7 @@ impl Supplier for Timetable {
 
     async fn search(&self, query: &SearchQuery) -> Result<Vec<Offer>, SupplierError> {
         self.answering()?;
-        let now = self.clock.now();
-        let ways: Vec<Vec<Priced>> = query.slices.iter().map(|slice| self.ways(slice, query, now)).collect();
-        if ways.is_empty() || ways.iter().any(Vec::is_empty) {
-            return Ok(Vec::new());
-        }
-        let located: Vec<Vec<(Priced, Vec<Found>)>> = ways
-            .into_iter()
-            .map(|ways| ways.into_iter().map(|priced| (priced, self.found(&priced.way, query))).collect())
-            .collect();
-        let all: Vec<Found> = located.iter().flatten().flat_map(|(_, found)| found.iter().copied()).collect();
-        let books = self.look_up(&all, now).await?;
-        let seats = u16::from(query.party.seats());
-        let has_room = |found: &Found| {
-            let taken = books.of(&Line::of(found));
-            taken.capacity >= taken.sold + taken.held + seats
-        };
-        let slices: Vec<Vec<(Priced, Vec<SegmentKey>)>> = located
-            .into_iter()
-            .map(|ways| {
-                let free = ways.into_iter().filter(|(_, found)| found.iter().all(has_room));
-                free.map(|(priced, found)| {
-                    (priced, found.iter().map(|f| self.segment_key(f, &books)).collect())
-                })
-                .collect()
-            })
-            .collect();
-        let offers = combine(slices).into_iter().filter_map(|slices| {
-            let key = OfferKey {
-                quoted_at: now.as_second(),
-                cabin: query.cabin,
-                brand: price::brands(query.cabin).start,
-                party: query.party,
-                uplift: self.switches.price_up_percent(),
-                slices,
-            };
-            offers::offer(self.world, &key)
-        });
-        Ok(offers.collect())
+        self.find_offers(query).await
     }
 
     async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError> {
@@ -289,90 +186,15 @@ impl Supplier for Timetable {
     }
 
     async fn hold(&self, request: &HoldRequest) -> Result<Hold, SupplierError> {
-        let key = OfferKey::parse(&request.offer.id).ok_or(SupplierError::Gone)?;
-        let located = offers::locate(self.world, &key).ok_or(SupplierError::Gone)?;
-        let now = self.clock.now();
-        self.still_for_sale(&located, now)?;
-        match self.switches.hold_fault() {
-            None => {}
-            Some(Fault::SoldOut) => return Err(SupplierError::SoldOut),
-            Some(Fault::Refused) => {
-                return Err(SupplierError::Refused("the airline does not hold seats".into()));
-            }
-            Some(Fault::PriceUp) => return Err(SupplierError::PriceUp(Box::new(self.dearer(&key).await?))),
-            Some(_) => return Err(SupplierError::Unavailable("the timetable does not answer".into())),
-        }
-        let lines = lines(&located);
-        let seats = key.party.seats();
-        seats::open(&self.db, &lines).await.map_err(unavailable)?;
-        let mut tx = self.db.begin(System).await.map_err(unavailable)?;
-        let held = seats::lock_hold(&mut tx, request.booking).await.map_err(unavailable)?;
-        let hold = Hold { id: HoldId(request.booking.to_string()), expires_at: request.until };
-        if held.is_some_and(|held| held.offer_id == request.offer.id.0 && held.expires_at > now) {
-            seats::renew(&mut tx, request.booking, request.until).await.map_err(unavailable)?;
-            tx.commit().await.map_err(unknown)?;
-            return Ok(hold);
-        }
-        if !self.is_live(&key) {
-            drop(tx);
-            return Err(SupplierError::Expired(Box::new(self.fresh(&key).await?)));
-        }
-        if lines.iter().any(|line| self.switches.sold_out(line.carrier, line.number)) {
-            return Err(SupplierError::SoldOut);
-        }
-        seats::free(&mut tx, request.booking, &lines, now).await.map_err(unavailable)?;
-        let id = &request.offer.id.0;
-        match seats::hold(&mut tx, request.booking, id, &lines, seats, request.until, now)
-            .await
-            .map_err(unavailable)?
-        {
-            // Dropped, the transaction gives back even what this booking held before.
-            Seats::SoldOut => Err(SupplierError::SoldOut),
-            Seats::Taken => {
-                tx.commit().await.map_err(unknown)?;
-                Ok(hold)
-            }
-        }
+        self.hold_seats(request).await
     }
 
     async fn release(&self, hold: &HoldId) -> Result<(), SupplierError> {
-        let Ok(booking) = hold.0.parse::<BookingId>() else { return Ok(()) };
-        let mut tx = self.db.begin(System).await.map_err(unavailable)?;
-        if seats::lock_hold(&mut tx, booking).await.map_err(unavailable)?.is_some() {
-            seats::free(&mut tx, booking, &[], self.clock.now()).await.map_err(unavailable)?;
-            tx.commit().await.map_err(unavailable)?;
-        }
-        Ok(())
+        self.release_seats(hold).await
     }
 
     async fn order(&self, request: &OrderRequest) -> Result<Order, SupplierError> {
-        let fault = self.switches.order_fault(&request.passengers);
-        if let Some(order) = self.find_order(request.booking).await? {
-            return Ok(order);
-        }
-        let key = OfferKey::parse(&request.offer.id).ok_or(SupplierError::Gone)?;
-        match fault {
-            None | Some(Fault::TimeoutAfter) => {}
-            Some(Fault::SoldOut) => return Err(SupplierError::SoldOut),
-            Some(Fault::PriceUp) => return Err(SupplierError::PriceUp(Box::new(self.dearer(&key).await?))),
-            Some(Fault::Refused) => {
-                return Err(SupplierError::Refused("the airline does not accept these passengers".into()));
-            }
-            Some(Fault::Unavailable) => {
-                return Err(SupplierError::Unavailable("the timetable is closed".into()));
-            }
-            Some(Fault::TimeoutBefore) if self.switches.first_time(request.booking, Fault::TimeoutBefore) => {
-                return Err(SupplierError::OutcomeUnknown("no answer in time".into()));
-            }
-            Some(Fault::TimeoutBefore) => {}
-        }
-        let order = self.buy(request, &key).await?;
-        if fault == Some(Fault::TimeoutAfter)
-            && self.switches.first_time(request.booking, Fault::TimeoutAfter)
-        {
-            return Err(SupplierError::OutcomeUnknown("no answer in time".into()));
-        }
-        Ok(order)
+        self.sell_tickets(request).await
     }
 
     async fn find_order(&self, booking: BookingId) -> Result<Option<Order>, SupplierError> {
@@ -381,131 +203,7 @@ impl Supplier for Timetable {
     }
 }
 
-impl Timetable {
-    /// A tenth above the offer, for the fault that says so.
-    async fn dearer(&self, key: &OfferKey) -> Result<Offer, SupplierError> {
-        let fresh = self.fresh(key).await?;
-        let mut dearer = OfferKey::parse(&fresh.id).ok_or(SupplierError::Gone)?;
-        dearer.uplift = dearer.uplift.max(key.uplift).saturating_add(10);
-        offers::offer(self.world, &dearer).ok_or(SupplierError::Gone)
-    }
-
-    async fn buy(&self, request: &OrderRequest, key: &OfferKey) -> Result<Order, SupplierError> {
-        let located = offers::locate(self.world, key).ok_or(SupplierError::Gone)?;
-        let now = self.clock.now();
-        let kinds: Vec<_> = request.passengers.iter().map(|passenger| passenger.kind).collect();
-        if !key.party.kinds().eq(kinds) {
-            return Err(SupplierError::Refused("the passengers are not those of the offer".into()));
-        }
-        // The price of the offer stands while it lives or while its seats are held; afterwards today's counts.
-        let quoted = offers::offer(self.world, key).ok_or(SupplierError::Gone)?;
-        let today = if self.is_live(key) {
-            quoted.clone()
-        } else {
-            self.fresh_or_held(request, key, &quoted).await?
-        };
-        if today.total.currency != request.offer.total.currency
-            || today.total.minor > request.offer.total.minor
-        {
-            return Err(SupplierError::PriceUp(Box::new(today)));
-        }
-        let lines = lines(&located);
-        seats::open(&self.db, &lines).await.map_err(unavailable)?;
-        let mut tx = self.db.begin(System).await.map_err(unavailable)?;
-        let order = seats::NewOrder {
-            booking: request.booking,
-            reference: &request.reference,
-            offer_id: &request.offer.id.0,
-            pnr: ids::random_text(b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789", 6),
-            tickets: request.passengers.iter().map(|_| ticket(&located)).collect(),
-            total: today.total,
-        };
-        if seats::claim_order(&mut tx, &order, now).await.map_err(unavailable)? {
-            seats::lock_hold(&mut tx, request.booking).await.map_err(unavailable)?;
-            seats::free(&mut tx, request.booking, &lines, now).await.map_err(unavailable)?;
-            let sold = seats::sell(&mut tx, request.booking, &lines, key.party.seats())
-                .await
-                .map_err(unavailable)?;
-            if sold == Seats::SoldOut
-                || lines.iter().any(|line| self.switches.sold_out(line.carrier, line.number))
-            {
-                return Err(SupplierError::SoldOut);
-            }
-        }
-        let made = seats::find_order(&mut tx, request.booking).await.map_err(unavailable)?;
-        tx.commit().await.map_err(unknown)?;
-        made.ok_or_else(|| SupplierError::OutcomeUnknown("the order is not in the books".into()))
-    }
-
-    async fn fresh_or_held(
-        &self,
-        request: &OrderRequest,
-        key: &OfferKey,
-        quoted: &Offer,
-    ) -> Result<Offer, SupplierError> {
-        let mut tx = self.db.begin(System).await.map_err(unavailable)?;
-        let held = seats::lock_hold(&mut tx, request.booking).await.map_err(unavailable)?;
-        drop(tx);
-        match held {
-            Some(held) if held.offer_id == request.offer.id.0 && held.expires_at > self.clock.now() => {
-                Ok(quoted.clone())
-            }
-            _ => self.fresh(key).await,
-        }
-    }
-}
-
-fn lines(located: &[Vec<Found>]) -> Vec<Line> {
-    let mut lines: Vec<Line> = located.iter().flatten().map(Line::of).collect();
-    lines.sort_unstable();
-    lines
-}
-
-/// Three digits of the airline, ten of the document.
-fn ticket(located: &[Vec<Found>]) -> String {
-    let carrier = located.first().and_then(|legs| legs.first()).map_or(0, |found| found.flight.carrier);
-    format!("{}{}", AIRLINES[usize::from(carrier)].ticket_prefix, ids::random_text(b"0123456789", 10))
-}
-
-/// The best of all sensible combinations, slice by slice.
-fn combine(slices: Vec<Vec<(Priced, Vec<SegmentKey>)>>) -> Vec<Vec<Vec<SegmentKey>>> {
-    struct Chosen {
-        cents: i64,
-        minutes: i64,
-        lands: i64,
-        slices: Vec<Vec<SegmentKey>>,
-    }
-    let mut chosen = vec![Chosen { cents: 0, minutes: 0, lands: i64::MIN, slices: Vec::new() }];
-    let several = slices.len() > 1;
-    for ways in slices {
-        let most = if several { MOST_COMBINED } else { MOST_OFFERS };
-        let ways = engine::worthwhile(ways, most, |(priced, _)| (priced.cents, priced.way.minutes()));
-        let mut next = Vec::with_capacity(chosen.len() * ways.len());
-        for before in &chosen {
-            for (priced, keys) in &ways {
-                if before.slices.is_empty() || priced.way.departs() >= before.lands + BETWEEN_SLICES_MINUTES {
-                    let mut slices = before.slices.clone();
-                    slices.push(keys.clone());
-                    next.push(Chosen {
-                        cents: before.cents + priced.cents,
-                        minutes: before.minutes + priced.way.minutes(),
-                        lands: priced.way.arrives(),
-                        slices,
-                    });
-                }
-            }
-        }
-        chosen = engine::worthwhile(next, MOST_OFFERS, |chosen| (chosen.cents, chosen.minutes));
-    }
-    chosen.into_iter().map(|chosen| chosen.slices).collect()
-}
-
 /// Nothing was done, or what was done rolled back.
 fn unavailable(error: sqlx::Error) -> SupplierError {
     SupplierError::Unavailable(error.to_string())
-}
-
-/// A commit whose answer was lost may have happened.
-fn unknown(error: sqlx::Error) -> SupplierError {
-    SupplierError::OutcomeUnknown(error.to_string())
 }

@@ -89,9 +89,8 @@ impl World {
                 | u64::from(flight.number)
         };
         planned.sort_unstable_by_key(key);
-        let mut at = 0_u32;
         let mut last = None;
-        for (from, flight) in planned {
+        for (at, (from, flight)) in (0_u32..).zip(planned) {
             while self.origins.len() <= usize::from(from) {
                 self.origins.push(count(self.edges.len()));
             }
@@ -104,7 +103,6 @@ impl World {
             }
             self.by_number[usize::from(flight.carrier)][usize::from(flight.number)] = at;
             self.flights.push(flight);
-            at += 1;
         }
         while self.origins.len() <= self.nodes.len() {
             self.origins.push(count(self.edges.len()));

@@ -1,0 +1,82 @@
+//! How fast the timetable answers: `cargo bench --bench search`. Prints what a start costs, what the index weighs, and the
+//! time of one-way searches (non-stop and one stop, ranked, without the seat query) between random and between hub airports.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::disallowed_methods,
+    reason = "a benchmark may panic, and measures real time"
+)]
+
+use std::time::{Duration, Instant};
+
+use jetbridge::{
+    airports::Airports,
+    itinerary::{Cabin, Party, PlaceCode, SearchQuery, SliceQuery},
+    supplier::timetable::Survey,
+};
+use jiff::{Timestamp, ToSpan, civil};
+
+const SEARCHES: u64 = 4_000;
+
+fn main() {
+    let started = Instant::now();
+    let airports = Airports::world();
+    let directory = started.elapsed();
+    let started = Instant::now();
+    let survey = Survey::build();
+    let world = started.elapsed();
+    println!("start            directory {directory:.1?}, timetable {world:.1?}");
+    println!("departures a day {}", survey.departures_per_day());
+    let bytes = survey.index_bytes();
+    println!(
+        "index            {:.1} MiB, {} bytes a flight",
+        bytes as f64 / 1_048_576.0,
+        bytes / survey.flights()
+    );
+
+    let all: Vec<PlaceCode> = airports.all().iter().map(|airport| airport.code).collect();
+    let size = |code: &PlaceCode| airports.index(*code).map_or(0, |at| airports.size(at));
+    let hubs: Vec<PlaceCode> = all.iter().copied().filter(|code| size(code) == 6).collect();
+    measure("random pairs", &survey, &all);
+    measure("hub pairs", &survey, &hubs);
+}
+
+fn measure(name: &str, survey: &Survey, places: &[PlaceCode]) {
+    let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+    let mut random = Random(0x5eed);
+    let mut times = Vec::new();
+    let mut ways = 0;
+    for _ in 0..SEARCHES {
+        let mut pick = || places[random.below(places.len())];
+        let (from, to) = (pick(), pick());
+        if from == to {
+            continue;
+        }
+        let date = civil::date(2026, 12, 1) + i64::try_from(random.below(300)).unwrap().days();
+        let slices = vec![SliceQuery { from, to, date }];
+        let query = SearchQuery { slices, party: Party::new(1, 0, 0).unwrap(), cabin: Cabin::Economy };
+        let started = Instant::now();
+        ways += survey.search(&query, now);
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    let mean = times.iter().sum::<Duration>() / u32::try_from(times.len()).unwrap();
+    println!(
+        "{name:<16} p50 {:.0?}, p99 {:.0?}, worst {:.0?}, mean {mean:.0?}; {} ways each",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        ways / times.len()
+    );
+}
+
+/// The same questions on every run.
+struct Random(u64);
+
+impl Random {
+    fn below(&mut self, limit: usize) -> usize {
+        self.0 = self.0.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        usize::try_from((self.0 >> 33) % limit as u64).unwrap()
+    }
+}
