@@ -2,6 +2,7 @@
 //! asked, so that sorting, filtering and paging ask nobody twice.
 
 pub mod form;
+pub mod near;
 pub mod order;
 pub mod pages;
 mod store;

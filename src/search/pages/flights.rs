@@ -18,6 +18,7 @@ use crate::{
     search::{
         self,
         form::SearchForm,
+        near::near,
         order::{self, Order, most_stops, travel_time},
         pages::{
             card::{Surroundings, card},
@@ -148,7 +149,8 @@ pub async fn flights(
     let shown: Vec<&Offer> =
         offers.iter().filter(|offer| view.stops.is_none_or(|stops| most_stops(offer) <= stops)).collect();
     let html = if shown.is_empty() {
-        NothingPage { chrome, asked: words, less: less(&form, &asked, view, offers.len()) }.render()?
+        NothingPage { chrome, asked: words, less: less(&form, &asked, view, offers.len(), airports) }
+            .render()?
     } else {
         list(chrome, words, &form, view, (&offers, shown), clock.now())?
     };
@@ -283,7 +285,13 @@ fn in_words(query: &SearchQuery, airports: &Airports, form: &SearchForm) -> Aske
 }
 
 /// What might find more, without promising a price that nobody has asked for.
-fn less(form: &SearchForm, query: &SearchQuery, view: View, any_stops: usize) -> Vec<(String, String)> {
+fn less(
+    form: &SearchForm,
+    query: &SearchQuery,
+    view: View,
+    any_stops: usize,
+    airports: &Airports,
+) -> Vec<(String, String)> {
     let mut less = Vec::new();
     if any_stops > 0 {
         let href = View { stops: None, page: 1, ..view }.address(form);
@@ -301,6 +309,16 @@ fn less(form: &SearchForm, query: &SearchQuery, view: View, any_stops: usize) ->
             }
             let href = View { page: 1, ..view }.address(&moved);
             less.push((href, format!("{word}, {}", words::day(date))));
+        }
+        for (field, word, place) in [("from", "From", slice.from), ("to", "To", slice.to)] {
+            for (airport, km) in near(airports, place, 2) {
+                let moved = form.with(field, airport.code.as_str());
+                let href = View { page: 1, ..view }.address(&moved);
+                less.push((
+                    href,
+                    format!("{word} {} {} instead, {km}\u{a0}km away", airport.city, airport.code),
+                ));
+            }
         }
     }
     less
