@@ -6,6 +6,7 @@ mod accounts;
 mod architecture;
 mod errors;
 mod helpers;
+mod mails;
 mod papers;
 mod process;
 mod schema;
