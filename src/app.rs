@@ -22,13 +22,17 @@ use crate::{
     accounts::{self, Passwords, Tries},
     admin,
     airports::Airports,
+    bookings::Bookings,
+    checkout::{self, Checkout},
     clock::Clock,
     config::{Config, Mode},
     db::Db,
     error::AppError,
     payments::Payments,
     search,
+    supplier::SharedSupplier,
     web::{assets, chrome::SiteSettings, frame, session_cache::SessionCache},
+    worker::Worker,
 };
 
 /// A session that nobody uses ends after this time.
@@ -42,6 +46,7 @@ pub struct Parts {
     pub db: Db,
     pub clock: Clock,
     pub payments: Payments,
+    pub supplier: SharedSupplier,
     /// Where the payment page is: the only foreign address that our forms may lead to.
     pub checkout_origin: String,
 }
@@ -52,8 +57,10 @@ pub struct App {
     site: Arc<SiteSettings>,
     db: Db,
     clock: Clock,
-    payments: Payments,
     airports: &'static Airports,
+    supplier: SharedSupplier,
+    bookings: Bookings,
+    checkout: Checkout,
     passwords: Passwords,
     tries: Tries,
 }
@@ -74,8 +81,10 @@ pieces! {
     site: Arc<SiteSettings>,
     db: Db,
     clock: Clock,
-    payments: Payments,
     airports: &'static Airports,
+    supplier: SharedSupplier,
+    bookings: Bookings,
+    checkout: Checkout,
     passwords: Passwords,
     tries: Tries,
 }
@@ -83,16 +92,38 @@ pieces! {
 impl App {
     pub fn new(parts: Parts) -> Result<Self, AppError> {
         let site = site_settings(&parts.config, parts.checkout_origin);
+        let Parts { config, db, clock, payments, supplier, .. } = parts;
+        let bookings = Bookings { db: db.clone(), clock: clock.clone(), supplier: supplier.clone() };
+        let checkout = Checkout {
+            db: db.clone(),
+            clock: clock.clone(),
+            bookings: bookings.clone(),
+            payments,
+            base_url: config.link("").trim_end_matches('/').to_owned(),
+            livemode: config.takes_real_money(),
+        };
         Ok(Self {
             site: Arc::new(site),
-            config: Arc::new(parts.config),
-            db: parts.db,
-            clock: parts.clock,
-            payments: parts.payments,
+            config: Arc::new(config),
+            db,
+            clock,
             airports: Airports::world(),
+            supplier,
+            bookings,
+            checkout,
             passwords: Passwords::new()?,
             tries: Tries::default(),
         })
+    }
+
+    /// Runs the jobs that requests leave behind.
+    pub fn worker(&self) -> Worker {
+        Worker {
+            db: self.db.clone(),
+            clock: self.clock.clone(),
+            bookings: self.bookings.clone(),
+            checkout: self.checkout.clone(),
+        }
     }
 
     /// Every address of the site.
@@ -100,6 +131,10 @@ impl App {
         Router::new()
             .route("/", get(search::pages::home))
             .route("/airports", get(search::pages::airports))
+            .route("/flights", get(search::pages::flights))
+            .route("/offers/{id}", get(search::pages::offer))
+            .route("/webhooks/stripe", post(checkout::webhook::stripe))
+            .route("/api/payment/webhook", post(checkout::webhook::stripe))
             .route("/signup", get(accounts::pages::signup).post(accounts::pages::sign_up))
             .route("/login", get(accounts::pages::login).post(accounts::pages::log_in))
             .route("/logout", post(accounts::pages::log_out))

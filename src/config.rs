@@ -8,7 +8,7 @@ use std::{
     path::PathBuf,
 };
 
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
@@ -149,6 +149,12 @@ impl Config {
     /// Secure cookies work over https only; demo mode is plain http on loopback.
     pub fn is_https(&self) -> bool {
         self.base_url.scheme() == "https"
+    }
+
+    /// Whether Stripe's answers must be about real money.
+    pub fn takes_real_money(&self) -> bool {
+        let key = self.stripe.as_ref().map_or("", |stripe| stripe.secret_key.expose_secret());
+        ["sk_live_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix))
     }
 
     /// An absolute address on this site.

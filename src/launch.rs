@@ -7,6 +7,8 @@ use std::{
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
 };
 
 use secrecy::{ExposeSecret, SecretString};
@@ -16,19 +18,24 @@ use tokio_util::sync::CancellationToken;
 
 use crate::{
     accounts::{self, Passwords},
+    airports::Airports,
     app::{App, Parts},
     clock::Clock,
-    config::{self, Config, Mode},
+    config::{self, Config, Mode, SupplierChoice},
     db::Db,
     embedded::{Cluster, ClusterSettings, EmbeddedError, Profile},
     error::AppError,
     ids,
     payments::{PaymentError, Payments, StripeSettings},
+    sandbox::{self, Sandbox},
+    supplier::{SharedSupplier, timetable::Timetable},
     web::principal::StaffRole,
 };
 
 /// The member of staff that demo mode makes.
 pub const DEMO_STAFF: &str = "staff@jetbridge.example";
+/// How long the worker may take to finish what it has in hand.
+const LAST_JOBS: Duration = Duration::from_secs(8);
 const DATABASE: &str = "jetbridge";
 
 #[derive(Debug, thiserror::Error)]
@@ -50,6 +57,8 @@ pub enum LaunchError {
          bypasses row-level security: nothing would keep one traveller's bookings from another's eyes"
     )]
     CannotSwitchRole,
+    #[error(transparent)]
+    Sandbox(#[from] sandbox::StartError),
     #[error(transparent)]
     Payments(#[from] PaymentError),
     #[error(transparent)]
@@ -97,6 +106,14 @@ pub struct Site {
     listener: TcpListener,
     database: Database,
     pub welcome: Option<Welcome>,
+    /// Held as long as the site runs: its last handle ends it.
+    sandbox: Option<Sandbox>,
+}
+
+struct Assembled {
+    app: App,
+    welcome: Option<Welcome>,
+    sandbox: Option<Sandbox>,
 }
 
 /// What whoever started a demo wants to know.
@@ -116,7 +133,7 @@ impl Site {
         }
         let database = Database::open(&config).await?;
         match Self::assemble(config, &database.db).await {
-            Ok((app, welcome)) => Ok(Self { app, listener, database, welcome }),
+            Ok(Assembled { app, welcome, sandbox }) => Ok(Self { app, listener, database, welcome, sandbox }),
             Err(error) => {
                 database.close().await;
                 Err(error)
@@ -124,23 +141,39 @@ impl Site {
         }
     }
 
-    async fn assemble(config: Config, db: &Db) -> Result<(App, Option<Welcome>), LaunchError> {
+    async fn assemble(config: Config, db: &Db) -> Result<Assembled, LaunchError> {
         db.migrate().await?;
         if !db.login_rights().await?.can_switch {
             return Err(LaunchError::CannotSwitchRole);
         }
         let clock = Clock::system();
-        let (stripe, checkout_origin) = stripe(&config);
-        let payments = Payments::new(&stripe, clock.clone())?;
+        let outside = Outside::of(&config, &clock).await?;
+        let payments = Payments::new(&outside.stripe, clock.clone())?;
         let welcome = if config.mode == Mode::Demo { Some(welcome(&config, db).await?) } else { None };
-        let app = App::new(Parts { config, db: db.clone(), clock, payments, checkout_origin })?;
-        Ok((app, welcome))
+        let supplier: SharedSupplier = match config.supplier {
+            SupplierChoice::Timetable => {
+                Arc::new(Timetable::new(db.clone(), clock.clone(), Airports::world()))
+            }
+        };
+        let checkout_origin = outside.checkout_origin;
+        let webhook = config.link("/webhooks/stripe");
+        let app = App::new(Parts { config, db: db.clone(), clock, payments, supplier, checkout_origin })?;
+        if let Some(sandbox) = &outside.sandbox {
+            sandbox.stripe.set_webhook_url(webhook);
+        }
+        Ok(Assembled { app, welcome, sandbox: outside.sandbox })
     }
 
     /// Serves until `stop`, then ends everything that was started here.
     pub async fn serve(self, stop: CancellationToken) -> Result<(), LaunchError> {
+        let worker = tokio::spawn(self.app.worker().run(stop.clone()));
         let served = self.app.serve(self.listener, stop.clone()).await;
         stop.cancel();
+        // A job that hangs is taken up again by the next start: its lease runs out.
+        if tokio::time::timeout(LAST_JOBS, worker).await.is_err() {
+            tracing::warn!("a job was still running at the end");
+        }
+        drop(self.sandbox);
         self.database.close().await;
         served.map_err(LaunchError::Serve)
     }
@@ -153,23 +186,40 @@ async fn listen(at: SocketAddr) -> Result<TcpListener, LaunchError> {
     })
 }
 
-fn stripe(config: &Config) -> (StripeSettings, String) {
-    let checkout = "https://checkout.stripe.com".to_owned();
-    let Some(stripe) = &config.stripe else {
-        let nowhere = StripeSettings {
-            secret_key: SecretString::from("sk_test_sandbox"),
-            api_url: Some(config.base_url.clone()),
-            webhook_secrets: vec![SecretString::from(ids::random_secret())],
+/// Stripe as the configuration names it, or the stand-ins of demo mode.
+struct Outside {
+    stripe: StripeSettings,
+    checkout_origin: String,
+    sandbox: Option<Sandbox>,
+}
+
+impl Outside {
+    async fn of(config: &Config, clock: &Clock) -> Result<Self, LaunchError> {
+        if let Some(stripe) = &config.stripe {
+            let origin = stripe.api_url.as_ref().map(|url| url.origin().ascii_serialization());
+            let settings = StripeSettings {
+                secret_key: stripe.secret_key.clone(),
+                api_url: stripe.api_url.clone(),
+                webhook_secrets: stripe.webhook_secrets.clone(),
+            };
+            let checkout_origin = origin.unwrap_or_else(|| "https://checkout.stripe.com".to_owned());
+            return Ok(Self { stripe: settings, checkout_origin, sandbox: None });
+        }
+        // Beside our own port, so that a payment page is still there after a restart.
+        let port = match config.bind.port() {
+            0 => 0,
+            own => own.checked_add(1).unwrap_or(0),
         };
-        return (nowhere, checkout);
-    };
-    let settings = StripeSettings {
-        secret_key: stripe.secret_key.clone(),
-        api_url: stripe.api_url.clone(),
-        webhook_secrets: stripe.webhook_secrets.clone(),
-    };
-    let origin = stripe.api_url.as_ref().map_or(checkout, |url| url.origin().ascii_serialization());
-    (settings, origin)
+        let directory = config.data_dir.join("sandbox");
+        let sandbox = Sandbox::start_in(&directory, clock.clone(), port, 0).await?;
+        let base = sandbox.stripe.base_url();
+        let settings = StripeSettings {
+            secret_key: sandbox.stripe.secret_key(),
+            api_url: base.parse().ok(),
+            webhook_secrets: vec![sandbox.stripe.webhook_secret()],
+        };
+        Ok(Self { stripe: settings, checkout_origin: base.to_owned(), sandbox: Some(sandbox) })
+    }
 }
 
 async fn welcome(config: &Config, db: &Db) -> Result<Welcome, LaunchError> {

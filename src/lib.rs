@@ -28,11 +28,11 @@ pub mod web;
 
 // Rank 4: features, each may use those above it.
 pub mod accounts;
-pub mod admin;
+pub mod search;
 pub mod bookings;
 pub mod checkout;
+pub mod admin;
 pub mod demo;
-pub mod search;
 
 // Rank 5: drivers.
 pub mod app;

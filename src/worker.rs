@@ -8,11 +8,12 @@ use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
     bookings::Bookings,
-    checkout::Checkout,
+    checkout::{Checkout, invariants},
     clock::Clock,
     db::{Db, System},
     error::AppError,
     outbox::{self, Attention, Claim, Job, Outcome},
+    search,
 };
 
 const LANES: usize = 4;
@@ -139,7 +140,12 @@ impl Worker {
     pub async fn sweep(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
+        search::sweep(&mut tx, now).await?;
         outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
+        for breach in invariants::breaches(&mut tx, now).await? {
+            let subject = breach.subject.as_str();
+            outbox::raise(&mut tx, Attention::InvariantBroken, subject, None, breach.invariant, now).await?;
+        }
         tx.commit().await?;
         Ok(())
     }

@@ -48,6 +48,11 @@ impl Checkout {
         if !matches!(attempt.state, AttemptState::Creating | AttemptState::CreateUnknown) {
             return Ok(Outcome::Done);
         }
+        if attempt.session_expires_at <= self.clock.now() {
+            // Nobody was ever sent to it, and if Stripe has it after all, its time is over there too.
+            self.note_event(&attempt, AttemptEvent::SessionExpired, None).await?;
+            return Ok(Outcome::Done);
+        }
         let booking = booking.ok_or(AppError::NotFound)?;
         let request = self.session_request(&booking, &attempt)?;
         match self.payments.open_session(&request).await {
@@ -120,7 +125,7 @@ impl Checkout {
                 Err(PaymentError::Refused { .. } | PaymentError::NotFound) => {
                     self.apply_remote_truth(attempt.id, None, Actor::System).await?;
                 }
-                Err(error) => return Err(upstream(&error)),
+                Err(error) => return Err(self.lost_answer(&attempt, &error).await),
             }
         }
         let attempts = self.attempts(booking).await?;
@@ -178,9 +183,7 @@ impl Checkout {
             return Ok(Outcome::Done);
         }
         drop(tx);
-        if attempt.state != AttemptState::Authorised {
-            return Ok(Outcome::Done);
-        }
+        let Some(attempt) = self.still_authorised(attempt).await? else { return Ok(Outcome::Done) };
         let intent = payment_intent(&attempt)?;
         match self.payments.capture(intent, attempt.amount, &attempt.key("capture")).await {
             Ok(intent) => {
@@ -188,7 +191,32 @@ impl Checkout {
                 Ok(Outcome::Done)
             }
             Err(PaymentError::Refused { code, .. }) => self.capture_refused(&attempt, &code).await,
-            Err(error) => Err(upstream(&error)),
+            Err(error) => Err(self.lost_answer(&attempt, &error).await),
+        }
+    }
+
+    /// After a lost answer Stripe is asked what became of it before the question is put again.
+    async fn still_authorised(&self, attempt: Attempt) -> Result<Option<Attempt>, AppError> {
+        let attempt = if attempt.try_epoch > 1 {
+            self.apply_remote_truth(attempt.id, None, Actor::System).await?;
+            self.attempt(attempt.id).await?
+        } else {
+            attempt
+        };
+        Ok(Some(attempt).filter(|attempt| attempt.state == AttemptState::Authorised))
+    }
+
+    /// Stripe keeps even a failure under its key, so the next question gets a new one. That is safe for capture, release
+    /// and expiry: each can happen only once to its object.
+    async fn lost_answer(&self, attempt: &Attempt, error: &PaymentError) -> AppError {
+        let bumped = async {
+            let mut tx = self.db.begin(System).await?;
+            store::bump_epoch(&mut tx, attempt).await?;
+            tx.commit().await
+        };
+        match bumped.await {
+            Ok(()) => upstream(error),
+            Err(error) => error.into(),
         }
     }
 
@@ -216,7 +244,7 @@ impl Checkout {
             |attempt: &Attempt| booking.secured_by == Some(attempt.id) && !booking.state.has_ended();
         for attempt in self.attempts(id).await? {
             match attempt.state {
-                AttemptState::Authorised if !is_needed(&attempt) => self.release(&attempt).await?,
+                AttemptState::Authorised if !is_needed(&attempt) => self.release(attempt).await?,
                 AttemptState::Captured if !is_needed(&attempt) => self.owe_refund(attempt.id).await?,
                 _ => {}
             }
@@ -224,7 +252,8 @@ impl Checkout {
         Ok(Outcome::Done)
     }
 
-    async fn release(&self, attempt: &Attempt) -> Result<(), AppError> {
+    async fn release(&self, attempt: Attempt) -> Result<(), AppError> {
+        let Some(attempt) = &self.still_authorised(attempt).await? else { return Ok(()) };
         let intent = payment_intent(attempt)?;
         match self.payments.release(intent, &attempt.key("release")).await {
             Ok(intent) => self.apply_facts(attempt, &Facts::from(intent), Actor::System).await,
@@ -236,7 +265,7 @@ impl Checkout {
                     _ => Ok(()),
                 }
             }
-            Err(error) => Err(upstream(&error)),
+            Err(error) => Err(self.lost_answer(attempt, &error).await),
         }
     }
 
@@ -263,6 +292,15 @@ impl Checkout {
         drop(tx);
         if !matches!(refund.state, RefundState::Requested | RefundState::SubmitUnknown) {
             return Ok(Outcome::Done);
+        }
+        if refund.state == RefundState::SubmitUnknown {
+            // The answer was lost: the refund is either in Stripe's list, or it was never made.
+            let told = self.payments.refunds_of(&refund.payment_intent).await;
+            let told = told.map_err(|error| upstream(&error))?;
+            if let Some(told) = told.iter().find(|told| told.refund == Some(id)) {
+                self.move_refund(id, refund_event(&told.status), Some(&told.id)).await?;
+                return Ok(Outcome::Done);
+            }
         }
         let request = NewRefund {
             refund: id,

@@ -4,6 +4,7 @@
 //! supplier has issued the tickets, and released or refunded when it has not.
 
 pub mod inbox;
+pub mod invariants;
 pub mod jobs;
 pub mod ledger;
 pub mod lifecycle;
@@ -30,12 +31,14 @@ use crate::{
     payments::{PaymentError, Payments},
     supplier::{Hold, HoldRequest, SupplierError},
 };
-use lifecycle::{AttemptState, RefundState};
+use lifecycle::{AttemptEvent, AttemptState, RefundState};
 
 /// Stripe takes nothing under 30 minutes; the rest leaves time for asking again when it did not answer.
 const SESSION_LIFE: SignedDuration = SignedDuration::from_mins(35);
 /// Longer than the session, so that nobody pays for seats that are already gone.
 const HOLD_LIFE: SignedDuration = SignedDuration::from_mins(45);
+/// A session that Stripe did not confirm is tried again for so long, then a new one takes its place.
+const SILENT_ATTEMPT_LIFE: SignedDuration = SignedDuration::from_mins(2);
 const POLL_EVERY: SignedDuration = SignedDuration::from_mins(2);
 
 #[derive(Clone, Debug)]
@@ -168,14 +171,10 @@ impl Checkout {
         {
             return Ok(Paying::LookAgain);
         }
-        if let Some(attempt) = standing.payable() {
-            if attempt.quote_hash == booking.quote_hash {
-                return self.send_to_stripe(attempt.id).await;
-            }
-            // The terms changed while a session was open: nobody may pay the old ones any more.
-            if !self.close_attempts(booking.id).await?.is_closed() {
-                return Ok(Paying::NothingToPay);
-            }
+        if let Some(attempt) = standing.payable()
+            && let Some(paying) = self.resume(attempt, booking).await?
+        {
+            return Ok(paying);
         }
         let Some(offer) = self.reprice(booking).await? else { return Ok(Paying::LookAgain) };
         let hold = self.hold(booking, &offer).await?;
@@ -184,6 +183,23 @@ impl Checkout {
             Some(attempt) => self.send_to_stripe(attempt).await,
             None => Ok(Paying::NothingToPay),
         }
+    }
+
+    /// Goes on with an attempt that stands already. `None`: it is out of the way, a new one may be made.
+    async fn resume(&self, attempt: &Attempt, booking: &Booking) -> Result<Option<Paying>, AppError> {
+        if attempt.quote_hash != booking.quote_hash {
+            // The terms changed while a session was open: nobody may pay the old ones any more.
+            let closing = self.close_attempts(booking.id).await?;
+            return Ok((!closing.is_closed()).then_some(Paying::NothingToPay));
+        }
+        let paying = self.send_to_stripe(attempt.id).await?;
+        let waited = self.clock.now().duration_since(attempt.created_at);
+        if matches!(paying, Paying::StripeSilent { .. }) && waited > SILENT_ATTEMPT_LIFE {
+            // Whatever Stripe made of it, its address never left Stripe: nobody can pay there.
+            self.note_event(attempt, AttemptEvent::Replaced, None).await?;
+            return Ok(None);
+        }
+        Ok(Some(paying))
     }
 
     /// The supplier's price of this moment. A lower one is applied; anything else that differs is written down and has

@@ -187,6 +187,18 @@ pub async fn set_failure(tx: &mut Tx<System>, id: AttemptId, code: &str) -> Resu
         .map(drop)
 }
 
+/// The next question about this attempt gets a new idempotency key. Two at once bump once.
+pub async fn bump_epoch(tx: &mut Tx<System>, attempt: &Attempt) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update attempts set try_epoch = try_epoch + 1 where id = $1 and try_epoch = $2",
+        attempt.id.0,
+        attempt.try_epoch,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 pub async fn quarantine(tx: &mut Tx<System>, id: AttemptId, why: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("update attempts set quarantined = $2 where id = $1", id.0, why)
         .execute(&mut **tx)

@@ -1,16 +1,20 @@
 //! The real application on a port of its own, with a database of its own, a clock that tests move, and stand-ins for the
 //! outside world that can be told to fail.
 
-use std::cell::Cell;
+use std::{cell::Cell, sync::Arc};
 
 use jetbridge::{
     accounts::{self, Passwords},
+    airports::Airports,
     app::{App, Parts},
+    checkout::invariants::{self, Breach},
     clock::Clock,
     config::Config,
-    db::Db,
+    db::{Db, System},
     payments::{Payments, StripeSettings},
     sandbox::{Sandbox, mailbox::Mailbox, stripe},
+    supplier::timetable::{Switches, Timetable},
+    worker::Worker,
 };
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
@@ -20,7 +24,7 @@ use tokio_util::sync::CancellationToken;
 use tracing::subscriber::DefaultGuard;
 use url::Url;
 
-use super::{browser::Browser, cluster::Database, invariants, statements::Statements};
+use super::{browser::Browser, cluster::Database, statements::Statements};
 
 /// A Monday morning in winter. Every test starts at this instant.
 pub const START: &str = "2026-11-23T09:00:00Z";
@@ -38,8 +42,10 @@ pub struct TestApp {
     pub statements: Statements,
     /// Stripe as tests see it: pay, decline, break, hold events back.
     pub stripe: stripe::Handle,
-    /// What our mail server has taken, and the faults that it can be given.
     pub mailbox: Mailbox,
+    /// The supplier as tests see it: dearer, sold out, silent.
+    pub switches: Arc<Switches>,
+    worker: Worker,
     pub url: Url,
     database: Option<Database>,
     stop: CancellationToken,
@@ -59,7 +65,8 @@ impl TestApp {
         let config =
             Config::from_vars(|name| (name == "BASE_URL").then(|| url.to_string())).expect("a configuration");
         let db = Db::connect(database.options(), 8).await.expect("a pool");
-        let Sandbox { stripe, mailbox } = Sandbox::start(clock.clone()).await.expect("a sandbox");
+        let sandbox = Sandbox::start(clock.clone()).await.expect("a sandbox");
+        let stripe = sandbox.stripe;
         stripe.set_webhook_url(url.join("/webhooks/stripe").expect("a URL"));
         let settings = StripeSettings {
             secret_key: stripe.secret_key(),
@@ -67,14 +74,17 @@ impl TestApp {
             webhook_secrets: vec![stripe.webhook_secret()],
         };
         let payments = Payments::new(&settings, clock.clone()).expect("a Stripe client");
+        let timetable = Arc::new(Timetable::new(db.clone(), clock.clone(), Airports::world()));
         let app = App::new(Parts {
             config: config.clone(),
             db: db.clone(),
             clock: clock.clone(),
             payments,
+            supplier: timetable.clone(),
             checkout_origin: stripe.base_url().to_owned(),
         })
         .expect("an app");
+        let worker = app.worker();
         let stop = CancellationToken::new();
         tokio::spawn(app.serve(listener, stop.clone()));
         Self {
@@ -83,7 +93,9 @@ impl TestApp {
             config,
             statements,
             stripe,
-            mailbox,
+            mailbox: sandbox.mailbox,
+            switches: timetable.switches(),
+            worker,
             url,
             database: Some(database),
             stop,
@@ -135,6 +147,20 @@ impl TestApp {
         self.clock.now()
     }
 
+    /// Runs everything that is due now, and says how many jobs that were.
+    pub async fn run_jobs(&self) -> usize {
+        self.worker.run_due().await.expect("the outbox answers")
+    }
+
+    pub async fn execute(&self, statement: &str) {
+        let mut sql = self.sql().await;
+        sqlx::raw_sql(statement)
+            .execute(&mut sql)
+            .await
+            .unwrap_or_else(|error| panic!("{statement}: {error}"));
+        sql.close().await.expect("closes");
+    }
+
     pub async fn advance(&self, by: SignedDuration) {
         self.clock.advance(by);
     }
@@ -153,12 +179,16 @@ impl TestApp {
         count.unwrap_or_else(|error| panic!("{query}: {error}"))
     }
 
+    pub async fn breaches(&self) -> Vec<Breach> {
+        let mut tx = self.db.begin(System).await.expect("a transaction");
+        invariants::breaches(&mut tx, self.now()).await.expect("the invariants can be asked")
+    }
+
     /// The end of every test: nothing is left to do, and every invariant holds.
     pub async fn finish(mut self) {
         self.finished.set(true);
-        let mut sql = self.sql().await;
-        let broken = invariants::broken(&mut sql, self.now()).await;
-        sql.close().await.expect("closes");
+        assert_eq!(self.run_jobs().await, 0, "jobs are left that are due now");
+        let broken = self.breaches().await;
         assert!(broken.is_empty(), "invariants are broken: {broken:#?}");
         self.stop.cancel();
         self.db.close().await;

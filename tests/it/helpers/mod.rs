@@ -5,7 +5,6 @@
 pub mod app;
 pub mod browser;
 pub mod cluster;
-pub mod invariants;
 mod markup;
 pub mod page;
 pub mod statements;

@@ -1,0 +1,146 @@
+//! What must hold whatever happened, as questions to the database. Each answers with the offending rows; none is good.
+//! Tests ask after every money story, the worker asks every hour.
+
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
+
+use crate::db::{System, Tx};
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Breach {
+    pub invariant: &'static str,
+    /// Id of the offending row.
+    pub subject: String,
+}
+
+/// Nothing stays in ticketing longer than this without a person knowing.
+const TICKETING_LIMIT: SignedDuration = SignedDuration::from_mins(60);
+
+macro_rules! ask {
+    ($tx:expr, $breaches:expr, $name:literal, $sql:literal $(, $arg:expr)*) => {
+        for subject in sqlx::query_scalar!($sql $(, $arg)*).fetch_all(&mut **$tx).await? {
+            $breaches.push(Breach { invariant: $name, subject });
+        }
+    };
+}
+
+pub async fn breaches(tx: &mut Tx<System>, now: Timestamp) -> Result<Vec<Breach>, sqlx::Error> {
+    let mut found = Vec::new();
+    ledger(tx, &mut found).await?;
+    bookings(tx, &mut found, now).await?;
+    once(tx, &mut found).await?;
+    Ok(found)
+}
+
+async fn ledger(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx::Error> {
+    ask!(
+        tx,
+        found,
+        "I1 each ledger transaction sums to zero per currency",
+        r#"select transaction_id::text as "subject!" from ledger_entries
+            group by transaction_id, currency having sum(amount_minor) <> 0"#
+    );
+    ask!(
+        tx,
+        found,
+        "I2 at most one captured, unrefunded attempt per booking",
+        r#"select a.booking_id::text as "subject!" from attempts a
+            where a.captured_minor > (select coalesce(sum(r.amount_minor), 0) from refunds r
+                                       where r.attempt_id = a.id and r.state <> 'failed')
+            group by a.booking_id having count(*) > 1"#
+    );
+    ask!(
+        tx,
+        found,
+        "I3 captured less refunded is deposits, supplier and revenue",
+        r#"select b.id::text as "subject!" from bookings b
+            where (select coalesce(sum(a.captured_minor), 0) from attempts a where a.booking_id = b.id)
+                - (select coalesce(sum(r.amount_minor), 0) from refunds r where r.booking_id = b.id and r.state <> 'failed')
+               <> (select coalesce(-sum(e.amount_minor), 0)
+                     from ledger_transactions t join ledger_entries e on e.transaction_id = t.id
+                    where t.booking_id = b.id
+                      and e.account in ('customer_deposits', 'supplier_payable', 'agency_revenue'))"#
+    );
+    ask!(
+        tx,
+        found,
+        "I6 refunds never exceed what was captured",
+        r#"select a.id::text as "subject!" from attempts a
+            where a.captured_minor < (select coalesce(sum(r.amount_minor), 0) from refunds r
+                                       where r.attempt_id = a.id and r.state <> 'failed')"#
+    );
+    Ok(())
+}
+
+async fn bookings(tx: &mut Tx<System>, found: &mut Vec<Breach>, now: Timestamp) -> Result<(), sqlx::Error> {
+    ask!(
+        tx,
+        found,
+        "I4 confirmed means ordered, and authorised or captured",
+        r#"select b.id::text as "subject!" from bookings b
+            where b.booking_status = 'confirmed'
+              and (b.supplier_status not in ('ordered', 'changed_by_airline')
+                   or not exists (select from attempts a
+                                   where a.id = b.secured_by and a.state in ('authorised', 'captured')))
+              and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#
+    );
+    ask!(
+        tx,
+        found,
+        "I5 ended without a ticket keeps no money, unless a job or a person is at it",
+        r#"select b.id::text as "subject!" from bookings b
+            where b.booking_status in ('cancelled', 'expired', 'failed')
+              and (exists (select from attempts a where a.booking_id = b.id and a.state = 'authorised')
+                   or (select coalesce(sum(e.amount_minor), 0)
+                         from ledger_transactions t join ledger_entries e on e.transaction_id = t.id
+                        where t.booking_id = b.id and e.account = 'customer_deposits') <> 0)
+              and not exists (select from outbox o
+                               where o.kind = 'return_money' and o.subject = b.id::text
+                                 and o.state in ('ready', 'running'))
+              and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#
+    );
+    ask!(
+        tx,
+        found,
+        "I7 seats held and sold fit into the aircraft",
+        r#"select concat_ws(' ', carrier, number, departs_on, cabin) as "subject!" from timetable.inventory
+            where held + sold > capacity"#
+    );
+    ask!(
+        tx,
+        found,
+        "I9 no charge exceeds the accepted quote",
+        r#"select a.id::text as "subject!" from attempts a where a.captured_minor > a.amount_minor"#
+    );
+    ask!(
+        tx,
+        found,
+        "I10 nothing stays in ticketing for an hour without a person knowing",
+        r#"select b.id::text as "subject!" from bookings b
+            where b.booking_status = 'ticketing'
+              and (select max(e.at) from booking_events e where e.booking_id = b.id and e.kind = 'ticketing') < $1
+              and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#,
+        (now - TICKETING_LIMIT).to_sqlx() as _
+    );
+    Ok(())
+}
+
+async fn once(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx::Error> {
+    ask!(
+        tx,
+        found,
+        "I8 one confirmation mail per confirmation",
+        r#"select b.id::text as "subject!" from bookings b
+            where b.booking_status = 'confirmed'
+              and (select count(*) from mails m where m.booking_id = b.id and m.kind = 'booking_confirmation') <> 1"#
+    );
+    ask!(
+        tx,
+        found,
+        "I8 an attempt is charged once in the ledger",
+        r#"select a.id::text as "subject!" from attempts a
+            where a.captured_minor > 0
+              and (select count(*) from ledger_transactions t where t.posting_key = 'captured:' || a.id) <> 1"#
+    );
+    Ok(())
+}
