@@ -22,7 +22,7 @@ use crate::{
     accounts::{self, Passwords, Tries},
     admin,
     airports::Airports,
-    bookings::Bookings,
+    bookings::{self, Bookings},
     checkout::{self, Checkout},
     clock::Clock,
     config::{Config, Mode},
@@ -133,6 +133,20 @@ impl App {
             .route("/airports", get(search::pages::airports))
             .route("/flights", get(search::pages::flights))
             .route("/offers/{id}", get(search::pages::offer))
+            .route("/bookings", get(bookings::pages::list::list).post(bookings::pages::start::start))
+            .route("/bookings/{reference}", get(checkout::pages::booking::booking))
+            .route(
+                "/bookings/{reference}/passengers",
+                get(bookings::pages::passengers::passengers).post(bookings::pages::passengers::save),
+            )
+            .route("/bookings/{reference}/review", get(checkout::pages::review::review))
+            .route(
+                "/bookings/{reference}/pay",
+                get(checkout::pages::review::pay_again).post(checkout::pages::review::pay),
+            )
+            .route("/bookings/{reference}/return", get(checkout::pages::after::returned))
+            .route("/bookings/{reference}/cancelled", get(checkout::pages::after::cancelled))
+            .route("/bookings/{reference}/drop", post(checkout::pages::after::drop_booking))
             .route("/webhooks/stripe", post(checkout::webhook::stripe))
             .route("/api/payment/webhook", post(checkout::webhook::stripe))
             .route("/signup", get(accounts::pages::signup).post(accounts::pages::sign_up))
