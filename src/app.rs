@@ -27,7 +27,9 @@ use crate::{
     clock::Clock,
     config::{Config, Mode},
     db::Db,
+    emails::Emails,
     error::AppError,
+    mailer::Mailer,
     payments::Payments,
     search,
     supplier::SharedSupplier,
@@ -47,6 +49,7 @@ pub struct Parts {
     pub clock: Clock,
     pub payments: Payments,
     pub supplier: SharedSupplier,
+    pub mailer: Mailer,
     /// Where the payment page is: the only foreign address that our forms may lead to.
     pub checkout_origin: String,
 }
@@ -61,6 +64,7 @@ pub struct App {
     supplier: SharedSupplier,
     bookings: Bookings,
     checkout: Checkout,
+    emails: Emails,
     passwords: Passwords,
     tries: Tries,
 }
@@ -92,7 +96,8 @@ pieces! {
 impl App {
     pub fn new(parts: Parts) -> Result<Self, AppError> {
         let site = site_settings(&parts.config, parts.checkout_origin);
-        let Parts { config, db, clock, payments, supplier, .. } = parts;
+        let Parts { config, db, clock, payments, supplier, mailer, .. } = parts;
+        let emails = Emails::new(db.clone(), clock.clone(), mailer, (&config).into());
         let bookings = Bookings { db: db.clone(), clock: clock.clone(), supplier: supplier.clone() };
         let checkout = Checkout {
             db: db.clone(),
@@ -111,6 +116,7 @@ impl App {
             supplier,
             bookings,
             checkout,
+            emails,
             passwords: Passwords::new()?,
             tries: Tries::default(),
         })
@@ -123,6 +129,7 @@ impl App {
             clock: self.clock.clone(),
             bookings: self.bookings.clone(),
             checkout: self.checkout.clone(),
+            emails: self.emails.clone(),
         }
     }
 

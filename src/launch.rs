@@ -26,6 +26,7 @@ use crate::{
     embedded::{Cluster, ClusterSettings, EmbeddedError, Profile},
     error::AppError,
     ids,
+    mailer::{MailSettings, Mailer, MailerError},
     payments::{PaymentError, Payments, StripeSettings},
     sandbox::{self, Sandbox},
     supplier::{SharedSupplier, timetable::Timetable},
@@ -59,6 +60,11 @@ pub enum LaunchError {
     CannotSwitchRole,
     #[error(transparent)]
     Sandbox(#[from] sandbox::StartError),
+    /// The configuration does not let this happen: production names both, and demo mode has the sandbox.
+    #[error("{0} is not set up")]
+    Incomplete(&'static str),
+    #[error(transparent)]
+    Mailer(#[from] MailerError),
     #[error(transparent)]
     Payments(#[from] PaymentError),
     #[error(transparent)]
@@ -155,9 +161,11 @@ impl Site {
                 Arc::new(Timetable::new(db.clone(), clock.clone(), Airports::world()))
             }
         };
+        let mailer = Mailer::new(&outside.mail, clock.clone())?;
         let checkout_origin = outside.checkout_origin;
         let webhook = config.link("/webhooks/stripe");
-        let app = App::new(Parts { config, db: db.clone(), clock, payments, supplier, checkout_origin })?;
+        let app =
+            App::new(Parts { config, db: db.clone(), clock, payments, supplier, mailer, checkout_origin })?;
         if let Some(sandbox) = &outside.sandbox {
             sandbox.stripe.set_webhook_url(webhook);
         }
@@ -186,40 +194,56 @@ async fn listen(at: SocketAddr) -> Result<TcpListener, LaunchError> {
     })
 }
 
-/// Stripe as the configuration names it, or the stand-ins of demo mode.
+/// Stripe and the mail server as the configuration names them, or the stand-ins of demo mode.
 struct Outside {
     stripe: StripeSettings,
     checkout_origin: String,
+    mail: MailSettings,
     sandbox: Option<Sandbox>,
 }
 
 impl Outside {
     async fn of(config: &Config, clock: &Clock) -> Result<Self, LaunchError> {
-        if let Some(stripe) = &config.stripe {
-            let origin = stripe.api_url.as_ref().map(|url| url.origin().ascii_serialization());
-            let settings = StripeSettings {
+        let sandbox = match config.mode {
+            Mode::Demo => Some(start_sandbox(config, clock).await?),
+            Mode::Rehearsal | Mode::Production => None,
+        };
+        let stripe = match (&config.stripe, &sandbox) {
+            (Some(stripe), _) => StripeSettings {
                 secret_key: stripe.secret_key.clone(),
                 api_url: stripe.api_url.clone(),
                 webhook_secrets: stripe.webhook_secrets.clone(),
-            };
-            let checkout_origin = origin.unwrap_or_else(|| "https://checkout.stripe.com".to_owned());
-            return Ok(Self { stripe: settings, checkout_origin, sandbox: None });
-        }
-        // Beside our own port, so that a payment page is still there after a restart.
-        let port = match config.bind.port() {
-            0 => 0,
-            own => own.checked_add(1).unwrap_or(0),
+            },
+            (None, Some(sandbox)) => StripeSettings {
+                secret_key: sandbox.stripe.secret_key(),
+                api_url: sandbox.stripe.base_url().parse().ok(),
+                webhook_secrets: vec![sandbox.stripe.webhook_secret()],
+            },
+            (None, None) => return Err(LaunchError::Incomplete("Stripe")),
         };
-        let directory = config.data_dir.join("sandbox");
-        let sandbox = Sandbox::start_in(&directory, clock.clone(), port, 0).await?;
-        let base = sandbox.stripe.base_url();
-        let settings = StripeSettings {
-            secret_key: sandbox.stripe.secret_key(),
-            api_url: base.parse().ok(),
-            webhook_secrets: vec![sandbox.stripe.webhook_secret()],
+        let smtp_url = match (&config.mail.smtp_url, &sandbox) {
+            (Some(url), _) => url.clone(),
+            (None, Some(sandbox)) => sandbox.mailbox.smtp_url().into(),
+            (None, None) => return Err(LaunchError::Incomplete("mail")),
         };
-        Ok(Self { stripe: settings, checkout_origin: base.to_owned(), sandbox: Some(sandbox) })
+        let origin = stripe.api_url.as_ref().map(|url| url.origin().ascii_serialization());
+        Ok(Self {
+            checkout_origin: origin.unwrap_or_else(|| "https://checkout.stripe.com".to_owned()),
+            mail: MailSettings { smtp_url, from: config.mail.from.clone() },
+            stripe,
+            sandbox,
+        })
     }
+}
+
+async fn start_sandbox(config: &Config, clock: &Clock) -> Result<Sandbox, LaunchError> {
+    // Beside our own port, so that a payment page is still there after a restart.
+    let port = match config.bind.port() {
+        0 => 0,
+        own => own.checked_add(1).unwrap_or(0),
+    };
+    let directory = config.data_dir.join("sandbox");
+    Ok(Sandbox::start_in(&directory, clock.clone(), port, 0).await?)
 }
 
 async fn welcome(config: &Config, db: &Db) -> Result<Welcome, LaunchError> {

@@ -11,6 +11,7 @@ use crate::{
     checkout::{Checkout, invariants},
     clock::Clock,
     db::{Db, System},
+    emails::Emails,
     error::AppError,
     outbox::{self, Attention, Claim, Job, Outcome},
     search,
@@ -30,6 +31,7 @@ pub struct Worker {
     pub clock: Clock,
     pub bookings: Bookings,
     pub checkout: Checkout,
+    pub emails: Emails,
 }
 
 impl Worker {
@@ -103,7 +105,7 @@ impl Worker {
             Job::SubmitRefund(id) => self.checkout.submit_refund(*id).await,
             Job::LapseHold(id) => self.checkout.lapse_hold(*id).await,
             Job::ReleaseHold(id) => self.bookings.release_hold(*id).await,
-            Job::SendMail(_) => Ok(Outcome::Again(self.clock.now() + SignedDuration::from_mins(1))),
+            Job::SendMail(id) => self.emails.send(*id, &claim).await,
         }
     }
 

@@ -11,6 +11,7 @@ use jetbridge::{
     clock::Clock,
     config::Config,
     db::{Db, System},
+    mailer::{MailSettings, Mailer},
     payments::{Payments, StripeSettings},
     sandbox::{Sandbox, mailbox::Mailbox, stripe},
     supplier::timetable::{Switches, Timetable},
@@ -74,6 +75,9 @@ impl TestApp {
             webhook_secrets: vec![stripe.webhook_secret()],
         };
         let payments = Payments::new(&settings, clock.clone()).expect("a Stripe client");
+        let mail =
+            MailSettings { smtp_url: sandbox.mailbox.smtp_url().into(), from: config.mail.from.clone() };
+        let mailer = Mailer::new(&mail, clock.clone()).expect("a mailer");
         let timetable = Arc::new(Timetable::new(db.clone(), clock.clone(), Airports::world()));
         let app = App::new(Parts {
             config: config.clone(),
@@ -81,6 +85,7 @@ impl TestApp {
             clock: clock.clone(),
             payments,
             supplier: timetable.clone(),
+            mailer,
             checkout_origin: stripe.base_url().to_owned(),
         })
         .expect("an app");
