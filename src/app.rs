@@ -27,10 +27,12 @@ use crate::{
     clock::Clock,
     config::{Config, Mode},
     db::Db,
+    demo::{self, DemoMailbox},
     emails::Emails,
     error::AppError,
     mailer::Mailer,
     payments::Payments,
+    sandbox::mailbox::Mailbox,
     search,
     supplier::SharedSupplier,
     web::{assets, chrome::SiteSettings, frame, session_cache::SessionCache},
@@ -67,6 +69,7 @@ pub struct App {
     emails: Emails,
     passwords: Passwords,
     tries: Tries,
+    mailbox: DemoMailbox,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -91,6 +94,7 @@ pieces! {
     checkout: Checkout,
     passwords: Passwords,
     tries: Tries,
+    mailbox: DemoMailbox,
 }
 
 impl App {
@@ -119,6 +123,7 @@ impl App {
             emails,
             passwords: Passwords::new()?,
             tries: Tries::default(),
+            mailbox: DemoMailbox(None),
         })
     }
 
@@ -131,6 +136,11 @@ impl App {
             checkout: self.checkout.clone(),
             emails: self.emails.clone(),
         }
+    }
+
+    /// Shows what the demo's mailbox has got.
+    pub fn with_mailbox(self, mailbox: Mailbox) -> Self {
+        Self { mailbox: DemoMailbox(Some(mailbox)), ..self }
     }
 
     /// Every address of the site.
@@ -162,6 +172,9 @@ impl App {
             .route("/account", get(accounts::pages::account))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
+            .route("/demo/mail", get(demo::mails))
+            .route("/demo/mail/{id}", get(demo::mail))
+            .route("/demo/mail/{id}/html", get(demo::preview))
             .route("/static/{file}", get(assets::serve))
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))

@@ -164,10 +164,11 @@ impl Site {
         let mailer = Mailer::new(&outside.mail, clock.clone())?;
         let checkout_origin = outside.checkout_origin;
         let webhook = config.link("/webhooks/stripe");
-        let app =
+        let mut app =
             App::new(Parts { config, db: db.clone(), clock, payments, supplier, mailer, checkout_origin })?;
         if let Some(sandbox) = &outside.sandbox {
             sandbox.stripe.set_webhook_url(webhook);
+            app = app.with_mailbox(sandbox.mailbox.clone());
         }
         Ok(Assembled { app, welcome, sandbox: outside.sandbox })
     }

@@ -119,7 +119,7 @@ fn print_welcome(welcome: &Welcome) {
   Jetbridge is running as a demo. Nothing in it is real.
 
     Shop     {url}
-    Card     4242 4242 4242 4242, any future date, any code (4000 0000 0000 0002 is declined)
+    Card     4242 4242 4242 4242 (4000 0000 0000 0002 is declined)
     Mail     {url}demo/mail
     Staff    {url}admin/bookings
              {staff_email}  {password}

@@ -4,6 +4,7 @@
 
 mod accounts;
 mod architecture;
+mod demo;
 mod errors;
 mod helpers;
 mod mails;

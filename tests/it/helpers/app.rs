@@ -88,7 +88,8 @@ impl TestApp {
             mailer,
             checkout_origin: stripe.base_url().to_owned(),
         })
-        .expect("an app");
+        .expect("an app")
+        .with_mailbox(sandbox.mailbox.clone());
         let worker = app.worker();
         let stop = CancellationToken::new();
         tokio::spawn(app.serve(listener, stop.clone()));
