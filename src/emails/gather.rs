@@ -4,9 +4,12 @@ use crate::{
     bookings::{self, Booking, lifecycle::BookingState},
     checkout::{self, Attempt, lifecycle::AttemptState},
     db::{System, Tx},
-    emails::letters::{
-        BookingConfirmation, Brief, HoldExpired, Letter, MoneyReturned, NotTicketed, Payment, PaymentReceipt,
-        Return, Ticketed, WhyNoTicket, WhyReturned,
+    emails::{
+        facts::{Brief, Payment, Return, Ticketed},
+        letters::{
+            BookingConfirmation, HoldExpired, Letter, MoneyReturned, NotTicketed, PaymentReceipt,
+            WhyNoTicket, WhyReturned,
+        },
     },
     error::AppError,
     ids::AttemptId,

@@ -4,7 +4,7 @@
 use maud::{Markup, html};
 
 use crate::{
-    emails::{letters::Fact, look},
+    emails::{facts::Fact, look},
     ids::BookingReference,
     itinerary::{Airport, LocalTime, Segment, Slice},
     money::Money,

@@ -2,7 +2,7 @@
 
 use crate::{
     emails::{
-        letters::Fact,
+        facts::Fact,
         parts::{legs, way},
     },
     itinerary::{Airport, LocalTime, Slice},

@@ -7,9 +7,10 @@ use jiff::{Timestamp, tz::TimeZone};
 use proptest::prelude::*;
 
 use super::{
+    facts::{Brief, Payment, Return, Ticketed},
     letters::{
-        BookingConfirmation, Brief, Composed, HoldExpired, Letter, MoneyReturned, NotTicketed, Payment,
-        PaymentReceipt, Return, Sender, Ticketed, WhyNoTicket, WhyReturned, subject_line,
+        BookingConfirmation, Composed, HoldExpired, Letter, MoneyReturned, NotTicketed, PaymentReceipt,
+        Sender, WhyNoTicket, WhyReturned, subject_line,
     },
     plain, without_addresses,
 };
