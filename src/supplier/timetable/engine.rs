@@ -56,7 +56,14 @@ pub(super) fn find(world: &World, from: &[u16], to: &[u16], day: i32, earliest: 
             }
         }
     }
+    // Nobody changes planes in the city that they leave from or go to.
+    ways.retain(|way| way.second.is_none() || !is_at_either_end(world, way, from, to));
     ways
+}
+
+fn is_at_either_end(world: &World, way: &Way, from: &[u16], to: &[u16]) -> bool {
+    let stop = world.flights[way.first.flight as usize].to;
+    from.contains(&stop) || to.contains(&stop)
 }
 
 pub(super) fn leg(world: &World, at: u32, flight: &Flight, from: u16, day: i32) -> Option<Leg> {
@@ -105,9 +112,9 @@ fn one_stop(world: &World, a: u16, b: u16, day: i32, earliest: i64, ways: &mut V
     }
 }
 
-/// A change may cost a third more way, and a little on top for short hops.
+/// A change may cost a quarter more way, and a little on top for short hops.
 pub(super) fn sensible(straight: u16, first: u16, second: u16) -> bool {
-    u32::from(first) + u32::from(second) <= u32::from(straight) * 4 / 3 + 350
+    u32::from(first) + u32::from(second) <= u32::from(straight) * 5 / 4 + 200
 }
 
 fn connect(world: &World, first: Leg, places: [u16; 3], start: u32, onward: &[Flight], ways: &mut Vec<Way>) {
@@ -147,6 +154,17 @@ pub(super) fn connection_minutes(world: &World, a: u16, stop: u16, b: u16, same_
     let abroad = node(a).country != node(stop).country || node(stop).country != node(b).country;
     let large = i64::from(node(stop).size.saturating_sub(3)) * 5;
     35 + large + if abroad { 15 } else { 0 } + if same_airline { 0 } else { 10 }
+}
+
+/// Drops what nobody would choose: a way that leaves no later, lands no earlier and hardly costs less than another.
+pub(super) fn without_pointless<T>(items: Vec<T>, of: impl Fn(&T) -> (Way, i64)) -> Vec<T> {
+    let known: Vec<(Way, i64)> = items.iter().map(&of).collect();
+    let beats = |(way, cents): &(Way, i64), (other, others): &(Way, i64)| {
+        let within = way.departs() >= other.departs() && way.arrives() <= other.arrives();
+        within && way.minutes() < other.minutes() && cents * 100 <= others * 102
+    };
+    let keeps = |item: &T| !known.iter().any(|better| beats(better, &of(item)));
+    items.into_iter().filter(keeps).collect()
 }
 
 /// Of many, the ones worth showing: the best by price and time together, the cheapest, the fastest.

@@ -1,8 +1,10 @@
 //! Which airports have flights between them, and how many: a gravity model over real airports. Pure whole-number rules, so
 //! that the same world comes out on every machine.
 
+use std::collections::HashSet;
+
 use super::{
-    airlines::region,
+    airlines::{AIRLINES, region},
     sphere::{Point, Ruler},
 };
 use crate::airports::Airports;
@@ -10,6 +12,8 @@ use crate::airports::Airports;
 /// Pull of an airport by size class, on short ways and on long ones.
 const PULL: [u32; 7] = [0, 3, 8, 20, 48, 130, 300];
 const PULL_FAR: [u32; 7] = [0, 0, 0, 1, 6, 60, 520];
+/// Where a network airline lives, its long routes begin.
+const PULL_FAR_BASE: u32 = 120;
 const FAR_KM: u16 = 4_200;
 const LONGEST_ROUTE_KM: u16 = 15_600;
 const HUB: u8 = 5;
@@ -20,6 +24,8 @@ pub(super) struct Node {
     pub size: u8,
     pub region: u8,
     pub country: [u8; 2],
+    /// A network airline lives here.
+    pub base: bool,
     /// Minutes that the sun is ahead of Greenwich: close enough to the wall clock to avoid landings at night.
     pub sun: i32,
     /// From the code, so that it survives additions to the directory.
@@ -37,10 +43,12 @@ pub(super) struct Route {
 
 pub(super) fn nodes(airports: &Airports) -> Vec<Node> {
     let mut regions = std::collections::HashMap::new();
+    let bases: HashSet<&str> = AIRLINES.iter().flat_map(|airline| airline.hubs.split_whitespace()).collect();
     let all = airports.all().iter().enumerate();
     all.map(|(at, airport)| Node {
         point: Point::new(airport.lat_micro, airport.lon_micro),
         size: airports.size(at),
+        base: bases.contains(&airport.code.as_str()),
         region: *regions.entry(airport.country.as_str()).or_insert_with(|| region(&airport.country)),
         country: airport.country.as_bytes().try_into().unwrap_or_default(),
         sun: airport.lon_micro / 250_000,
@@ -106,11 +114,17 @@ fn spokes(nodes: &[Node], ruler: &Ruler, hubs: &[(Point, usize)], at: usize, rou
 fn route(nodes: &[Node], ruler: &Ruler, a: usize, b: usize) -> Option<Route> {
     let (from, to) = (&nodes[a], &nodes[b]);
     let km = ruler.km(from.point, to.point);
-    if !(60..=LONGEST_ROUTE_KM).contains(&km) {
+    // Between large neighbours one takes the train.
+    let least_km = if from.size.min(to.size) >= 4 { 120 } else { 60 };
+    if !(least_km..=LONGEST_ROUTE_KM).contains(&km) {
         return None;
     }
-    let pull = if km > FAR_KM { PULL_FAR } else { PULL };
-    let mut tenths = pull[usize::from(from.size)] * pull[usize::from(to.size)] * 4 / (u32::from(km) + 1_100);
+    let pull = |node: &Node| match (km > FAR_KM, node.base) {
+        (true, true) => PULL_FAR[usize::from(node.size)].max(PULL_FAR_BASE),
+        (true, false) => PULL_FAR[usize::from(node.size)],
+        (false, _) => PULL[usize::from(node.size)],
+    };
+    let mut tenths = pull(from) * pull(to) * 4 / (u32::from(km) + 1_100);
     if from.country != to.country {
         tenths = tenths * 6 / 10;
     }

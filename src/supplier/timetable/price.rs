@@ -58,7 +58,7 @@ pub(super) fn load(flight: &Flight, day: i32, cabin: Cabin, sold_here: u16) -> u
 /// The cheapest fare of one adult in cents, without taxes.
 pub(super) fn base_fare(world: &World, seat: &Seat<'_>) -> i64 {
     let km = i64::from(seat.flight.km);
-    let mut cents = 1_900 + km.min(2_000) * 5 + (km - 2_000).clamp(0, 4_000) * 4 + (km - 6_000).max(0) * 3;
+    let mut cents = 1_900 + km.min(2_000) * 5 + (km - 2_000).clamp(0, 4_000) * 4 + (km - 6_000).max(0) * 6;
     let route = world.nodes[usize::from(seat.from)].hash ^ world.nodes[usize::from(seat.flight.to)].hash;
     let own = mix(u64::from(seat.flight.carrier) << 32 | u64::from(seat.flight.number));
     let airline = match AIRLINES[usize::from(seat.flight.carrier)].kind {

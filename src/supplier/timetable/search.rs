@@ -23,7 +23,7 @@ use crate::{
 const HORIZON: SignedDuration = SignedDuration::from_hours(330 * 24);
 /// Offers in one answer, and ways of each slice that are combined into them.
 const MOST_OFFERS: usize = 60;
-const MOST_WAYS: usize = 140;
+const MOST_WAYS: usize = 320;
 const MOST_COMBINED: usize = 40;
 /// Between landing and the next slice's departure.
 const BETWEEN_SLICES_MINUTES: i64 = 120;
@@ -74,7 +74,8 @@ pub(super) fn ways(
         .filter(fits)
         .map(|way| Priced { way, cents: offers::quick_cents(world, &way, query.cabin, today) })
         .collect();
-    engine::worthwhile(priced, MOST_WAYS, |priced| (priced.cents, priced.way.minutes()))
+    let good = engine::worthwhile(priced, MOST_WAYS, |priced| (priced.cents, priced.way.minutes()));
+    engine::without_pointless(good, |priced| (priced.way, priced.cents))
 }
 
 impl Timetable {
