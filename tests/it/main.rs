@@ -8,6 +8,7 @@ mod demo;
 mod errors;
 mod helpers;
 mod mails;
+mod money;
 mod papers;
 mod process;
 mod schema;

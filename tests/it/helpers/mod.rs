@@ -8,3 +8,4 @@ pub mod cluster;
 mod markup;
 pub mod page;
 pub mod statements;
+pub mod story;
