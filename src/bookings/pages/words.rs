@@ -86,8 +86,17 @@ pub fn in_short(slices: &[Slice]) -> Vec<String> {
     slices.iter().map(line).collect()
 }
 
+/// Who sells the seats and answers for them: the airline of the first flight number.
+pub fn airline(slices: &[Slice]) -> &str {
+    slices.first().map_or("The airline", |slice| &slice.first().carrier.name)
+}
+
 /// Who carries the traveller, each airline once: "Halcyon Air and Norrland".
 pub fn carriers(slices: &[Slice]) -> String {
+    together(&carrier_names(slices))
+}
+
+pub fn carrier_names(slices: &[Slice]) -> Vec<&str> {
     let mut names: Vec<&str> = Vec::new();
     for segment in slices.iter().flat_map(Slice::segments) {
         let carrier = segment.operated_by.as_ref().unwrap_or(&segment.carrier);
@@ -95,7 +104,7 @@ pub fn carriers(slices: &[Slice]) -> String {
             names.push(&carrier.name);
         }
     }
-    together(&names)
+    names
 }
 
 /// "A", "A and B", "A, B and C".
@@ -113,7 +122,7 @@ pub const fn badge_of(state: BookingState) -> (Tone, &'static str) {
         BookingState::Ticketing => (Tone::Now, "Booking your seats"),
         BookingState::Confirmed => (Tone::Good, "Confirmed"),
         BookingState::Cancelling => (Tone::Now, "Cancelling"),
-        BookingState::Cancelled => (Tone::Off, "Given up"),
+        BookingState::Cancelled => (Tone::Off, "Cancelled"),
         BookingState::Expired => (Tone::Off, "Expired"),
         BookingState::Failed => (Tone::Bad, "Not booked"),
     }

@@ -7,7 +7,7 @@ use crate::{
     bookings::{
         Booking,
         lifecycle::{BookingState, SupplierState},
-        pages::words::{Here, badge_of, carriers},
+        pages::words::{Here, airline, badge_of},
     },
     checkout::{Attempt, Standing, lifecycle::AttemptState, pages::money::MoneyIs},
     web::components::Tone,
@@ -190,14 +190,14 @@ fn ticketing(standing: &Standing) -> News {
             ),
         ),
     };
-    let airline = carriers(&booking.offer.slices);
-    let airline = if booking.supplier_state == SupplierState::OrderUnknown {
+    let airline = airline(&booking.offer.slices);
+    let asked = if booking.supplier_state == SupplierState::OrderUnknown {
         format!("{airline} has not answered yet. We go on asking until we know.")
     } else {
         format!("{airline} is asked for your seats. This usually takes under a minute.")
     };
     let (tone, badge) = badge_of(BookingState::Ticketing);
-    News::new(booking, headline, format!("{money} {airline} Please do not pay again."), Next::Wait)
+    News::new(booking, headline, format!("{money} {asked} Please do not pay again."), Next::Wait)
         .marked(tone, badge)
 }
 
@@ -255,7 +255,7 @@ fn cancelled(standing: &Standing) -> News {
     let booking = &standing.file.booking;
     if booking.confirmed_at.is_some() {
         let seats = "Your tickets are cancelled and the seats are given back.";
-        return ended(standing, "This booking is cancelled", seats).marked(Tone::Off, "Cancelled");
+        return ended(standing, "This booking is cancelled", seats);
     }
     let seats =
         if booking.hold.is_some() { "The seats went back to the airline." } else { "No seats were held." };

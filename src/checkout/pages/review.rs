@@ -46,7 +46,8 @@ struct ReviewPage {
     brand: String,
     conditions: Fragment,
     prices: Fragment,
-    airlines: String,
+    /// "Halcyon Air carries you".
+    carried: String,
     quote_hash: String,
     price: Fragment,
     total: String,
@@ -209,12 +210,21 @@ impl ReviewPage {
             brand: offer.fare.brand.clone(),
             conditions: conditions_list(&offer.fare),
             prices: price_table(offer)?,
-            airlines: words::carriers(&offer.slices),
+            carried: carried(&words::carrier_names(&offer.slices)),
             quote_hash: booking.quote_hash.clone(),
             price: price(booking.amount, &[&note]),
             total: booking.amount.to_string(),
         })
     }
+}
+
+fn carried(names: &[&str]) -> String {
+    let verb = if names.len() == 1 {
+        "carries you: your contract of carriage is with it"
+    } else {
+        "carry you: your contract of carriage is with them"
+    };
+    format!("{} {verb}", words::together(names))
 }
 
 impl From<&Passenger> for Traveller {

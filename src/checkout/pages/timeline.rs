@@ -7,7 +7,7 @@ use crate::{
     bookings::{
         Event,
         lifecycle::BookingState,
-        pages::words::{Here, carriers},
+        pages::words::{Here, airline, carriers},
     },
     checkout::{
         Attempt, Standing,
@@ -62,11 +62,11 @@ fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
     if let Some(refund) = kind.strip_prefix("refund_") {
         return with_amount(refund_line(refund), amount());
     }
-    let airline = || carriers(&standing.file.booking.offer.slices);
+    let airlines = || carriers(&standing.file.booking.offer.slices);
     match kind {
         "offer_chosen" => {
             let fare = data.get("fare").and_then(Value::as_str).unwrap_or_default();
-            with_amount(said(Tone::Plain, "Offer chosen", format!("{}, {fare}.", airline())), amount())
+            with_amount(said(Tone::Plain, "Offer chosen", format!("{}, {fare}.", airlines())), amount())
         }
         "price_changed" => price_line(data),
         "terms_accepted" => with_amount(
@@ -201,7 +201,7 @@ fn to_come(standing: &Standing, here: &Here, now: Timestamp) -> Vec<LogEntry> {
             add(Tone::Todo, "then", "Seats confirmed, tickets issued".to_owned(), None);
         }
         BookingState::Ticketing => {
-            add(Tone::Now, "now", format!("{} is booking your seats", carriers(&booking.offer.slices)), None);
+            add(Tone::Now, "now", format!("{} is booking your seats", airline(&booking.offer.slices)), None);
             add(Tone::Todo, "next", "Seats confirmed, tickets issued".to_owned(), None);
             if !is_charged {
                 add(Tone::Todo, "last", "Card charged".to_owned(), Some(&total));
@@ -230,8 +230,13 @@ fn departure(standing: &Standing, now: Timestamp) -> Option<LogEntry> {
     (first.departs.at > now).then(|| LogEntry {
         tone: Tone::Todo,
         datetime: words::machine(&first.departs),
-        when: words::moment(first.departs.at, &first.from.zone),
-        title: format!("Departure, {} {}", first.from.city, first.from.code),
+        when: first.departs.local.strftime("%-d %b %Y").to_string(),
+        title: format!(
+            "Departure {}, {} {}",
+            words::clock(first.departs.local),
+            first.from.city,
+            first.from.code
+        ),
         ..LogEntry::default()
     })
 }
@@ -339,7 +344,7 @@ mod tests {
         }
         let confirmed = standing(BookingState::Confirmed).with(AttemptState::Captured).living_on_it();
         let last = timeline(&confirmed, noon()).pop().unwrap();
-        assert_eq!((last.title.as_str(), last.when.as_str()), ("Departure, Lisbon LIS", "12 Mar 10:35"));
+        assert_eq!((last.title.as_str(), last.when.as_str()), ("Departure 10:35, Lisbon LIS", "12 Mar 2027"));
         let flown = timeline(&confirmed, "2027-04-01T00:00:00Z".parse().unwrap());
         assert!(flown.is_empty());
     }
