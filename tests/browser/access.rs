@@ -37,5 +37,6 @@ pub async fn check(driver: &Driver, name: &str) {
             faults.push(format!("{width}: the page is {wide} px wide and scrolls sideways"));
         }
     }
+    driver.look(1280, "light").await;
     assert!(faults.is_empty(), "{name}: {faults:#?}");
 }

@@ -8,18 +8,63 @@ mod access;
 #[path = "../it/helpers/mod.rs"]
 mod helpers;
 mod payment_page;
+mod walk;
 mod webdriver;
 
-use helpers::app::TestApp;
+use helpers::app::{CAROL, PASSWORD, TestApp};
+use walk::Walk;
 use webdriver::{Driver, JavaScript};
 
 #[tokio::test]
 #[ignore = "needs Chromium: bin/test runs it"]
-async fn an_error_page_is_accessible() {
+async fn a_flight_is_booked_with_javascript_and_every_page_on_the_way_is_accessible() {
     let app = TestApp::start().await;
     let driver = Driver::start(JavaScript::On).await;
-    driver.open(app.url.join("/nothing").unwrap().as_str()).await;
-    access::check(&driver, "404").await;
+    let walk = Walk { app: &app, driver: &driver, looks_closely: true };
+    walk.look_for_nonsense().await;
+    walk.book().await;
+    walk.see_what_is_left().await;
+    driver.quit().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium: bin/test runs it"]
+async fn a_flight_is_booked_without_javascript() {
+    let app = TestApp::start().await;
+    let driver = Driver::start(JavaScript::Off).await;
+    driver.open(app.url.as_str()).await;
+    assert!(!walk::runs_scripts(&driver, &app).await, "JavaScript is on");
+    let walk = Walk { app: &app, driver: &driver, looks_closely: false };
+    walk.look_for_nonsense().await;
+    walk.book().await;
+    walk.see_what_is_left().await;
+    driver.quit().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+#[ignore = "needs Chromium: bin/test runs it"]
+async fn the_pages_of_staff_and_of_errors_are_accessible() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    let draft = app.draft(&alice).await;
+    app.carol().await;
+    let driver = Driver::start(JavaScript::On).await;
+    let walk = Walk { app: &app, driver: &driver, looks_closely: true };
+
+    walk.open("/nothing").await;
+    walk.see("error-404", "nothing at this address").await;
+    walk.open("/admin/bookings").await;
+    driver.fill("#email", CAROL).await;
+    driver.fill("#password", PASSWORD).await;
+    driver.click("form[action='/login'] .btn").await;
+    walk.see("staff-bookings", "").await;
+    driver.click("main table a").await;
+    walk.see("staff-booking", "").await;
+    walk.open(&format!("/bookings/{draft}")).await;
+    walk.see("error-foreign", "nothing at this address").await;
     driver.quit().await;
     app.finish().await;
 }

@@ -77,10 +77,6 @@ impl Driver {
         self.get("/url").await.as_str().expect("an address").to_owned()
     }
 
-    pub async fn source(&self) -> String {
-        self.get("/source").await.as_str().expect("a source").to_owned()
-    }
-
     /// The visible words of the first match.
     pub async fn text(&self, css: &str) -> String {
         let element = self.find(css).await;
@@ -102,11 +98,6 @@ impl Driver {
         let element = self.find(css).await;
         self.post(&format!("/element/{element}/clear"), json!({})).await;
         self.post(&format!("/element/{element}/value"), json!({ "text": text })).await;
-    }
-
-    /// Picks the option with this value.
-    pub async fn choose(&self, css: &str, value: &str) {
-        self.click(&format!("{css} option[value='{value}']")).await;
     }
 
     pub async fn find(&self, css: &str) -> String {

@@ -54,8 +54,26 @@ pub struct TestApp {
     _listening: DefaultGuard,
 }
 
+/// Production's parts with Stripe's test keys, behind an https address.
+pub const REHEARSAL: [(&str, &str); 9] = [
+    ("JETBRIDGE_MODE", "production"),
+    ("JETBRIDGE_ALLOW_TEST_MODE", "1"),
+    ("BASE_URL", "https://fly.example.com"),
+    ("DATABASE_URL", "postgres://unused@localhost/unused"),
+    ("STRIPE_SECRET_KEY", "sk_test_unused"),
+    ("STRIPE_WEBHOOK_SECRETS", "whsec_unused"),
+    ("SMTP_URL", "smtps://unused@localhost"),
+    ("MAIL_FROM", "Fly <fly@example.com>"),
+    ("SUPPLIER", "timetable"),
+];
+
 impl TestApp {
     pub async fn start() -> Self {
+        Self::start_with(&[]).await
+    }
+
+    /// With this environment; the database, Stripe and mail are the test's own all the same.
+    pub async fn start_with(vars: &[(&str, &str)]) -> Self {
         crypto();
         let (statements, listening) = Statements::listen();
         let database = Database::fresh().await;

@@ -67,6 +67,11 @@ impl Browser {
         .await
     }
 
+    /// As a program elsewhere posts: no cookie of ours, nothing that only browsers send.
+    pub async fn post_from_elsewhere_raw(&self, path: &str, kind: &str, body: String) -> Page {
+        self.send(Method::POST, path, "none", |request| request.header(CONTENT_TYPE, kind).body(body)).await
+    }
+
     pub async fn request(&self, method: Method, path: &str) -> Page {
         self.send(method, path, "same-origin", |request| request).await
     }

@@ -1,0 +1,72 @@
+//! What a browser is told to allow, and what it may keep.
+
+use crate::helpers::app::{REHEARSAL, TestApp};
+
+#[tokio::test]
+async fn every_answer_says_what_a_browser_may_do_with_it() {
+    let app = TestApp::start().await;
+    for path in ["/", "/login", "/airports?q=lis", "/nothing", "/static/nothing.css", "/healthz", "/account"] {
+        let page = app.get(path).await;
+        for (name, value) in [
+            ("x-content-type-options", "nosniff"),
+            ("x-frame-options", "DENY"),
+            ("referrer-policy", "same-origin"),
+            ("cross-origin-opener-policy", "same-origin"),
+        ] {
+            assert_eq!(page.header(name), Some(value), "{path}");
+        }
+        let policy = page.header("content-security-policy").unwrap();
+        for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+            assert!(policy.contains(part), "{path}: {policy}");
+        }
+        assert!(page.header("x-request-id").is_some(), "{path}");
+        assert!(page.header("server").is_none() && page.header("x-powered-by").is_none(), "{path}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_nonce_is_never_used_twice() {
+    let app = TestApp::start().await;
+    let policy = |page: crate::helpers::page::Page| page.header("content-security-policy").unwrap().to_owned();
+    let (one, two) = (policy(app.get("/").await), policy(app.get("/").await));
+    assert!(one.contains("'nonce-") && one != two);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn behind_https_cookies_are_bound_to_the_host_and_browsers_stay_on_https() {
+    let app = TestApp::start_with(&REHEARSAL).await;
+    let alice = app.alice().await;
+    assert_eq!(alice.cookie_names(), ["__Host-session"]);
+    let login = app.guest();
+    let form = [("email", crate::helpers::app::ALICE), ("password", crate::helpers::app::PASSWORD)];
+    let cookie = login.post_form("/login", &form).await.header("set-cookie").unwrap().to_owned();
+    assert!(cookie.contains("Secure") && cookie.contains("HttpOnly"), "{cookie}");
+    let page = app.get("/").await.expect(200);
+    assert!(page.header("strict-transport-security").is_some_and(|value| value.contains("max-age=")));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn personal_pages_are_kept_by_nobody() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    for path in ["/account", "/bookings", "/login"] {
+        let kept = alice.get(path).await.header("cache-control").unwrap().to_owned();
+        assert!(kept.contains("no-store"), "{path}: {kept}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn nothing_may_be_framed_sniffed_or_embedded_even_when_it_is_an_asset() {
+    let app = TestApp::start().await;
+    let page = app.get("/").await.expect(200);
+    for address in page.attrs("link[rel=stylesheet]", "href") {
+        let style = app.get(&address).await.expect(200);
+        assert!(style.header("content-type").unwrap().starts_with("text/css"));
+        assert_eq!(style.header("x-content-type-options"), Some("nosniff"));
+    }
+    app.finish().await;
+}
