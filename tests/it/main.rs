@@ -4,6 +4,8 @@
 
 mod accounts;
 mod architecture;
+mod bookings;
+mod cast;
 mod demo;
 mod errors;
 mod helpers;
@@ -13,4 +15,7 @@ mod papers;
 mod process;
 mod schema;
 mod search;
+mod security;
+mod staff;
 mod timetable;
+mod webhook;
