@@ -59,10 +59,14 @@ pub(super) fn read(
 }
 
 fn from_payload(text: &str, readable: bool) -> Result<Event, EventError> {
+    // PostgreSQL keeps no NUL in its JSON.
+    if text.contains("\\u0000") {
+        return Err(EventError::Malformed);
+    }
     let payload: Value = serde_json::from_str(text).map_err(|_| EventError::Malformed)?;
     let text_at = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let id = text_at("/id").ok_or(EventError::Malformed)?;
-    let kind = text_at("/type").ok_or(EventError::Malformed)?;
+    let id = text_at("/id").filter(|id| is_event_id(id)).ok_or(EventError::Malformed)?;
+    let kind = text_at("/type").filter(|kind| (1..=120).contains(&kind.len())).ok_or(EventError::Malformed)?;
     let created = payload.get("created").and_then(Value::as_i64).and_then(|s| Timestamp::from_second(s).ok());
     let livemode = payload.get("livemode").and_then(Value::as_bool);
     let (Some(created), Some(livemode)) = (created, livemode) else {
@@ -80,6 +84,12 @@ fn from_payload(text: &str, readable: bool) -> Result<Event, EventError> {
         .into_iter()
         .find_map(|pointer| text_at(pointer)?.parse().ok());
     Ok(Event { id, kind, created, livemode, attempt, session, payment_intent, readable, payload })
+}
+
+/// As the inbox keeps it.
+fn is_event_id(id: &str) -> bool {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b == b'_';
+    id.strip_prefix("evt_").is_some_and(|rest| (1..=200).contains(&rest.len()) && rest.bytes().all(plain))
 }
 
 /// The intent as an id, or expanded.

@@ -185,7 +185,8 @@ fn upward_uses(source: &Source, ranks: &BTreeMap<String, usize>) -> Vec<String> 
 }
 
 fn web_in_rules(source: &Source) -> Vec<String> {
-    if !is_feature(source.module()) || source.is_web() {
+    // A feature of one file is a page and nothing else.
+    if !is_feature(source.module()) || source.is_web() || !source.path.contains('/') {
         return Vec::new();
     }
     let code = source.code();

@@ -5,7 +5,8 @@ use crate::helpers::app::{REHEARSAL, TestApp};
 #[tokio::test]
 async fn every_answer_says_what_a_browser_may_do_with_it() {
     let app = TestApp::start().await;
-    for path in ["/", "/login", "/airports?q=lis", "/nothing", "/static/nothing.css", "/healthz", "/account"] {
+    for path in ["/", "/login", "/airports?q=lis", "/nothing", "/static/nothing.css", "/healthz", "/account"]
+    {
         let page = app.get(path).await;
         for (name, value) in [
             ("x-content-type-options", "nosniff"),
@@ -16,7 +17,8 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
             assert_eq!(page.header(name), Some(value), "{path}");
         }
         let policy = page.header("content-security-policy").unwrap();
-        for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"] {
+        for part in ["default-src 'none'", "frame-ancestors 'none'", "base-uri 'none'", "form-action 'self'"]
+        {
             assert!(policy.contains(part), "{path}: {policy}");
         }
         assert!(page.header("x-request-id").is_some(), "{path}");
@@ -28,7 +30,8 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
 #[tokio::test]
 async fn a_nonce_is_never_used_twice() {
     let app = TestApp::start().await;
-    let policy = |page: crate::helpers::page::Page| page.header("content-security-policy").unwrap().to_owned();
+    let policy =
+        |page: crate::helpers::page::Page| page.header("content-security-policy").unwrap().to_owned();
     let (one, two) = (policy(app.get("/").await), policy(app.get("/").await));
     assert!(one.contains("'nonce-") && one != two);
     app.finish().await;

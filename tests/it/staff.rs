@@ -16,7 +16,8 @@ async fn staff_filter_by_state_and_search_by_reference_and_address() {
     app.clock.advance(SignedDuration::from_mins(1));
     let confirmed = app.confirmed(&bob).await;
     let carol = app.carol().await;
-    let list = async |query: &str| references(&carol.get(&format!("/admin/bookings{query}")).await.expect(200));
+    let list =
+        async |query: &str| references(&carol.get(&format!("/admin/bookings{query}")).await.expect(200));
     assert_eq!(list("").await, [confirmed.as_str(), draft.as_str()]);
     assert_eq!(list("?state=confirmed").await, [confirmed.as_str()]);
     assert_eq!(list("?state=failed").await, Vec::<String>::new());
@@ -32,7 +33,16 @@ async fn nonsense_in_the_filter_is_an_error_or_the_newest_never_a_500() {
     let app = TestApp::start().await;
     let carol = app.carol().await;
     let long = "x".repeat(5_000);
-    for query in ["state=roof", "q=%00", "q=%25%25", "q='--", "older=x", "newer=2027", "older=0_0", &format!("q={long}")] {
+    for query in [
+        "state=roof",
+        "q=%00",
+        "q=%25%25",
+        "q='--",
+        "older=x",
+        "newer=2027",
+        "older=0_0",
+        &format!("q={long}"),
+    ] {
         let page = carol.get(&format!("/admin/bookings?{query}")).await;
         assert!(page.status == 200 || page.status == 422, "{query}: {}", page.status);
     }

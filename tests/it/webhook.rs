@@ -9,7 +9,7 @@ const ADDRESSES: [&str; 2] = ["/webhooks/stripe", "/api/payment/webhook"];
 
 fn event(id: &str) -> Value {
     json!({
-        "id": id, "object": "event", "type": "customer.created", "created": 1_795_424_400, "livemode": false,
+        "id": id, "object": "event", "type": "jetbridge.unknown", "created": 1_795_424_400, "livemode": false,
         "api_version": "2026-09-30.endive", "pending_webhooks": 1, "request": null,
         "data": { "object": { "object": "customer", "id": "cus_1" } }
     })
@@ -45,7 +45,8 @@ async fn what_stripe_has_not_signed_for_us_is_refused() {
     let body = event("evt_forged").to_string();
     let good = app.stripe.sign(&body);
     let other_body = app.stripe.sign("{}");
-    let foreign = stripe_webhook::Webhook::generate_test_header(&body, "whsec_foreign", Some(app.now().as_second()));
+    let foreign =
+        stripe_webhook::Webhook::generate_test_header(&body, "whsec_foreign", Some(app.now().as_second()));
     let (time, mac) = good.split_once(",v1=").unwrap();
     let cases = [
         ("missing", None),
@@ -124,7 +125,12 @@ async fn what_is_signed_but_makes_no_sense_is_never_a_500_and_never_blocks_the_n
 #[tokio::test]
 async fn known_events_about_things_that_are_not_ours_are_parked_not_lost() {
     let app = TestApp::start().await;
-    for kind in ["checkout.session.completed", "payment_intent.succeeded", "charge.refunded", "charge.dispute.created"] {
+    for kind in [
+        "checkout.session.completed",
+        "payment_intent.succeeded",
+        "charge.refunded",
+        "charge.dispute.created",
+    ] {
         let object = kind.rsplit_once('.').unwrap().0;
         let mut event = event(&format!("evt_{}", kind.replace('.', "_")));
         event["type"] = json!(kind);
