@@ -66,7 +66,8 @@ fn from_payload(text: &str, readable: bool) -> Result<Event, EventError> {
     let payload: Value = serde_json::from_str(text).map_err(|_| EventError::Malformed)?;
     let text_at = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let id = text_at("/id").filter(|id| is_event_id(id)).ok_or(EventError::Malformed)?;
-    let kind = text_at("/type").filter(|kind| (1..=120).contains(&kind.len())).ok_or(EventError::Malformed)?;
+    let kind =
+        text_at("/type").filter(|kind| (1..=120).contains(&kind.len())).ok_or(EventError::Malformed)?;
     let created = payload.get("created").and_then(Value::as_i64).and_then(|s| Timestamp::from_second(s).ok());
     let livemode = payload.get("livemode").and_then(Value::as_bool);
     let (Some(created), Some(livemode)) = (created, livemode) else {
