@@ -5,6 +5,7 @@
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
 mod access;
+mod demo_mail;
 #[path = "../it/helpers/mod.rs"]
 mod helpers;
 mod payment_page;
