@@ -349,6 +349,9 @@ fn what_next(frame: &Frame, status: StatusCode) -> Next {
     let booking = frame.path.strip_prefix("/bookings/").and_then(|rest| rest.split('/').next());
     match (status, booking) {
         (StatusCode::UNAUTHORIZED, _) => Next { label: "Sign in", href: login_address(&frame.return_to) },
+        (StatusCode::NOT_FOUND, None) if frame.path.starts_with("/admin/") => {
+            Next { label: "All bookings", href: "/admin/bookings".to_owned() }
+        }
         (StatusCode::NOT_FOUND | StatusCode::FORBIDDEN, Some(_)) => {
             Next { label: "Your bookings", href: "/bookings".to_owned() }
         }
