@@ -224,10 +224,13 @@ pub fn route_map(slices: &[Slice]) -> Fragment {
         let start = Point::of(from);
         here = Point { lon: nearest_turn(start.lon, here.lon), ..start };
         let arc = great_circle(here, Point::of(to));
-        here = arc.last().copied().unwrap_or(here);
-        if !known.iter().any(|(airport, _)| airport.code == to.code) {
-            known.push((to, here));
+        let there = arc.last().copied().unwrap_or(here);
+        for (airport, point) in [(from, here), (to, there)] {
+            if !known.iter().any(|(other, _)| other.code == airport.code) {
+                known.push((airport, point));
+            }
         }
+        here = there;
         arcs.push(arc);
     }
     let view = View::around(&arcs.concat(), 640.0);
@@ -375,6 +378,15 @@ mod tests {
             assert!(arc.iter().all(|point| view.holds(view.place(*point))), "{view:?}");
             assert!(Dots::new(&view, &everywhere(), 10.6).cells.len() <= MOST_DOTS);
         }
+    }
+
+    #[test]
+    fn a_return_from_elsewhere_has_its_own_stop() {
+        let newark = airport("EWR", "Newark", "America/New_York", 40.69, -74.17);
+        let back = segment(&newark, &lisbon(), "2027-03-26T23:30:00Z", "2027-03-27T05:55:00Z");
+        let html = route_map(&[direct(), Slice::try_from(vec![back]).unwrap()]).to_string();
+        assert_eq!(html.matches("<circle").count(), 3);
+        assert!(html.contains(">EWR<") && html.contains(">JFK<"));
     }
 
     #[test]
