@@ -101,8 +101,8 @@ fn stub(standing: &Standing) -> Fragment {
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
     for (passenger, number) in people {
         let name = if people.len() == 1 { "Passenger" } else { kind_in_words(passenger.kind) };
-        fact(name, format!("{}, {}", passenger.family_name, passenger.given_names));
-        fact("Ticket", number.as_deref().map_or("not told yet".to_owned(), spaced));
+        let ticket = number.as_deref().map_or("Ticket number not told yet".to_owned(), spaced);
+        fact(name, format!("{}, {}\n{ticket}", passenger.family_name, passenger.given_names));
     }
     fact("Fare", format!("{}, {}", offer.fare.brand, offer.cabin.name()));
     fact("Bags", bags(&offer.fare));

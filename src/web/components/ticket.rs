@@ -13,7 +13,7 @@ use crate::{
 
 pub struct Ticket<'a> {
     pub slices: &'a [Slice],
-    /// Passenger, fare, bags, airline reference, ticket number; a handful.
+    /// Each passenger with their ticket number on a second line, fare, bags, airline reference.
     pub facts: &'a [(String, String)],
     pub reference: &'a BookingReference,
 }
@@ -24,7 +24,14 @@ pub fn ticket(ticket: &Ticket<'_>) -> Fragment {
             div.ticket-main {
                 h2.vh #ticket-h { "Ticket" }
                 (itinerary_by_day(ticket.slices))
-                dl.facts { @for (name, value) in ticket.facts { div { dt { (name) } dd { (value) } } } }
+                dl.facts {
+                    @for (name, value) in ticket.facts {
+                        div {
+                            dt { (name) }
+                            dd { @for (place, line) in value.lines().enumerate() { @if place > 0 { br; } (line) } }
+                        }
+                    }
+                }
             }
             div.ticket-stub {
                 p { "Booking reference " b.ref { (ticket.reference) } }
