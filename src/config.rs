@@ -383,18 +383,24 @@ fn is_live_key(key: &str) -> bool {
 }
 
 fn read_mail(vars: &Vars<'_>, mode: Mode) -> MailConfig {
-    let smtp = vars.url("SMTP_URL", &["smtps", "smtp"]);
     let from = vars.get("MAIL_FROM");
-    if mode != Mode::Demo {
+    let smtp = if mode == Mode::Demo {
+        vars.unwanted(
+            "SMTP_URL",
+            "has no meaning in demo mode, whose mail goes to a page and to nobody else: unset it",
+        );
+        None
+    } else {
         if vars.get("SMTP_URL").is_none() {
             vars.wrong("SMTP_URL", "is missing: smtps://user:password@host, the server that sends our mail");
-        }
-        if smtp.as_ref().is_some_and(|url| url.scheme() == "smtp" && !requires_tls(url)) {
-            vars.wrong("SMTP_URL", "must be encrypted: smtps://…, or smtp://…?tls=required");
         }
         if from.is_none() {
             vars.wrong("MAIL_FROM", "is missing: the address that our mail comes from");
         }
+        vars.url("SMTP_URL", &["smtps", "smtp"])
+    };
+    if smtp.as_ref().is_some_and(|url| url.scheme() == "smtp" && !requires_tls(url)) {
+        vars.wrong("SMTP_URL", "must be encrypted: smtps://…, or smtp://…?tls=required");
     }
     let from = from.unwrap_or_else(|| "Jetbridge <bookings@jetbridge.example>".to_owned());
     if !from.contains('@') || from.chars().any(char::is_control) {
@@ -541,8 +547,9 @@ mod tests {
     }
 
     #[test]
-    fn a_real_key_in_demo_mode_is_refused_rather_than_ignored() {
-        assert_eq!(read(&[("STRIPE_SECRET_KEY", "sk_live_abc")]).unwrap_err(), ["STRIPE_SECRET_KEY"]);
+    fn what_is_real_is_refused_in_demo_mode_rather_than_ignored() {
+        let real = [("STRIPE_SECRET_KEY", "sk_live_abc"), ("SMTP_URL", "smtps://mail.example.com")];
+        assert_eq!(read(&real).unwrap_err(), ["STRIPE_SECRET_KEY", "SMTP_URL"]);
     }
 
     #[test]
