@@ -15,6 +15,7 @@ use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
+use tower_sessions::ExpiredDeletion;
 
 use crate::{
     accounts::{self, Passwords},
@@ -176,6 +177,7 @@ impl Site {
     /// Serves until `stop`, then ends everything that was started here.
     pub async fn serve(self, stop: CancellationToken) -> Result<(), LaunchError> {
         let worker = tokio::spawn(self.app.worker().run(stop.clone()));
+        tokio::spawn(forget_old_sessions(self.database.db.clone(), stop.clone()));
         let served = self.app.serve(self.listener, stop.clone()).await;
         stop.cancel();
         // A job that hangs is taken up again by the next start: its lease runs out.
@@ -188,11 +190,33 @@ impl Site {
     }
 }
 
+/// Ended sessions open nothing any more; their rows are swept out now and then.
+async fn forget_old_sessions(db: Db, stop: CancellationToken) {
+    let store = db.session_store();
+    let mut hours = tokio::time::interval(Duration::from_secs(3600));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = hours.tick() => {}
+        }
+        if let Err(error) = store.delete_expired().await {
+            tracing::warn!(%error, "old sessions could not be swept out");
+        }
+    }
+}
+
 async fn listen(at: SocketAddr) -> Result<TcpListener, LaunchError> {
-    TcpListener::bind(at).await.map_err(|error| match error.kind() {
-        io::ErrorKind::AddrInUse => LaunchError::PortTaken(at),
-        _ => LaunchError::Listen(at, error),
-    })
+    // A process that was killed a moment ago may still be on its way out.
+    for _ in 0..10 {
+        match TcpListener::bind(at).await {
+            Ok(listener) => return Ok(listener),
+            Err(error) if error.kind() == io::ErrorKind::AddrInUse => {
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+            Err(error) => return Err(LaunchError::Listen(at, error)),
+        }
+    }
+    Err(LaunchError::PortTaken(at))
 }
 
 /// Stripe and the mail server as the configuration names them, or the stand-ins of demo mode.

@@ -21,7 +21,7 @@ use crate::{
     money::{Currency, Money},
     web::{
         chrome::Chrome,
-        components::{Field, Fragment, LogEntry, Tone, badge, choice, itinerary, log, pager},
+        components::{Field, Fragment, LogEntry, Tone, badge, choice, itinerary, log, pager, words},
         form::{Path, Query},
         principal::SignedInStaff,
     },
@@ -161,6 +161,7 @@ struct BookingPage {
 }
 
 struct AttemptView {
+    number: usize,
     state: Fragment,
     amounts: String,
     stripe: String,
@@ -229,7 +230,11 @@ impl BookingPage {
             itinerary: offer.map(|offer| itinerary(&offer.slices)),
             attempts: attempts(&booking),
             refunds: refunds(&booking),
-            timeline: log(&booking.events.iter().map(entry).collect::<Vec<_>>()),
+            timeline: log(&booking
+                .events
+                .iter()
+                .map(|event| entry(event, &booking.attempts))
+                .collect::<Vec<_>>()),
             ledger: booking.ledger.iter().map(EntryView::from).collect(),
             balances: balances(&booking),
             inbox: inbox(&booking),
@@ -246,7 +251,8 @@ impl BookingPage {
 }
 
 fn attempts(booking: &BookingRecord) -> Vec<AttemptView> {
-    let view = |attempt: &admin::AttemptRow| AttemptView {
+    let view = |(place, attempt): (usize, &admin::AttemptRow)| AttemptView {
+        number: place + 1,
         state: state_badge(&attempt.state),
         amounts: match attempt.captured_minor {
             0 => amount(attempt.amount_minor, &attempt.currency),
@@ -264,7 +270,7 @@ fn attempts(booking: &BookingRecord) -> Vec<AttemptView> {
         ]),
         at: moment(attempt.updated_at),
     };
-    booking.attempts.iter().map(view).collect()
+    booking.attempts.iter().enumerate().map(view).collect()
 }
 
 fn refunds(booking: &BookingRecord) -> Vec<RefundView> {
@@ -318,7 +324,7 @@ fn mails(booking: &BookingRecord) -> Vec<RowView> {
 fn jobs(booking: &BookingRecord) -> Vec<RowView> {
     let view = |job: &admin::JobRow| RowView {
         what: in_words(&job.kind),
-        about: format!("{} tries", job.tries),
+        about: words::plural(usize::try_from(job.tries).unwrap_or_default(), "try", "tries"),
         state: state_badge(&job.state),
         at: moment(job.due_at),
         note: job.last_error.clone().unwrap_or_default(),
@@ -326,25 +332,54 @@ fn jobs(booking: &BookingRecord) -> Vec<RowView> {
     booking.jobs.iter().map(view).collect()
 }
 
-fn entry(event: &EventRow) -> LogEntry {
+fn entry(event: &EventRow, attempts: &[admin::AttemptRow]) -> LogEntry {
+    let total = event.data["amount_minor"].as_i64().zip(event.data["currency"].as_str());
     LogEntry {
-        tone: Tone::Plain,
+        tone: event_tone(&event.kind),
         datetime: event.at.to_string(),
         when: second(event.at),
         title: in_words(&event.kind),
-        amount: None,
-        text: Some(joined([Some(event.actor.clone()), Some(facts(&event.data))])),
+        amount: total.map(|(minor, currency)| amount(minor, currency)),
+        text: Some(joined([Some(event.actor.clone()), Some(facts(&event.data, attempts))])),
     }
 }
 
-/// `{"from": "held", "amount": 5}` → "from held, amount 5".
-fn facts(data: &Value) -> String {
+fn event_tone(kind: &str) -> Tone {
+    match kind {
+        "confirmed" | "tickets_issued" | "payment_captured" => Tone::Good,
+        kind if kind.ends_with("_failed") || kind.ends_with("_refused") || kind.ends_with("_unknown") => {
+            Tone::Bad
+        }
+        "failed" | "payment_quarantined" => Tone::Bad,
+        "expired" | "price_up" | "price_changed" | "sold_out" | "card_declined" | "hold_lapsed" => Tone::Warn,
+        _ => Tone::Plain,
+    }
+}
+
+/// `{"from": "held", "pnr": "6KQU9U"}` → "from held, pnr 6KQU9U". Amounts stand in their own column.
+fn facts(data: &Value, attempts: &[admin::AttemptRow]) -> String {
     let Value::Object(map) = data else { return String::new() };
-    let word = |value: &Value| value.as_str().map_or_else(|| value.to_string(), str::to_owned);
-    map.iter()
-        .map(|(name, value)| format!("{} {}", name.replace('_', " "), word(value)))
-        .collect::<Vec<_>>()
-        .join(", ")
+    let fact = |(name, value): (&String, &Value)| {
+        let text = match value {
+            Value::Null => return None,
+            Value::String(text) => text.clone(),
+            other => other.to_string(),
+        };
+        match name.as_str() {
+            "amount_minor" | "currency" => None,
+            "attempt" => Some(attempt_name(&text, attempts)),
+            "quote_hash" => Some(format!("quote {}", text.chars().take(12).collect::<String>())),
+            name => Some(format!("{} {text}", name.replace('_', " "))),
+        }
+    };
+    map.iter().filter_map(fact).collect::<Vec<_>>().join(", ")
+}
+
+fn attempt_name(id: &str, attempts: &[admin::AttemptRow]) -> String {
+    match attempts.iter().position(|attempt| attempt.id.to_string() == id) {
+        Some(place) => format!("attempt {}", place + 1),
+        None => format!("attempt {id}"),
+    }
 }
 
 impl std::convert::From<&LedgerRow> for EntryView {
@@ -424,8 +459,11 @@ mod tests {
     fn codes_facts_and_amounts_are_put_into_words() {
         assert_eq!(in_words("order_unknown"), "Order unknown");
         assert_eq!(in_words(""), "");
-        assert_eq!(facts(&json!({ "to": "held", "amount_minor": 5 })), "amount minor 5, to held");
-        assert_eq!(facts(&json!([1])), "");
+        let data =
+            json!({ "from": "draft", "reason": null, "amount_minor": 5, "currency": "EUR", "pnr": "6KQU9U" });
+        assert_eq!(facts(&data, &[]), "from draft, pnr 6KQU9U");
+        assert_eq!(facts(&json!({ "attempt": "x", "seats": 2 }), &[]), "attempt x, seats 2");
+        assert_eq!(facts(&json!([1]), &[]), "");
         assert_eq!(amount(57_140, "EUR"), "EUR\u{a0}571.40");
         assert_eq!(amount(5, "XTS"), "XTS 5 (smallest unit)");
         assert_eq!(sides(-500, "EUR"), (String::new(), "EUR\u{a0}5.00".to_owned()));
