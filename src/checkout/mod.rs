@@ -3,11 +3,13 @@
 //! Charged only when ticketed, and only what was accepted: money is authorised here, captured by a job once the
 //! supplier has issued the tickets, and released or refunded when it has not.
 
+mod attempt;
 pub mod inbox;
 pub mod invariants;
 pub mod jobs;
 pub mod ledger;
 pub mod lifecycle;
+pub mod refunds;
 pub mod pages;
 pub mod store;
 pub mod truth;
@@ -18,20 +20,21 @@ use serde_json::json;
 
 use crate::{
     bookings::{
-        self, Actor, Booking, BookingFile, Bookings,
+        self, Actor, Booking, Bookings,
         lifecycle::{BookingEvent, BookingState},
     },
     clock::Clock,
     db::{Db, System, Traveller, Tx},
     error::{AppError, Refusal},
-    ids::{AttemptId, BookingId, BookingReference, RefundId, UserId},
+    ids::{AttemptId, BookingId, BookingReference, UserId},
     itinerary::Offer,
     money::Money,
     outbox::{self, Job},
     payments::{PaymentError, Payments},
     supplier::{Hold, HoldRequest, SupplierError},
 };
-use lifecycle::{AttemptEvent, AttemptState, RefundState};
+pub use attempt::{Asked, Attempt, RefundRow, Standing};
+use lifecycle::{AttemptEvent, AttemptState};
 
 /// Stripe takes nothing under 30 minutes; the rest leaves time for asking again when it did not answer.
 const SESSION_LIFE: SignedDuration = SignedDuration::from_mins(35);
@@ -40,73 +43,6 @@ const HOLD_LIFE: SignedDuration = SignedDuration::from_mins(45);
 /// A session that Stripe did not confirm is tried again for so long, then a new one takes its place.
 const SILENT_ATTEMPT_LIFE: SignedDuration = SignedDuration::from_mins(2);
 const POLL_EVERY: SignedDuration = SignedDuration::from_mins(2);
-
-#[derive(Clone, Debug)]
-pub struct Attempt {
-    pub id: AttemptId,
-    pub booking: BookingId,
-    pub state: AttemptState,
-    pub amount: Money,
-    pub captured: Money,
-    pub quote_hash: String,
-    pub livemode: bool,
-    pub try_epoch: i32,
-    pub session: Option<String>,
-    pub payment_intent: Option<String>,
-    pub url: Option<String>,
-    pub session_expires_at: Timestamp,
-    /// Brand and last four digits.
-    pub card: Option<(String, String)>,
-    /// Why the last card was declined, or why Stripe would not open the session.
-    pub failure: Option<String>,
-    pub quarantined: Option<String>,
-    pub created_at: Timestamp,
-}
-
-impl Attempt {
-    /// The same question has the same key for ever, so that Stripe answers it once.
-    fn key(&self, question: &str) -> String {
-        format!("{question}:{}:{}", self.id, self.try_epoch)
-    }
-}
-
-#[derive(Clone, Debug)]
-pub struct RefundRow {
-    pub id: RefundId,
-    pub booking: BookingId,
-    pub state: RefundState,
-    pub amount: Money,
-    pub try_epoch: i32,
-    pub payment_intent: String,
-}
-
-/// A booking with everything about its money that the traveller may see.
-#[derive(Debug)]
-pub struct Standing {
-    pub file: BookingFile,
-    pub attempts: Vec<Attempt>,
-}
-
-impl Standing {
-    /// The attempt that can still be paid, if any.
-    pub fn payable(&self) -> Option<&Attempt> {
-        self.attempts.iter().rev().find(|attempt| attempt.state.is_payable())
-    }
-
-    /// The attempt whose money the booking lives on.
-    pub fn secured(&self) -> Option<&Attempt> {
-        let secured_by = self.file.booking.secured_by?;
-        self.attempts.iter().find(|attempt| attempt.id == secured_by)
-    }
-}
-
-/// A standing after asking Stripe, and whether it answered.
-#[derive(Debug)]
-pub struct Asked {
-    pub standing: Standing,
-    /// The standing may be older than what the traveller has just done: a page must not say "you have not paid".
-    pub stripe_is_silent: bool,
-}
 
 /// What the traveller has seen and pressed.
 #[derive(Clone, Debug)]

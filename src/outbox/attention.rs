@@ -26,6 +26,8 @@ pub enum Attention {
     AuthorisationLost,
     CaptureFailed,
     RefundFailed,
+    /// Somebody refunded in Stripe's dashboard: the ledger and the ticket do not know.
+    RefundNotOurs,
     /// A machine met an event that must not happen.
     IllegalStep,
     JobDead,
@@ -45,6 +47,7 @@ impl Attention {
             Self::AuthorisationLost => "authorisation_lost",
             Self::CaptureFailed => "capture_failed",
             Self::RefundFailed => "refund_failed",
+            Self::RefundNotOurs => "refund_not_ours",
             Self::IllegalStep => "illegal_step",
             Self::JobDead => "job_dead",
             Self::MailLate => "mail_late",

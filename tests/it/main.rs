@@ -13,6 +13,7 @@ mod mails;
 mod money;
 mod papers;
 mod process;
+mod refunds;
 mod schema;
 mod search;
 mod security;

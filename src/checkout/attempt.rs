@@ -1,0 +1,77 @@
+//! The rows of money as values.
+
+use jiff::Timestamp;
+
+use crate::{
+    bookings::BookingFile,
+    checkout::lifecycle::{AttemptState, RefundState},
+    ids::{AttemptId, BookingId, RefundId},
+    money::Money,
+};
+
+#[derive(Clone, Debug)]
+pub struct Attempt {
+    pub id: AttemptId,
+    pub booking: BookingId,
+    pub state: AttemptState,
+    pub amount: Money,
+    pub captured: Money,
+    pub quote_hash: String,
+    pub livemode: bool,
+    pub try_epoch: i32,
+    pub session: Option<String>,
+    pub payment_intent: Option<String>,
+    pub url: Option<String>,
+    pub session_expires_at: Timestamp,
+    /// Brand and last four digits.
+    pub card: Option<(String, String)>,
+    /// Why the last card was declined, or why Stripe would not open the session.
+    pub failure: Option<String>,
+    pub quarantined: Option<String>,
+    pub created_at: Timestamp,
+}
+
+impl Attempt {
+    /// The same question has the same key for ever, so that Stripe answers it once.
+    pub(super) fn key(&self, question: &str) -> String {
+        format!("{question}:{}:{}", self.id, self.try_epoch)
+    }
+}
+
+#[derive(Clone, Debug)]
+pub struct RefundRow {
+    pub id: RefundId,
+    pub booking: BookingId,
+    pub state: RefundState,
+    pub amount: Money,
+    pub try_epoch: i32,
+    pub payment_intent: String,
+}
+
+/// A booking with everything about its money that the traveller may see.
+#[derive(Debug)]
+pub struct Standing {
+    pub file: BookingFile,
+    pub attempts: Vec<Attempt>,
+}
+
+impl Standing {
+    /// The attempt that can still be paid, if any.
+    pub fn payable(&self) -> Option<&Attempt> {
+        self.attempts.iter().rev().find(|attempt| attempt.state.is_payable())
+    }
+
+    /// The attempt whose money the booking lives on.
+    pub fn secured(&self) -> Option<&Attempt> {
+        let secured_by = self.file.booking.secured_by?;
+        self.attempts.iter().find(|attempt| attempt.id == secured_by)
+    }
+}
+
+/// A standing after asking Stripe, and whether it answered.
+#[derive(Debug)]
+pub struct Asked {
+    pub standing: Standing,
+    /// The standing may be older than what the traveller has just done: a page must not say "you have not paid".
+    pub stripe_is_silent: bool,
+}
