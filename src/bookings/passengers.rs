@@ -128,7 +128,7 @@ impl PassengerForm {
         let field = field(n, "sex");
         let sex = [Sex::F, Sex::M, Sex::X].into_iter().find(|sex| sex.code() == self.value(&field));
         if sex.is_none() {
-            errors.add(field, "Choose what the passport says");
+            errors.add(field, "Choose the sex, as the passport says");
         }
         sex
     }

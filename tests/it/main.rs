@@ -4,6 +4,7 @@
 
 mod accounts;
 mod architecture;
+mod booking_pages;
 mod bookings;
 mod cast;
 mod demo;
