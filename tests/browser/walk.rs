@@ -141,6 +141,7 @@ impl Walk<'_> {
         self.open("/account").await;
         self.see("account", "Your account").await;
         driver.click("form[action='/logout'] .btn").await;
+        driver.wait_for("header a[href^='/login']").await;
         self.open("/account").await;
         driver.wait_for_address("/login").await;
     }

@@ -117,6 +117,15 @@ impl Driver {
         self.post("/execute/async", json!({ "script": script, "args": [] })).await
     }
 
+    /// Waits until this stands on the page.
+    pub async fn wait_for(&self, css: &str) {
+        let end = Instant::now() + PATIENCE;
+        while !self.has(css).await {
+            assert!(Instant::now() < end, "{css} does not come up at {}", self.url().await);
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+    }
+
     /// Waits until the address contains this.
     pub async fn wait_for_address(&self, part: &str) {
         let end = Instant::now() + PATIENCE;

@@ -283,7 +283,7 @@ fn ranks() -> BTreeMap<String, usize> {
             rank = text[..1].parse::<usize>().expect("a rank") * 100;
         } else if let Some(name) = line.strip_prefix("pub mod ") {
             ranks.insert(name.trim_end_matches(';').to_owned(), rank);
-            rank += usize::from(rank >= FEATURE_RANK && rank < FEATURE_RANK + 100);
+            rank += usize::from((FEATURE_RANK..FEATURE_RANK + 100).contains(&rank));
         }
     }
     assert!(ranks.len() > 15, "lib.rs lists no modules: {ranks:?}");
