@@ -227,6 +227,7 @@ fn site_settings(config: &Config, checkout_origin: String) -> SiteSettings {
         checkout_origins: vec![checkout_origin],
         demo: config.mode.is_pretend(),
         https: config.is_https(),
+        has_mailbox: config.mode == Mode::Demo,
         show_causes: config.mode == Mode::Demo,
     }
 }

@@ -29,6 +29,8 @@ pub struct SiteSettings {
     pub https: bool,
     /// Development only: error pages show the chain of causes.
     pub show_causes: bool,
+    /// What is mailed can be read on a page here.
+    pub has_mailbox: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -63,6 +63,7 @@ impl Frame {
             demo: true,
             https: false,
             show_causes: false,
+            has_mailbox: true,
         };
         Self {
             site: Arc::new(site),
