@@ -4,11 +4,11 @@ use std::{future::Future, io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{FromRef, Request, State},
+    extract::{DefaultBodyLimit, FromRef, Request, State},
     http::{HeaderMap, Method, StatusCode, header},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
-    routing::{get, post},
+    routing::{MethodRouter, get, post},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -164,8 +164,8 @@ impl App {
             .route("/bookings/{reference}/return", get(checkout::pages::after::returned))
             .route("/bookings/{reference}/cancelled", get(checkout::pages::after::cancelled))
             .route("/bookings/{reference}/drop", post(checkout::pages::after::drop_booking))
-            .route("/webhooks/stripe", post(checkout::webhook::stripe))
-            .route("/api/payment/webhook", post(checkout::webhook::stripe))
+            .route("/webhooks/stripe", stripe_webhook())
+            .route("/api/payment/webhook", stripe_webhook())
             .route("/signup", get(accounts::pages::signup).post(accounts::pages::sign_up))
             .route("/login", get(accounts::pages::login).post(accounts::pages::log_in))
             .route("/logout", post(accounts::pages::log_out))
@@ -251,6 +251,11 @@ async fn readyz(State(db): State<Db>) -> Response {
             (StatusCode::SERVICE_UNAVAILABLE, "no database\n").into_response()
         }
     }
+}
+
+/// Events may be longer than any form of ours.
+fn stripe_webhook() -> MethodRouter<App> {
+    post(checkout::webhook::stripe).layer(DefaultBodyLimit::max(frame::WEBHOOK_LIMIT))
 }
 
 async fn nothing_here() -> AppError {

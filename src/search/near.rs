@@ -9,15 +9,17 @@ use crate::{
 const LARGE: u8 = 4;
 const FARTHEST_KM: f64 = 600.0;
 
-/// The nearest large airports that are not the place itself, with their distance.
+/// The nearest airports that are large, and larger than the place itself, with their distance.
 pub fn near(airports: &Airports, place: PlaceCode, most: usize) -> Vec<(&Airport, u32)> {
     let members = airports.members(place);
     let Some(here) = members.first().and_then(|code| airports.airport(*code)) else { return Vec::new() };
+    let size = |code: &PlaceCode| airports.index(*code).map_or(0, |index| airports.size(index));
+    let own = members.iter().map(size).max().unwrap_or_default();
     let mut found: Vec<(&Airport, f64)> = airports
         .all()
         .iter()
         .enumerate()
-        .filter(|(index, airport)| airports.size(*index) >= LARGE && !members.contains(&airport.code))
+        .filter(|(index, _)| airports.size(*index) >= LARGE.max(own + 1))
         .map(|(_, airport)| (airport, kilometres(here, airport)))
         .filter(|(_, distance)| *distance <= FARTHEST_KM)
         .collect();
@@ -46,12 +48,15 @@ mod tests {
     #[test]
     fn the_nearest_large_airports_come_first_and_never_the_place_itself() {
         let airports = Airports::world();
-        let found = near(airports, "OPO".parse().unwrap(), 3);
-        assert!(found.iter().any(|(airport, km)| airport.code.as_str() == "LIS" && (270..290).contains(km)));
+        let found = near(airports, "VGO".parse().unwrap(), 3);
+        assert!(found.iter().any(|(airport, km)| airport.code.as_str() == "OPO" && (100..130).contains(km)));
         assert!(found.is_sorted_by_key(|(_, km)| *km));
-        let around_london = near(airports, "LON".parse().unwrap(), 5);
-        let london = airports.members("LON".parse().unwrap());
-        assert!(around_london.iter().all(|(airport, _)| !london.contains(&airport.code)));
+        assert!(found.iter().all(|(airport, _)| airport.code.as_str() != "VGO"));
+    }
+
+    #[test]
+    fn from_one_of_the_largest_there_is_nowhere_larger() {
+        assert!(near(Airports::world(), "LON".parse().unwrap(), 5).is_empty());
     }
 
     #[test]

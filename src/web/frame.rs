@@ -21,6 +21,8 @@ use crate::{
 
 /// Forms are small. A route that takes more (the webhook) says so with a `DefaultBodyLimit` of its own.
 pub const BODY_LIMIT: usize = 64 * 1024;
+/// What a webhook may take.
+pub const WEBHOOK_LIMIT: usize = 1024 * 1024;
 /// Longer than any gateway's own time-out, so that this one only ends what hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
 

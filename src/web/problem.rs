@@ -13,7 +13,7 @@ use serde_json::json;
 
 use crate::{
     error::{AppError, FieldErrors, Refusal},
-    web::{chrome::Chrome, frame::Frame, security, session::SessionUser},
+    web::{chrome::Chrome, components::words, frame::Frame, security, session::SessionUser},
 };
 
 /// What a person or a program is told. Public: nothing in it comes from inside a 5xx.
@@ -295,6 +295,8 @@ struct ErrorPage<'a> {
     /// Whether money moved: said on every page, whatever the error.
     money: Money,
     next: Next,
+    /// How long to wait before trying again.
+    wait: Option<String>,
     cause: Option<String>,
 }
 
@@ -315,6 +317,7 @@ fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
         request: frame.request.to_string(),
         money: money(frame, problem.status),
         next: what_next(frame, problem.status),
+        wait: problem.retry_after_seconds.map(wait_in_words),
         cause: problem
             .cause
             .as_deref()
@@ -327,6 +330,13 @@ fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
         format!("<!doctype html><title>{0}</title><p>Request {1}", problem.status, frame.request)
     });
     (problem.status, [(header::CONTENT_TYPE, html)], body).into_response()
+}
+
+fn wait_in_words(seconds: u32) -> String {
+    match seconds {
+        ..=90 => words::plural(usize::try_from(seconds.max(1)).unwrap_or(90), "second", "seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
 }
 
 fn money(frame: &Frame, status: StatusCode) -> Money {
@@ -465,6 +475,8 @@ mod tests {
         let error = AppError::TooMany { retry_after_seconds: 42 };
         let response = render(&Frame::for_tests("/login"), None, error.into_response());
         assert_eq!(response.headers()[header::RETRY_AFTER], "42");
+        assert_eq!(wait_in_words(42), "42 seconds");
+        assert_eq!(wait_in_words(898), "15 minutes");
     }
 
     #[test]
