@@ -1,10 +1,10 @@
 //! Counts the SQL statements of a page. A test and its app share one thread, so a subscriber of that thread hears
 //! exactly this app's queries, however many tests run beside it.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use tracing::{
-    Event, Metadata, Subscriber,
+    Dispatch, Event, Metadata, Subscriber,
     field::{Field, Visit},
     span,
     subscriber::DefaultGuard,
@@ -16,6 +16,10 @@ pub struct Statements(Arc<Mutex<Vec<String>>>);
 impl Statements {
     /// Hears the queries of this thread until the guard is dropped.
     pub fn listen() -> (Self, DefaultGuard) {
+        // With one subscriber in the process, tracing decides about a new call site by asking the thread that met it first,
+        // which may be one that hears nothing. A second subscriber makes it ask all.
+        static ANOTHER: LazyLock<Dispatch> = LazyLock::new(|| Dispatch::new(Ear(Statements::default())));
+        LazyLock::force(&ANOTHER);
         let statements = Self::default();
         let guard = tracing::subscriber::set_default(Ear(statements.clone()));
         (statements, guard)
