@@ -7,6 +7,7 @@ mod architecture;
 mod booking_pages;
 mod bookings;
 mod cast;
+mod cost;
 mod demo;
 mod errors;
 mod helpers;

@@ -1,0 +1,40 @@
+//! What pages cost in statements. `cargo test --test it statements -- --nocapture` prints the table.
+
+use crate::helpers::{app::TestApp, browser::Browser, story::SEARCH};
+
+/// Opens the page, prints what it cost, and holds it to its budget. BEGIN and ROLLBACK travel with other messages and are
+/// not counted; reading the session is.
+async fn open(app: &TestApp, browser: &Browser, what: &str, address: &str, most: usize) {
+    // The first look fills caches: the session, the prepared statements.
+    browser.get(address).await.expect(200);
+    app.statements.take();
+    browser.get(address).await.expect(200);
+    let statements = app.statements.take();
+    println!("{:>3} of {most}  {what}", statements.len());
+    assert!(statements.len() <= most, "{what}: {statements:#?}");
+}
+
+#[tokio::test]
+async fn statements_of_each_page_stay_within_budget() {
+    let app = TestApp::start().await;
+    let (guest, alice) = (app.guest(), app.alice().await);
+    let draft = app.draft(&alice).await;
+    let confirmed = app.confirmed(&alice).await;
+    let carol = app.carol().await;
+    let offer = guest.get(SEARCH).await.expect(200).attr("a[href^='/offers/']", "href");
+
+    open(&app, &guest, "home, anonymous", "/", 0).await;
+    open(&app, &guest, "airports", "/airports?q=lis", 0).await;
+    open(&app, &guest, "sign in", "/login", 0).await;
+    open(&app, &guest, "flights from the cache", SEARCH, 3).await;
+    open(&app, &guest, "an offer", &offer, 3).await;
+    open(&app, &alice, "home, signed in", "/", 1).await;
+    open(&app, &alice, "bookings", "/bookings", 2).await;
+    open(&app, &alice, "a draft", &format!("/bookings/{draft}"), 6).await;
+    open(&app, &alice, "passengers", &format!("/bookings/{draft}/passengers"), 6).await;
+    open(&app, &alice, "review", &format!("/bookings/{draft}/review"), 6).await;
+    open(&app, &alice, "a confirmed booking", &format!("/bookings/{confirmed}"), 6).await;
+    open(&app, &carol, "the staff's list", "/admin/bookings", 3).await;
+    open(&app, &carol, "a booking for staff", &format!("/admin/bookings/{confirmed}"), 12).await;
+    app.finish().await;
+}
