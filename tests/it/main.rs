@@ -11,6 +11,7 @@ mod cost;
 mod demo;
 mod errors;
 mod helpers;
+mod invariants;
 mod mails;
 mod money;
 mod papers;

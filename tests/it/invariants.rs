@@ -1,0 +1,104 @@
+//! The invariants of money notice what they are for: each is broken behind everybody's back, once, and mended again.
+
+use crate::helpers::app::TestApp;
+
+/// Name, what breaks it, what mends it. The booking is confirmed and charged.
+const CASES: [(&str, &str, &str); 12] = [
+    (
+        "I1",
+        "update ledger_entries set amount_minor = amount_minor + 1 where id = (select min(id) from ledger_entries)",
+        "update ledger_entries set amount_minor = amount_minor - 1 where id = (select min(id) from ledger_entries)",
+    ),
+    (
+        "I2",
+        "insert into attempts (id, booking_id, state, amount_minor, currency, quote_hash, livemode, checkout_session_id, session_expires_at, captured_minor)
+         select gen_random_uuid(), booking_id, state, amount_minor, currency, quote_hash, livemode, 'cs_second', session_expires_at, captured_minor from attempts",
+        "delete from attempts where checkout_session_id = 'cs_second'",
+    ),
+    (
+        "I3",
+        "update attempts set captured_minor = captured_minor - 1",
+        "update attempts set captured_minor = amount_minor",
+    ),
+    (
+        "I4",
+        "update attempts set state = 'released', captured_minor = 0",
+        "update attempts set state = 'captured', captured_minor = amount_minor",
+    ),
+    (
+        "I5",
+        "alter table bookings drop constraint bookings_confirmed_is_ordered;
+         update bookings set booking_status = 'failed';
+         update attempts set state = 'authorised', captured_minor = 0",
+        "update bookings set booking_status = 'confirmed';
+         update attempts set state = 'captured', captured_minor = amount_minor",
+    ),
+    (
+        "I6",
+        "insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason)
+         select gen_random_uuid(), booking_id, id, captured_minor + 1, currency, 'test' from attempts",
+        "delete from refunds",
+    ),
+    (
+        "I7",
+        "alter table timetable.inventory drop constraint if exists inventory_fits;
+         update timetable.inventory set capacity = 0",
+        "update timetable.inventory set capacity = 300",
+    ),
+    (
+        "I8",
+        "delete from mails where kind = 'booking_confirmation'",
+        "insert into mails (id, booking_id, kind, once_key, to_address) select gen_random_uuid(), id, 'booking_confirmation', 'again', 'a@b.c' from bookings",
+    ),
+    (
+        "I8",
+        "insert into mails (id, booking_id, kind, once_key, to_address) select gen_random_uuid(), id, 'booking_confirmation', 'twice', 'a@b.c' from bookings",
+        "delete from mails where once_key = 'twice'",
+    ),
+    (
+        "I8",
+        "update ledger_transactions set posting_key = 'lost:' || id",
+        "update ledger_transactions set posting_key = 'captured:' || (select id from attempts)",
+    ),
+    (
+        "I9",
+        "alter table attempts drop constraint attempts_captured_range; update attempts set captured_minor = amount_minor + 1",
+        "update attempts set captured_minor = amount_minor",
+    ),
+    (
+        "I10",
+        "update bookings set booking_status = 'ticketing'; update booking_events set at = at - interval '2 hours'",
+        "update bookings set booking_status = 'confirmed'",
+    ),
+];
+
+#[tokio::test]
+async fn each_invariant_notices_its_breach() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    assert_eq!(app.breaches().await, []);
+    for (name, breaks, mends) in CASES {
+        // As a replica, PostgreSQL's own guards look away.
+        app.execute(&format!("set session_replication_role = replica; {breaks}")).await;
+        let found: Vec<&str> = app.breaches().await.into_iter().map(|breach| breach.invariant).collect();
+        assert!(found.iter().any(|breach| breach.starts_with(&format!("{name} "))), "{name}: {breaks}: {found:?}");
+        app.execute(&format!("set session_replication_role = replica; {mends}")).await;
+        assert_eq!(app.breaches().await, [], "after mending {name}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_worker_tells_a_person_about_a_breach() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    let (_, breaks, mends) = CASES[0];
+    app.execute(&format!("set session_replication_role = replica; {breaks}")).await;
+    app.sweep().await;
+    app.sweep().await;
+    assert_eq!(app.attention().await, ["invariant_broken"]);
+    app.execute(&format!("set session_replication_role = replica; {mends}")).await;
+    app.finish().await;
+}
