@@ -61,8 +61,10 @@ async fn the_pages_of_staff_and_of_errors_are_accessible() {
     driver.fill("#email", CAROL).await;
     driver.fill("#password", PASSWORD).await;
     driver.click("form[action='/login'] .btn").await;
+    driver.wait_for("table.rows").await;
     walk.see("staff-bookings", "").await;
     driver.click("main table a").await;
+    driver.wait_for("#ledger-h").await;
     walk.see("staff-booking", "").await;
     walk.open(&format!("/bookings/{draft}")).await;
     walk.see("error-foreign", "nothing at this address").await;

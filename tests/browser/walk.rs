@@ -1,12 +1,14 @@
 //! The traveller's way, step by step, by what stands on each page.
 
+use std::time::Instant;
+
 use crate::{
     access,
     helpers::{
         app::{ALICE, PASSWORD, TestApp},
         story::{DECLINED_CARD, GOOD_CARD},
     },
-    webdriver::Driver,
+    webdriver::{Driver, PATIENCE},
 };
 
 pub struct Walk<'a> {
@@ -23,8 +25,11 @@ impl Walk<'_> {
 
     /// The page's heading says this; and the page is as it has to be.
     pub async fn see(&self, name: &str, heading: &str) {
-        let said = self.driver.text("h1").await;
-        assert!(said.contains(heading), "{name}: the heading is {said:?}, not …{heading}…");
+        let end = Instant::now() + PATIENCE;
+        while !self.driver.text("h1").await.contains(heading) {
+            let said = self.driver.text("h1").await;
+            assert!(Instant::now() < end, "{name}: the heading is {said:?}, not …{heading}…");
+        }
         if self.looks_closely {
             access::check(self.driver, name).await;
         }
@@ -40,6 +45,7 @@ impl Walk<'_> {
         driver.fill("#to", "LHR").await;
         driver.fill("#leave", "12142026").await;
         driver.click(".plate .btn").await;
+        driver.wait_for(".errors").await;
         self.see("home-errors", "").await;
         assert!(driver.text(".errors").await.contains("Atlantis"));
         assert!(driver.has(".errors:focus").await, "the summary did not take the focus");
@@ -91,6 +97,7 @@ impl Walk<'_> {
         driver.wait_for_address("/passengers").await;
         self.see("passengers", "Who travels").await;
         driver.click("button[form=who]").await;
+        driver.wait_for(".errors").await;
         self.see("passengers-errors", "Who travels").await;
         assert!(driver.has(".errors:focus").await, "the summary did not take the focus");
         driver.fill("[name=p1_given]", "Alice").await;
@@ -113,6 +120,7 @@ impl Walk<'_> {
         self.see("stripe", "Pay").await;
         driver.fill("#number", DECLINED_CARD).await;
         driver.click("form button").await;
+        driver.wait_for("[role=alert]").await;
         self.see("stripe-declined", "Pay").await;
         assert!(driver.text("[role=alert]").await.contains("Nothing was charged"));
         driver.fill("#number", GOOD_CARD).await;
@@ -123,8 +131,8 @@ impl Walk<'_> {
         self.open("/bookings").await;
         self.see("bookings", "Your bookings").await;
         driver.click("main table a").await;
+        driver.wait_for(".ticket .ref").await;
         self.see("booking", "").await;
-        assert!(driver.has(".ticket .ref").await, "no ticket: {}", driver.text("main").await);
         assert_eq!(self.app.count("bookings where booking_status = 'confirmed'").await, 1);
         assert_eq!(self.app.count("attempts where state = 'captured'").await, 1);
     }
@@ -133,8 +141,10 @@ impl Walk<'_> {
     pub async fn see_what_is_left(&self) {
         let driver = self.driver;
         self.open("/demo/mail").await;
+        driver.wait_for("main a[href^='/demo/mail/']").await;
         self.see("mailbox", "").await;
         driver.click("main a[href^='/demo/mail/']").await;
+        driver.wait_for("iframe").await;
         self.see("mail", "").await;
         self.open("/airports?q=san").await;
         self.see("airports", "Find an airport").await;

@@ -12,7 +12,8 @@ use base64::prelude::{BASE64_STANDARD, Engine};
 use serde_json::{Value, json};
 
 const ELEMENT: &str = "element-6066-11e4-a52e-4f735466cecf";
-const PATIENCE: Duration = Duration::from_secs(20);
+/// How long a page may take to become what it has to be, on a busy machine.
+pub const PATIENCE: Duration = Duration::from_secs(30);
 
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub enum JavaScript {
@@ -79,8 +80,8 @@ impl Driver {
 
     /// The visible words of the first match.
     pub async fn text(&self, css: &str) -> String {
-        let element = self.find(css).await;
-        self.get(&format!("/element/{element}/text")).await.as_str().expect("text").to_owned()
+        let text = self.on(css, "text", None).await;
+        text.as_str().expect("text").to_owned()
     }
 
     pub async fn has(&self, css: &str) -> bool {
@@ -89,22 +90,35 @@ impl Driver {
     }
 
     pub async fn click(&self, css: &str) {
-        let element = self.find(css).await;
-        self.post(&format!("/element/{element}/click"), json!({})).await;
+        self.on(css, "click", Some(json!({}))).await;
     }
 
     /// Replaces what stands in a field by these keys.
     pub async fn fill(&self, css: &str, text: &str) {
-        let element = self.find(css).await;
-        self.post(&format!("/element/{element}/clear"), json!({})).await;
-        self.post(&format!("/element/{element}/value"), json!({ "text": text })).await;
+        self.on(css, "clear", Some(json!({}))).await;
+        self.on(css, "value", Some(json!({ "text": text }))).await;
     }
 
-    pub async fn find(&self, css: &str) -> String {
-        let found = self.ask("/element", Some(json!({ "using": "css selector", "value": css }))).await;
-        match found {
-            Ok(element) => element[ELEMENT].as_str().expect("an element").to_owned(),
-            Err(error) => panic!("{css} is not on {}: {error}", self.url().await),
+    /// Does something with the first match, as soon as there is one. A page that is just being replaced takes its elements
+    /// with it: then the next one is asked.
+    async fn on(&self, css: &str, deed: &str, body: Option<Value>) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            let found = self.ask("/element", Some(json!({ "using": "css selector", "value": css }))).await;
+            let done = match found {
+                Ok(element) => {
+                    let element = element[ELEMENT].as_str().expect("an element").to_owned();
+                    self.ask(&format!("/element/{element}/{deed}"), body.clone()).await
+                }
+                Err(error) => Err(error),
+            };
+            match done {
+                Ok(value) => return value,
+                Err(error) if Instant::now() > end => {
+                    panic!("{deed} {css} at {}: {error}", self.url().await)
+                }
+                Err(_) => tokio::time::sleep(Duration::from_millis(50)).await,
+            }
         }
     }
 

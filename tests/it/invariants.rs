@@ -41,7 +41,7 @@ const CASES: [(&str, &str, &str); 12] = [
     ),
     (
         "I7",
-        "alter table timetable.inventory drop constraint if exists inventory_fits;
+        "alter table timetable.inventory drop constraint inventory_never_oversold;
          update timetable.inventory set capacity = 0",
         "update timetable.inventory set capacity = 300",
     ),
@@ -82,7 +82,10 @@ async fn each_invariant_notices_its_breach() {
         // As a replica, PostgreSQL's own guards look away.
         app.execute(&format!("set session_replication_role = replica; {breaks}")).await;
         let found: Vec<&str> = app.breaches().await.into_iter().map(|breach| breach.invariant).collect();
-        assert!(found.iter().any(|breach| breach.starts_with(&format!("{name} "))), "{name}: {breaks}: {found:?}");
+        assert!(
+            found.iter().any(|breach| breach.starts_with(&format!("{name} "))),
+            "{name}: {breaks}: {found:?}"
+        );
         app.execute(&format!("set session_replication_role = replica; {mends}")).await;
         assert_eq!(app.breaches().await, [], "after mending {name}");
     }
