@@ -129,7 +129,8 @@ impl Checkout {
         let attempt = store::lock_attempt(&mut tx, attempt.id).await?;
         if let Some(why) = mismatch(&attempt, &booking, facts) {
             quarantine(&mut tx, &attempt, facts, why, now).await?;
-        } else {
+        } else if attempt.quarantined.is_none() {
+            // What was in quarantine once is let out by a person, not by a later fact that happens to fit.
             advance(&mut tx, &mut booking, &attempt, facts, actor, now).await?;
         }
         tx.commit().await?;

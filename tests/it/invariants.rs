@@ -57,8 +57,8 @@ const CASES: [(&str, &str, &str); 12] = [
     ),
     (
         "I8",
-        "update ledger_transactions set posting_key = 'lost:' || id",
-        "update ledger_transactions set posting_key = 'captured:' || (select id from attempts)",
+        "update ledger_transactions set posting_key = 'lost:' || posting_key where posting_key like 'captured:%'",
+        "update ledger_transactions set posting_key = substr(posting_key, 6) where posting_key like 'lost:%'",
     ),
     (
         "I9",

@@ -17,6 +17,7 @@ mod money;
 mod papers;
 mod process;
 mod refunds;
+mod refusals;
 mod schema;
 mod search;
 mod security;
