@@ -257,11 +257,11 @@ pub fn next_supplier(state: SupplierState, event: SupplierEvent) -> SupplierStep
 }
 
 #[cfg(test)]
-mod tests {
+pub(crate) mod tests {
     use super::*;
 
     /// Every cell of a machine as one line of text, so that the whole table can be read and compared.
-    fn table<S: Copy + std::fmt::Debug, E: Copy + std::fmt::Debug, F: std::fmt::Debug>(
+    pub(crate) fn table<S: Copy + std::fmt::Debug, E: Copy + std::fmt::Debug, F: std::fmt::Debug>(
         states: &[S],
         events: &[E],
         next: impl Fn(S, E) -> Step<S, F>,

@@ -207,20 +207,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
-
-    fn table<S: Copy + std::fmt::Debug, E: Copy + std::fmt::Debug, F: std::fmt::Debug>(
-        states: &[S],
-        events: &[E],
-        next: impl Fn(S, E) -> Step<S, F>,
-    ) -> String {
-        let mut text = String::new();
-        for &state in states {
-            for &event in events {
-                text.push_str(&format!("{state:?} + {event:?}: {:?}\n", next(state, event)));
-            }
-        }
-        text
-    }
+    use crate::bookings::lifecycle::tests::table;
 
     #[test]
     fn the_whole_attempt_table_is_as_written_down() {

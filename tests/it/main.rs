@@ -12,6 +12,7 @@ mod demo;
 mod errors;
 mod helpers;
 mod invariants;
+mod machines;
 mod mails;
 mod money;
 mod papers;

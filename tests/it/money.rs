@@ -53,9 +53,7 @@ async fn a_card_is_charged_after_the_tickets_are_issued_and_exactly_the_accepted
 #[tokio::test]
 async fn a_declined_card_can_be_followed_by_a_good_one() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
     app.stripe.pay(&session.id, DECLINED_CARD).unwrap();
     app.settle().await;
     assert_eq!(app.state(&reference).await, state("held", "none", &["open"]));
@@ -69,9 +67,7 @@ async fn a_declined_card_can_be_followed_by_a_good_one() {
 #[tokio::test]
 async fn u2_the_same_event_fifty_times_at_once_has_one_effect() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
     app.stripe.set_delivery(Mode::Held);
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
     let events: Vec<String> = app.stripe.held().iter().map(|event| event.id.clone()).collect();
@@ -111,9 +107,7 @@ async fn u3_a_webhook_that_comes_before_the_session_id_was_saved_is_understood()
 #[tokio::test]
 async fn u4_without_any_webhook_the_return_page_finishes_the_booking() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (alice, reference, session) = app.at_stripe("Duarte").await;
     app.stripe.set_delivery(Mode::Held);
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
     for event in app.stripe.held() {
@@ -134,9 +128,7 @@ async fn u4_without_any_webhook_the_return_page_finishes_the_booking() {
 #[tokio::test]
 async fn u4_without_webhook_and_return_page_the_poller_finishes_the_booking() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
     app.stripe.set_delivery(Mode::Held);
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
     app.advance(SignedDuration::from_mins(3)).await;
@@ -156,9 +148,7 @@ async fn u4_without_webhook_and_return_page_the_poller_finishes_the_booking() {
 #[tokio::test]
 async fn u5_a_closed_tab_is_finished_by_the_webhook_and_told_by_mail() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (alice, reference, session) = app.at_stripe("Duarte").await;
     drop(alice);
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
     app.settle().await;
@@ -172,9 +162,7 @@ async fn u5_a_closed_tab_is_finished_by_the_webhook_and_told_by_mail() {
 #[tokio::test]
 async fn u1_paid_in_time_but_heard_of_only_when_the_hold_lapses_is_still_ticketed() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
     app.stripe.set_delivery(Mode::Held);
     app.advance(SignedDuration::from_mins(30)).await;
     app.stripe.outage(Some(Fault::TimeoutBefore));
@@ -197,9 +185,7 @@ async fn u1_paid_in_time_but_heard_of_only_when_the_hold_lapses_is_still_tickete
 #[tokio::test]
 async fn u1_paid_after_the_booking_was_dropped_is_released_and_told() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (alice, reference, session) = app.at_stripe("Duarte").await;
     alice.post_form(&format!("/bookings/{reference}/drop"), &[]).await.redirect();
     app.settle().await;
     assert_eq!(app.state(&reference).await, state("cancelled", "none", &["expired"]));
@@ -217,9 +203,7 @@ async fn u1_paid_after_the_booking_was_dropped_is_released_and_told() {
 #[tokio::test]
 async fn u1_paid_after_the_hold_had_lapsed_gets_the_seats_if_they_are_still_there() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
     app.advance(SignedDuration::from_mins(50)).await;
     app.settle().await;
     assert_eq!(app.state(&reference).await, state("expired", "none", &["expired"]));
@@ -254,9 +238,7 @@ async fn a_hold_that_nobody_pays_lapses_and_gives_the_seats_back() {
 async fn u8_sold_out_after_paying_releases_the_money_and_says_so() {
     for (name, reason) in [("Soldout", "sold_out"), ("Refused", "refused")] {
         let app = TestApp::start().await;
-        let alice = app.alice().await;
-        let reference = app.draft_for(&alice, name).await;
-        let session = app.press_pay(&alice, &reference).await;
+        let (_, reference, session) = app.at_stripe(name).await;
         app.stripe.pay(&session.id, GOOD_CARD).unwrap();
         app.settle().await;
         assert_eq!(app.state(&reference).await, state("failed", "refused", &["released"]));
@@ -273,9 +255,7 @@ async fn u8_sold_out_after_paying_releases_the_money_and_says_so() {
 async fn u9_a_supplier_that_times_out_is_asked_what_became_of_it_and_never_blindly_again() {
     for name in ["Timeoutafter", "Timeoutbefore"] {
         let app = TestApp::start().await;
-        let alice = app.alice().await;
-        let reference = app.draft_for(&alice, name).await;
-        let session = app.press_pay(&alice, &reference).await;
+        let (_, reference, session) = app.at_stripe(name).await;
         app.stripe.pay(&session.id, GOOD_CARD).unwrap();
         app.settle().await;
         assert_eq!(app.state(&reference).await, state("ticketing", "order_unknown", &["authorised"]));
@@ -290,9 +270,7 @@ async fn u9_a_supplier_that_times_out_is_asked_what_became_of_it_and_never_blind
 #[tokio::test]
 async fn u11_a_supplier_that_stays_down_raises_a_person_and_then_the_money_goes_back() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft_for(&alice, "Down").await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Down").await;
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
     app.settle().await;
     assert_eq!(app.state(&reference).await, state("ticketing", "ordering", &["authorised"]));
@@ -308,9 +286,7 @@ async fn u11_a_supplier_that_stays_down_raises_a_person_and_then_the_money_goes_
 #[tokio::test]
 async fn u17_a_second_attempt_that_is_paid_too_is_released_and_the_booking_is_untouched() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let first = app.press_pay(&alice, &reference).await;
+    let (alice, reference, first) = app.at_stripe("Duarte").await;
     app.advance(SignedDuration::from_mins(36)).await;
     app.settle().await;
     assert_eq!(app.state(&reference).await, state("held", "none", &["expired"]));
@@ -331,9 +307,7 @@ async fn u17_a_second_attempt_that_is_paid_too_is_released_and_the_booking_is_un
 #[tokio::test]
 async fn u18_a_late_failure_of_an_old_attempt_touches_that_attempt_only() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let first = app.press_pay(&alice, &reference).await;
+    let (alice, reference, first) = app.at_stripe("Duarte").await;
     app.stripe.set_delivery(Mode::Held);
     app.stripe.pay(&first.id, DECLINED_CARD).unwrap();
     let declined: Vec<String> = app.stripe.held().iter().map(|event| event.id.clone()).collect();
@@ -369,9 +343,7 @@ async fn u19_a_payment_that_differs_from_what_was_accepted_is_quarantined_and_fu
     ];
     for (why, change) in changes {
         let app = TestApp::start().await;
-        let alice = app.alice().await;
-        let reference = app.draft(&alice).await;
-        let session = app.press_pay(&alice, &reference).await;
+        let (_, reference, session) = app.at_stripe("Duarte").await;
         app.stripe.set_delivery(Mode::Held);
         app.stripe.pay(&session.id, GOOD_CARD).unwrap();
         let intent = app.stripe.intents()[0].id.clone();
@@ -411,9 +383,7 @@ async fn u20_stripe_down_at_session_creation_charges_nothing_keeps_the_hold_and_
 #[tokio::test]
 async fn u23_a_database_that_fails_between_stripes_success_and_our_commit_loses_nothing() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
     app.stripe.set_delivery(Mode::Held);
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
     let event = app.stripe.held()[0].id.clone();
@@ -430,9 +400,7 @@ async fn u23_a_database_that_fails_between_stripes_success_and_our_commit_loses_
 #[tokio::test]
 async fn u24_tickets_whose_number_we_failed_to_write_down_are_found_again_and_not_bought_twice() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
     app.execute("alter table bookings add constraint broken check (pnr is null) not valid").await;
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
     app.settle().await;
@@ -451,9 +419,7 @@ async fn u24_tickets_whose_number_we_failed_to_write_down_are_found_again_and_no
 async fn a_capture_whose_answer_is_lost_charges_once() {
     for fault in [Fault::TimeoutBefore, Fault::TimeoutAfter, Fault::Status(500), Fault::StickyStatus(500)] {
         let app = TestApp::start().await;
-        let alice = app.alice().await;
-        let reference = app.draft(&alice).await;
-        let session = app.press_pay(&alice, &reference).await;
+        let (_, reference, session) = app.at_stripe("Duarte").await;
         app.stripe.fault(Endpoint::Capture, fault);
         app.stripe.pay(&session.id, GOOD_CARD).unwrap();
         app.settle().await;
@@ -469,9 +435,7 @@ async fn a_capture_whose_answer_is_lost_charges_once() {
 async fn a_release_whose_answer_is_lost_happens_once() {
     for fault in [Fault::TimeoutBefore, Fault::TimeoutAfter, Fault::StickyStatus(500)] {
         let app = TestApp::start().await;
-        let alice = app.alice().await;
-        let reference = app.draft_for(&alice, "Soldout").await;
-        let session = app.press_pay(&alice, &reference).await;
+        let (_, reference, session) = app.at_stripe("Soldout").await;
         app.stripe.fault(Endpoint::Cancel, fault);
         app.stripe.pay(&session.id, GOOD_CARD).unwrap();
         app.settle().await;
@@ -485,9 +449,7 @@ async fn a_release_whose_answer_is_lost_happens_once() {
 #[tokio::test]
 async fn u27_an_authorisation_lost_after_ticketing_calls_a_person() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
     app.stripe.outage(None);
     app.stripe.fault(Endpoint::Capture, Fault::TimeoutBefore);
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
@@ -542,9 +504,7 @@ async fn u6_a_price_that_went_up_before_paying_must_be_accepted_first() {
 #[tokio::test]
 async fn u7_a_price_that_goes_up_after_paying_is_never_charged() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft_for(&alice, "Priceup").await;
-    let session = app.press_pay(&alice, &reference).await;
+    let (_, reference, session) = app.at_stripe("Priceup").await;
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
     app.settle().await;
     assert_eq!(app.state(&reference).await, state("failed", "refused", &["released"]));

@@ -95,9 +95,7 @@ async fn u12_a_refund_that_the_bank_sends_back_is_owed_again_and_calls_a_person(
 #[tokio::test]
 async fn u17_a_second_attempt_that_was_charged_is_refunded_and_told() {
     let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let reference = app.draft(&alice).await;
-    let first = app.press_pay(&alice, &reference).await;
+    let (alice, reference, first) = app.at_stripe("Duarte").await;
     app.advance(SignedDuration::from_mins(36)).await;
     app.settle().await;
     let second = app.press_pay(&alice, &reference).await;

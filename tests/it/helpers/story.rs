@@ -45,6 +45,14 @@ impl TestApp {
         self.stripe.session(session).unwrap_or_else(|| panic!("{to} is no session"))
     }
 
+    /// Alice has chosen, named the passenger and pressed pay: she stands on Stripe's page.
+    pub async fn at_stripe(&self, family_name: &str) -> (Browser, String, Session) {
+        let alice = self.alice().await;
+        let reference = self.draft_for(&alice, family_name).await;
+        let session = self.press_pay(&alice, &reference).await;
+        (alice, reference, session)
+    }
+
     pub async fn submit_pay(&self, browser: &Browser, reference: &str) -> Page {
         let review = browser.get(&format!("/bookings/{reference}/review")).await.expect(200);
         browser.submit(&review, "form[action$='/pay']", &[]).await
