@@ -8,7 +8,7 @@ ENV SQLX_OFFLINE=true CARGO_INCREMENTAL=0
 # Dependencies first, in a layer of their own that only a change of the lock file builds anew.
 COPY Cargo.toml Cargo.lock ./
 RUN mkdir -p src benches \
-    && echo 'fn main() {}' | tee src/main.rs > benches/search.rs \
+    && echo 'fn main() {}' | tee src/main.rs benches/pages.rs > benches/search.rs \
     && touch src/lib.rs \
     && cargo build --release --locked --bin jetbridge \
     && rm -rf src

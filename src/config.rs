@@ -153,8 +153,7 @@ impl Config {
 
     /// Whether Stripe's answers must be about real money.
     pub fn takes_real_money(&self) -> bool {
-        let key = self.stripe.as_ref().map_or("", |stripe| stripe.secret_key.expose_secret());
-        ["sk_live_", "rk_live_"].iter().any(|prefix| key.starts_with(prefix))
+        self.stripe.as_ref().is_some_and(|stripe| is_live_key(stripe.secret_key.expose_secret()))
     }
 
     /// An absolute address on this site.

@@ -1,11 +1,17 @@
 //! The words of travel. An [`Offer`] is self-contained: kept as a booking's quote, it still says everything
 //! years later, when the timetable, the airport directory and even the airline have changed.
 
+mod fare;
+mod people;
+
 use std::{fmt, str::FromStr};
 
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+
+pub use fare::{Condition, Conditions, Fare, PassengerPrice, Tax};
+pub use people::{Contact, Party, PartyError, Passenger, PassengerKind, Sex};
 
 use crate::money::{Currency, Money, MoneyError};
 
@@ -205,188 +211,6 @@ impl Slice {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum PassengerKind {
-    Adult,
-    Child,
-    Infant,
-}
-
-impl PassengerKind {
-    pub const ALL: [Self; 3] = [Self::Adult, Self::Child, Self::Infant];
-
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::Adult => "adult",
-            Self::Child => "child",
-            Self::Infant => "infant",
-        }
-    }
-
-    /// Whole years of age on the last day of travel.
-    pub const fn ages(self) -> std::ops::RangeInclusive<i16> {
-        match self {
-            Self::Adult => 12..=120,
-            Self::Child => 2..=11,
-            Self::Infant => 0..=1,
-        }
-    }
-}
-
-/// Who travels. Infants sit on an adult's lap.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(try_from = "PartyParts", into = "PartyParts")]
-pub struct Party {
-    adults: u8,
-    children: u8,
-    infants: u8,
-}
-
-#[derive(Clone, Copy, Serialize, Deserialize)]
-struct PartyParts {
-    adults: u8,
-    children: u8,
-    infants: u8,
-}
-
-#[derive(Clone, Copy, Debug, thiserror::Error, PartialEq, Eq)]
-pub enum PartyError {
-    #[error("at least one adult must travel")]
-    NoAdult,
-    #[error("at most nine passengers in one booking")]
-    TooMany,
-    #[error("each infant needs an adult's lap")]
-    InfantsWithoutAdults,
-}
-
-impl Party {
-    pub const LARGEST: u8 = 9;
-
-    pub fn new(adults: u8, children: u8, infants: u8) -> Result<Self, PartyError> {
-        let all = u16::from(adults) + u16::from(children) + u16::from(infants);
-        if all > u16::from(Self::LARGEST) {
-            Err(PartyError::TooMany)
-        } else if adults == 0 {
-            Err(PartyError::NoAdult)
-        } else if infants > adults {
-            Err(PartyError::InfantsWithoutAdults)
-        } else {
-            Ok(Self { adults, children, infants })
-        }
-    }
-
-    pub const fn count(self, kind: PassengerKind) -> u8 {
-        match kind {
-            PassengerKind::Adult => self.adults,
-            PassengerKind::Child => self.children,
-            PassengerKind::Infant => self.infants,
-        }
-    }
-
-    pub const fn seats(self) -> u8 {
-        self.adults + self.children
-    }
-
-    /// Adults first, then children, then infants: the order of passenger forms and tickets.
-    pub fn kinds(self) -> impl Iterator<Item = PassengerKind> {
-        PassengerKind::ALL
-            .into_iter()
-            .flat_map(move |kind| std::iter::repeat_n(kind, usize::from(self.count(kind))))
-    }
-
-    /// "2 adults and 1 child".
-    pub fn in_words(self) -> String {
-        let part = |count: u8, one: &str, many: &str| match count {
-            0 => None,
-            1 => Some(format!("1 {one}")),
-            n => Some(format!("{n} {many}")),
-        };
-        let parts: Vec<String> = [
-            part(self.adults, "adult", "adults"),
-            part(self.children, "child", "children"),
-            part(self.infants, "infant", "infants"),
-        ]
-        .into_iter()
-        .flatten()
-        .collect();
-        match parts.as_slice() {
-            [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
-            _ => parts.concat(),
-        }
-    }
-}
-
-impl TryFrom<PartyParts> for Party {
-    type Error = PartyError;
-    fn try_from(parts: PartyParts) -> Result<Self, PartyError> {
-        Self::new(parts.adults, parts.children, parts.infants)
-    }
-}
-
-impl From<Party> for PartyParts {
-    fn from(party: Party) -> Self {
-        Self { adults: party.adults, children: party.children, infants: party.infants }
-    }
-}
-
-/// What may be done with a ticket. A supplier that does not say is kept apart from one that says no.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Condition {
-    Free,
-    Fee(Money),
-    No,
-    Unknown,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Conditions {
-    /// Before departure, per passenger.
-    pub change: Condition,
-    pub refund: Condition,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Fare {
-    /// Fare family: "Light", "Classic", "Flex".
-    pub brand: String,
-    pub cabin_bag_kg: u8,
-    /// Checked bags per seat, 23 kg each.
-    pub checked_bags: u8,
-    pub conditions: Conditions,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Tax {
-    pub code: String,
-    pub name: String,
-    pub amount: Money,
-}
-
-/// The price of one passenger of a kind, and how many of them there are.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct PassengerPrice {
-    pub kind: PassengerKind,
-    pub count: u8,
-    pub fare: Money,
-    pub taxes: Vec<Tax>,
-}
-
-impl PassengerPrice {
-    pub fn taxes_each(&self) -> Result<Money, MoneyError> {
-        Money::sum(self.fare.currency, self.taxes.iter().map(|tax| tax.amount))
-    }
-
-    pub fn each(&self) -> Result<Money, MoneyError> {
-        self.fare.checked_add(self.taxes_each()?)
-    }
-
-    pub fn all(&self) -> Result<Money, MoneyError> {
-        self.each()?.checked_mul(i64::from(self.count))
-    }
-}
-
 /// The supplier's name for an offer. Opaque to everyone else; safe in a URL path.
 #[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(transparent)]
@@ -441,40 +265,6 @@ impl Offer {
         ))?;
         Ok(hex::encode(Sha256::digest(terms)))
     }
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Sex {
-    F,
-    M,
-    X,
-}
-
-impl Sex {
-    pub const fn code(self) -> &'static str {
-        match self {
-            Self::F => "f",
-            Self::M => "m",
-            Self::X => "x",
-        }
-    }
-}
-
-/// A person as the airline needs them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Passenger {
-    pub kind: PassengerKind,
-    pub given_names: String,
-    pub family_name: String,
-    pub born_on: civil::Date,
-    pub sex: Sex,
-}
-
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub struct Contact {
-    pub email: String,
-    pub phone: String,
 }
 
 /// One leg of a search: a place may be an airport or a city.

@@ -1,0 +1,63 @@
+//! What a ticket allows, and what it costs.
+
+use serde::{Deserialize, Serialize};
+
+use super::PassengerKind;
+use crate::money::{Money, MoneyError};
+
+/// What may be done with a ticket. A supplier that does not say is kept apart from one that says no.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Condition {
+    Free,
+    Fee(Money),
+    No,
+    Unknown,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Conditions {
+    /// Before departure, per passenger.
+    pub change: Condition,
+    pub refund: Condition,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Fare {
+    /// Fare family: "Light", "Classic", "Flex".
+    pub brand: String,
+    pub cabin_bag_kg: u8,
+    /// Checked bags per seat, 23 kg each.
+    pub checked_bags: u8,
+    pub conditions: Conditions,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Tax {
+    pub code: String,
+    pub name: String,
+    pub amount: Money,
+}
+
+/// The price of one passenger of a kind, and how many of them there are.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PassengerPrice {
+    pub kind: PassengerKind,
+    pub count: u8,
+    pub fare: Money,
+    pub taxes: Vec<Tax>,
+}
+
+impl PassengerPrice {
+    pub fn taxes_each(&self) -> Result<Money, MoneyError> {
+        Money::sum(self.fare.currency, self.taxes.iter().map(|tax| tax.amount))
+    }
+
+    pub fn each(&self) -> Result<Money, MoneyError> {
+        self.fare.checked_add(self.taxes_each()?)
+    }
+
+    pub fn all(&self) -> Result<Money, MoneyError> {
+        self.each()?.checked_mul(i64::from(self.count))
+    }
+}
