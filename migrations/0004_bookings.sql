@@ -21,6 +21,7 @@ create table bookings (
     hold_id           text constraint bookings_hold_id_length check (length(hold_id) between 1 and 200),
     hold_expires_at   timestamptz,
     supplier          text not null constraint bookings_supplier_form check (supplier ~ '^[a-z_]{1,32}$'),
+    supplier_total_minor bigint constraint bookings_supplier_total_positive check (supplier_total_minor > 0),
     supplier_order_id text constraint bookings_supplier_order_unique unique constraint bookings_supplier_order_id_length check (length(supplier_order_id) between 1 and 200),
     pnr               text constraint bookings_pnr_form check (pnr ~ '^[A-Z0-9]{5,8}$'),
     raised_from_minor bigint constraint bookings_raised_from_lower check (raised_from_minor > 0 and raised_from_minor < amount_minor),
@@ -42,6 +43,7 @@ comment on column bookings.quote is 'The whole offer as the traveller saw it: fl
 comment on column bookings.quote_hash is 'SHA-256 of what is accepted in the quote. Payment counts only for this hash.';
 comment on column bookings.amount_minor is 'Total of the quote in minor units; nothing above it is ever charged.';
 comment on column bookings.hold_expires_at is 'Until when the supplier keeps the seats.';
+comment on column bookings.supplier_total_minor is 'What the supplier takes for the tickets; the rest of the amount is ours.';
 comment on column bookings.pnr is 'The airline''s record locator; ours is booking_reference.';
 comment on column bookings.raised_from_minor is 'The total before the price went up, while the traveller has not yet accepted the higher one.';
 comment on column bookings.terms_accepted_at is 'When the traveller pressed pay on this quote.';
@@ -82,6 +84,7 @@ insert into booking_transitions (machine, from_state, to_state) values
     ('booking', 'cancelling', 'cancelled'),
     ('booking', 'cancelling', 'confirmed'),
     ('supplier', 'none', 'ordering'),
+    ('supplier', 'none', 'refused'),
     ('supplier', 'ordering', 'order_unknown'),
     ('supplier', 'ordering', 'ordered'),
     ('supplier', 'ordering', 'refused'),

@@ -63,7 +63,6 @@ insert into booking_transitions (machine, from_state, to_state) values
     ('attempt', 'open', 'authorised'),
     ('attempt', 'open', 'captured'),
     ('attempt', 'open', 'expired'),
-    ('attempt', 'open', 'superseded'),
     ('attempt', 'open', 'released'),
     ('attempt', 'processing', 'open'),
     ('attempt', 'processing', 'authorised'),
@@ -145,7 +144,7 @@ declare
     refunded bigint;
 begin
     -- The lock makes two refunds at once queue up here, so that each sees the other.
-    select a.captured_minor into captured from public.attempts a where a.id = new.attempt_id for update;
+    select a.captured_minor into captured from public.attempts a where a.id = new.attempt_id for no key update;
     select coalesce(sum(r.amount_minor), 0) into refunded
       from public.refunds r where r.attempt_id = new.attempt_id and r.state <> 'failed' and r.id <> new.id;
     if new.state <> 'failed' and refunded + new.amount_minor > captured then

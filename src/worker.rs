@@ -21,8 +21,10 @@ const LANES: usize = 4;
 /// How long an idle lane waits before it looks for jobs that became due, or that another process pushed.
 const IDLE: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// As long as Stripe keeps an idempotency key safe to repeat, with room to spare, and as long as it retries us.
-const GIVE_UP_AFTER: SignedDuration = SignedDuration::from_hours(72);
+/// About three days of backoff: as long as Stripe goes on delivering to us. Patience is not counted, only failure.
+const MOST_TRIES: i32 = 80;
+/// Under the lease of a claim, so that a job that hangs is never run by two.
+const LONGEST_JOB: Duration = Duration::from_secs(150);
 const KEEP_DONE_JOBS: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 #[derive(Clone)]
@@ -89,7 +91,7 @@ impl Worker {
         let claim = outbox::claim(&mut tx, self.clock.now()).await?;
         tx.commit().await?;
         let Some(claim) = claim else { return Ok(false) };
-        let result = unless_it_panics(self.clone().work(claim.clone())).await;
+        let result = unless_it_breaks(self.clone().work(claim.clone())).await;
         self.record(&claim, result).await?;
         Ok(true)
     }
@@ -124,7 +126,7 @@ impl Worker {
                     error = text,
                     "job failed"
                 );
-                if now.duration_since(claim.pushed_at) < GIVE_UP_AFTER {
+                if claim.tries < MOST_TRIES {
                     let due = now + outbox::backoff(claim);
                     outbox::again(&mut tx, claim, due, Some(&text), now).await?;
                 } else {
@@ -153,12 +155,13 @@ impl Worker {
     }
 }
 
-/// A panic in one job is that job's failure, never the end of the lane.
-async fn unless_it_panics(
+/// A panic or a hang in one job is that job's failure, never the end of the lane.
+async fn unless_it_breaks(
     work: impl Future<Output = Result<Outcome, AppError>> + Send + 'static,
 ) -> Result<Outcome, AppError> {
-    match tokio::spawn(work).await {
-        Ok(result) => result,
+    match tokio::spawn(tokio::time::timeout(LONGEST_JOB, work)).await {
+        Ok(Ok(result)) => result,
+        Ok(Err(_)) => Err(AppError::broken("the job took too long")),
         Err(error) => Err(AppError::broken(format!("the job panicked: {error}"))),
     }
 }

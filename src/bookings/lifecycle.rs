@@ -234,7 +234,12 @@ pub fn next_supplier(state: SupplierState, event: SupplierEvent) -> SupplierStep
         (In::None | In::OrderUnknown, On::Asked) => go(In::Ordering, &[]),
         (In::Ordering, On::NoAnswer) => go(In::OrderUnknown, &[]),
         (In::Ordering | In::OrderUnknown, On::Ordered) => go(In::Ordered, &[BookingEvent::Ordered]),
-        (In::Ordering | In::OrderUnknown, On::Refused) => go(In::Refused, &[BookingEvent::NotOrdered]),
+        // Never asked, because the money is gone, or asked and refused.
+        (In::None | In::Ordering | In::OrderUnknown, On::Refused) => {
+            go(In::Refused, &[BookingEvent::NotOrdered])
+        }
+        // An answer that came after we had given up: somebody holds tickets that nobody pays for.
+        (In::Refused, On::Ordered) => Step::Stay { effects: vec![BookingEvent::Ordered] },
         (In::Ordered | In::ChangedByAirline, On::CancelAsked) => go(In::Cancelling, &[]),
         (In::Ordered, On::ChangedByAirline) => go(In::ChangedByAirline, &[]),
         (In::Cancelling, On::Cancelled) => go(In::Cancelled, &[BookingEvent::SupplierCancelled]),

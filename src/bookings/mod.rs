@@ -42,6 +42,8 @@ pub struct Booking {
     pub hold: Option<Hold>,
     pub supplier: String,
     pub pnr: Option<String>,
+    /// What the supplier takes for the tickets.
+    pub supplier_total: Option<Money>,
     pub terms_accepted_at: Option<Timestamp>,
     /// The attempt whose money this booking lives on.
     pub secured_by: Option<AttemptId>,
@@ -219,12 +221,14 @@ impl Bookings {
         if !booking.is_open() {
             return Err(passengers_fixed());
         }
+        if !store::set_contact(&mut tx, booking.id, contact).await? {
+            return Err(passengers_fixed());
+        }
         let saved = store::replace_passengers(&mut tx, booking.id, passengers).await.map_err(AppError::from);
         match saved {
             Err(error) if error.constraint() == Some("passengers_fixed") => return Err(passengers_fixed()),
             other => other?,
         }
-        store::set_contact(&mut tx, booking.id, contact).await?;
         tx.commit().await?;
         Ok(())
     }

@@ -1,7 +1,10 @@
 //! Buying the tickets once the money is secured: ask, and where the answer is lost, look up before asking again.
 
+use std::time::Duration;
+
 use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
+use tokio::time::timeout;
 
 use crate::{
     bookings::{
@@ -22,6 +25,17 @@ const SILENCE_ALARM: SignedDuration = SignedDuration::from_mins(15);
 const PATIENCE: SignedDuration = SignedDuration::from_mins(45);
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(20);
 
+/// Well under the job's lease, so that nobody else takes the order up while we still wait for it.
+const LONGEST_CALL: Duration = Duration::from_secs(60);
+
+struct Begun {
+    booking: Booking,
+    /// Somebody may have asked for the order already.
+    asked_before: bool,
+    /// The money is still there.
+    is_secured: bool,
+}
+
 /// What is known about the order after asking.
 enum Answer {
     Made(Order),
@@ -33,9 +47,12 @@ enum Answer {
 impl Bookings {
     /// The job behind "authorised, booking your seats".
     pub async fn order_at_supplier(&self, id: BookingId, claim: &Claim) -> Result<Outcome, AppError> {
-        let Some((booking, asked_before)) = self.begin_order(id).await? else { return Ok(Outcome::Done) };
-        let answer = match self.look_up(id, asked_before).await {
+        let Some(Begun { booking, asked_before, is_secured }) = self.begin_order(id).await? else {
+            return Ok(Outcome::Done);
+        };
+        let answer = match self.look_up(&booking, asked_before).await {
             Some(answer) => answer,
+            None if !is_secured => Answer::No("authorisation_lost"),
             None => {
                 if asked_before {
                     self.note(id, SupplierEvent::Asked).await?;
@@ -65,38 +82,43 @@ impl Bookings {
         }
     }
 
-    /// The booking if it still wants an order, and whether somebody may have asked for one already.
-    async fn begin_order(&self, id: BookingId) -> Result<Option<(Booking, bool)>, AppError> {
+    /// The booking, if it still wants an order.
+    async fn begin_order(&self, id: BookingId) -> Result<Option<Begun>, AppError> {
         let mut tx = self.db.begin(System).await?;
         let booking = store::lock(&mut tx, id).await?;
         if booking.state != BookingState::Ticketing {
             return Ok(None);
         }
         let asked_before = booking.supplier_state != SupplierState::None;
-        if !asked_before {
+        let is_secured = store::is_secured(&mut tx, id).await?;
+        if !asked_before && is_secured {
             // Written before the supplier is called: whoever finds this after a crash looks the order up first.
-            step(&mut tx, booking.id, booking.supplier_state, SupplierEvent::Asked).await?;
+            step(&mut tx, booking.id, booking.supplier_state, SupplierEvent::Asked, self.clock.now()).await?;
             tx.commit().await?;
         }
-        Ok(Some((booking, asked_before)))
+        Ok(Some(Begun { booking, asked_before, is_secured }))
     }
 
     /// After a lost answer or a crash: is there an order of ours? `None` means certainly not.
-    async fn look_up(&self, id: BookingId, asked_before: bool) -> Option<Answer> {
+    async fn look_up(&self, booking: &Booking, asked_before: bool) -> Option<Answer> {
         if !asked_before {
             return None;
         }
-        match self.supplier.find_order(id).await {
-            Ok(found) => found.map(Answer::Made),
-            Err(error) => Some(Answer::Lost(error.to_string())),
+        let party = booking.offer.party.kinds().count();
+        match timeout(LONGEST_CALL, self.supplier.find_order(booking.id)).await {
+            Ok(Ok(found)) => found.map(|order| judged(order, booking, party)),
+            Ok(Err(error)) => Some(Answer::Lost(error.to_string())),
+            Err(_) => Some(Answer::Lost("no answer to the look-up".to_owned())),
         }
     }
 
     async fn ask(&self, booking: &Booking) -> Result<Answer, AppError> {
         let request = self.order_request(booking).await?;
-        Ok(match self.supplier.order(&request).await {
-            Ok(order) if order.tickets.len() == request.passengers.len() => Answer::Made(order),
-            Ok(order) => Answer::Lost(format!("order {} has another number of tickets", order.id)),
+        let Ok(answer) = timeout(LONGEST_CALL, self.supplier.order(&request)).await else {
+            return Ok(Answer::Lost("no answer to the order".to_owned()));
+        };
+        Ok(match answer {
+            Ok(order) => judged(order, booking, request.passengers.len()),
             Err(SupplierError::SoldOut) => Answer::No("sold_out"),
             Err(SupplierError::Gone) => Answer::No("offer_gone"),
             Err(SupplierError::PriceUp(_) | SupplierError::Expired(_)) => Answer::No("price_up"),
@@ -126,7 +148,7 @@ impl Bookings {
         let mut tx = self.db.begin(System).await?;
         let mut booking = store::lock(&mut tx, id).await?;
         let event = if word.is_ok() { SupplierEvent::Ordered } else { SupplierEvent::Refused };
-        let booking_events = step(&mut tx, id, booking.supplier_state, event).await?;
+        let booking_events = step(&mut tx, id, booking.supplier_state, event, now).await?;
         if let Ok(order) = word {
             store::set_order(&mut tx, id, order, now).await?;
             let data = json!({ "order": order.id, "pnr": order.pnr });
@@ -142,7 +164,7 @@ impl Bookings {
     async fn note(&self, id: BookingId, event: SupplierEvent) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
         let booking = store::lock(&mut tx, id).await?;
-        step(&mut tx, id, booking.supplier_state, event).await?;
+        step(&mut tx, id, booking.supplier_state, event, self.clock.now()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -174,13 +196,24 @@ impl Bookings {
     }
 }
 
-/// Moves the supplier machine and returns what the booking machine has to hear. Replays and contradictions move nothing:
-/// the look-up that led here is repeated by the job.
+/// An order counts only if it is the one that we wanted: a ticket for everybody, at no more than was accepted.
+fn judged(order: Order, booking: &Booking, party: usize) -> Answer {
+    let fits = order.total.currency == booking.amount.currency && order.total.minor <= booking.amount.minor;
+    if fits && order.tickets.len() == party {
+        Answer::Made(order)
+    } else {
+        Answer::Lost(format!("order {} is not what was asked for", order.id))
+    }
+}
+
+/// Moves the supplier machine and returns what the booking machine has to hear. What must not happen moves nothing and
+/// calls a person.
 async fn step(
     tx: &mut Tx<System>,
     id: BookingId,
     state: SupplierState,
     event: SupplierEvent,
+    now: Timestamp,
 ) -> Result<Vec<crate::bookings::lifecycle::BookingEvent>, AppError> {
     match next_supplier(state, event) {
         Step::Move { to, effects } => {
@@ -190,7 +223,9 @@ async fn step(
         Step::Stay { effects } => Ok(effects),
         Step::Replay => Ok(Vec::new()),
         Step::Illegal => {
-            Err(AppError::broken(format!("supplier state {} of booking {id} met {event:?}", state.code())))
+            let detail = format!("supplier order is {}, but heard {event:?}", state.code());
+            outbox::raise(tx, Attention::IllegalStep, &id.to_string(), Some(id), &detail, now).await?;
+            Ok(Vec::new())
         }
     }
 }

@@ -33,6 +33,7 @@ struct BookingRow {
     hold_expires_at: Option<jiff_sqlx::Timestamp>,
     supplier: String,
     pnr: Option<String>,
+    supplier_total_minor: Option<i64>,
     raised_from_minor: Option<i64>,
     terms_accepted_at: Option<jiff_sqlx::Timestamp>,
     secured_by: Option<AttemptId>,
@@ -49,6 +50,7 @@ macro_rules! booking_row {
             r#"select id as "id: BookingId", booking_reference, user_id as "user_id: UserId", booking_status,
                       supplier_status, quote, quote_hash, amount_minor, currency, contact_email, contact_phone,
                       hold_id, hold_expires_at as "hold_expires_at: jiff_sqlx::Timestamp", supplier, pnr,
+                      supplier_total_minor,
                       raised_from_minor, terms_accepted_at as "terms_accepted_at: jiff_sqlx::Timestamp",
                       secured_by as "secured_by: AttemptId",
                       confirmed_at as "confirmed_at: jiff_sqlx::Timestamp", ended_reason,
@@ -89,6 +91,7 @@ impl TryFrom<BookingRow> for Booking {
             hold,
             supplier: row.supplier,
             pnr: row.pnr,
+            supplier_total: row.supplier_total_minor.map(|minor| Money::new(minor, currency)),
             terms_accepted_at: row.terms_accepted_at.map(|at| at.to_jiff()),
             secured_by: row.secured_by,
             confirmed_at: row.confirmed_at.map(|at| at.to_jiff()),
@@ -137,9 +140,10 @@ pub async fn find_by_id(tx: &mut Tx<System>, id: BookingId) -> Result<Option<Boo
     booking_row!(tx, "where id = $1", id.0)?.map(Booking::try_from).transpose()
 }
 
-/// Every change of state begins here: whoever holds the row decides next, everyone else waits.
+/// Every change of state begins here: whoever holds the row decides next, everyone else waits. (Not `for update`: rows
+/// that merely refer to the booking, such as its events, need not wait.)
 pub async fn lock(tx: &mut Tx<System>, id: BookingId) -> Result<Booking, AppError> {
-    let row = booking_row!(tx, "where id = $1 for update", id.0)?;
+    let row = booking_row!(tx, "where id = $1 for no key update", id.0)?;
     row.ok_or_else(|| AppError::broken(format!("booking {id} is missing")))?.try_into()
 }
 
@@ -271,10 +275,12 @@ pub async fn set_order(
     confirmed_at: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update bookings set supplier_order_id = $2, pnr = $3, confirmed_at = $4 where id = $1",
+        "update bookings set supplier_order_id = $2, pnr = $3, supplier_total_minor = $4, confirmed_at = $5
+          where id = $1",
         id.0,
         order.id,
         order.pnr,
+        order.total.minor,
         confirmed_at.to_sqlx() as _,
     )
     .execute(&mut **tx)
@@ -291,20 +297,35 @@ pub async fn set_order(
     .map(drop)
 }
 
+/// `false` once money is on its way: the contact is then what was sent to the airline. The row stays locked until the
+/// end of the transaction, so that whatever else is saved with it is seen by whoever secures the booking next.
 pub async fn set_contact(
     tx: &mut Tx<Traveller>,
     id: BookingId,
     contact: &Contact,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update bookings set contact_email = $2, contact_phone = $3 where id = $1",
+) -> Result<bool, sqlx::Error> {
+    let done = sqlx::query!(
+        "update bookings set contact_email = $2, contact_phone = $3
+          where id = $1 and booking_status in ('draft', 'held')",
         id.0,
         contact.email,
         contact.phone,
     )
     .execute(&mut **tx)
+    .await?;
+    Ok(done.rows_affected() == 1)
+}
+
+/// The booking lives on money that is really there.
+pub async fn is_secured(tx: &mut Tx<System>, id: BookingId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from bookings b join attempts a on a.id = b.secured_by
+                where b.id = $1 and a.state in ('authorised', 'captured') and a.quarantined is null) as "secured!""#,
+        id.0,
+    )
+    .fetch_one(&mut **tx)
     .await
-    .map(drop)
 }
 
 /// All passengers at once: the form always holds the whole party.

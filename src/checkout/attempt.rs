@@ -61,6 +61,11 @@ impl Standing {
         self.attempts.iter().rev().find(|attempt| attempt.state.is_payable())
     }
 
+    /// A payment of this booking does not fit: nothing happens by itself until a person has looked.
+    pub fn is_frozen(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.quarantined.is_some())
+    }
+
     /// The attempt whose money the booking lives on.
     pub fn secured(&self) -> Option<&Attempt> {
         let secured_by = self.file.booking.secured_by?;

@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp};
 
 use crate::{
-    bookings::Actor,
+    bookings::{self, Actor},
     checkout::{
         Checkout, store,
         truth::{self, Facts},
@@ -45,16 +45,23 @@ impl Checkout {
         let Some(attempt) = attempt else { return self.park(id, &event, now).await };
         if event.livemode != attempt.livemode {
             let mut tx = self.db.begin(System).await?;
+            bookings::store::lock(&mut tx, attempt.booking).await?;
+            let attempt = store::lock_attempt(&mut tx, attempt.id).await?;
             truth::quarantine(&mut tx, &attempt, &Facts::default(), "livemode", now).await?;
             store::set_event_state(&mut tx, id, "applied", Some(attempt.id), Some(now)).await?;
             tx.commit().await?;
             return Ok(Outcome::Done);
         }
         self.apply_remote_truth(attempt.id, names.0, Actor::Stripe).await?;
-        if event.kind.starts_with("refund.") || event.kind == "charge.refunded" {
+        if event.kind.starts_with("refund.") || event.kind.starts_with("charge.refund") {
             self.apply_refunds(&attempt).await?;
         }
         let mut tx = self.db.begin(System).await?;
+        if event.kind.starts_with("charge.dispute.") {
+            let (kind, detail) = (Attention::Dispute, format!("{}: see Stripe's dashboard", event.kind));
+            let subject = attempt.id.to_string();
+            outbox::raise(&mut tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
+        }
         // An event that we could not read stays for a person, although its object has been looked at.
         let settled = (event.state != "unreadable").then_some(now);
         let state = if settled.is_some() { "applied" } else { "unreadable" };

@@ -1,5 +1,7 @@
 //! The work behind paying: each is a call to Stripe with its own stable key, followed by Stripe's truth.
 
+use jiff::SignedDuration;
+
 use crate::{
     bookings::{
         self, Actor, Booking,
@@ -18,6 +20,9 @@ use crate::{
     outbox::{self, Attention, Outcome},
     payments::{NewSession, PaymentError},
 };
+
+/// A charge that Stripe refuses although the amount is set aside is tried again, while a person looks at it.
+const CAPTURE_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whether every attempt of a booking is beyond paying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -64,7 +69,7 @@ impl Checkout {
             Err(error) => {
                 tracing::warn!(attempt = %id, %error, "session not created yet");
                 self.note_event(&attempt, AttemptEvent::NoAnswer, None).await?;
-                Ok(Outcome::Again(self.clock.now() + jiff::SignedDuration::from_secs(20)))
+                Ok(Outcome::Again(self.clock.now() + SignedDuration::from_secs(20)))
             }
         }
     }
@@ -146,6 +151,10 @@ impl Checkout {
         if let Some(hold) = booking.hold.as_ref().filter(|hold| hold.expires_at > now) {
             return Ok(Outcome::Again(hold.expires_at));
         }
+        if self.attempts(id).await?.iter().any(|attempt| attempt.quarantined.is_some()) {
+            // A person has been called and decides.
+            return Ok(Outcome::Done);
+        }
         match self.close_attempts(id).await? {
             Closing::Closed => {}
             Closing::Paid => return Ok(Outcome::Done),
@@ -200,7 +209,8 @@ impl Checkout {
         } else {
             attempt
         };
-        Ok(Some(attempt).filter(|attempt| attempt.state == AttemptState::Authorised))
+        let is_good = attempt.state == AttemptState::Authorised && attempt.quarantined.is_none();
+        Ok(Some(attempt).filter(|_| is_good))
     }
 
     /// Stripe keeps even a failure under its key, so the next question gets a new one. That is safe for capture, release
@@ -227,7 +237,9 @@ impl Checkout {
             let (kind, subject) = (Attention::CaptureFailed, attempt.id.to_string());
             let now = self.clock.now();
             outbox::raise(&mut tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
+            store::bump_epoch(&mut tx, attempt).await?;
             tx.commit().await?;
+            return Ok(Outcome::Again(now + CAPTURE_AGAIN));
         }
         Ok(Outcome::Done)
     }

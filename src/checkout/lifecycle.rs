@@ -98,7 +98,7 @@ pub fn next_attempt(state: AttemptState, event: AttemptEvent) -> AttemptStep {
         (In::Creating | In::CreateUnknown | In::Open | In::Processing, On::SessionExpired) => {
             go(In::Expired, &[])
         }
-        (In::Creating | In::CreateUnknown | In::Open, On::Replaced) => go(In::Superseded, &[]),
+        (In::Creating | In::CreateUnknown, On::Replaced) => go(In::Superseded, &[]),
 
         // Money is money, even on an attempt that we had given up.
         (
@@ -117,8 +117,8 @@ pub fn next_attempt(state: AttemptState, event: AttemptEvent) -> AttemptStep {
             On::Canceled,
         ) => go(In::Released, &[]),
 
-        // These cannot both be true of one PaymentIntent.
-        (In::Released | In::Failed, On::Authorised | On::Captured) | (In::Captured, On::Canceled) => {
+        // These cannot both be true of one PaymentIntent. (An authorisation heard of after its release is merely old.)
+        (In::Released, On::Captured) | (In::Failed, On::Authorised | On::Captured) | (In::Captured, On::Canceled) => {
             Step::Illegal
         }
 
@@ -126,7 +126,8 @@ pub fn next_attempt(state: AttemptState, event: AttemptEvent) -> AttemptStep {
         | (In::Creating | In::CreateUnknown, On::PaymentFailed)
         | (In::Processing, On::Processing | On::Replaced | On::NoAnswer | On::CreationRefused)
         | (In::CreateUnknown, On::NoAnswer)
-        | (In::Open, On::SessionOpen | On::NoAnswer | On::CreationRefused)
+        // Somebody else's answer came first: it can be paid, so it is not replaced.
+        | (In::Open, On::SessionOpen | On::NoAnswer | On::CreationRefused | On::Replaced)
         | (
             In::Authorised | In::Captured | In::Failed | In::Expired | In::Released | In::Superseded,
             On::SessionOpen
@@ -139,6 +140,7 @@ pub fn next_attempt(state: AttemptState, event: AttemptEvent) -> AttemptStep {
         )
         | (In::Authorised, On::Authorised)
         | (In::Captured, On::Authorised | On::Captured)
+        | (In::Released, On::Authorised)
         | (In::Failed | In::Released, On::Canceled) => Step::Replay,
     }
 }

@@ -96,7 +96,7 @@ impl Checkout {
     ) -> Result<Paying, AppError> {
         let standing = self.standing(user, reference).await?;
         let booking = &standing.file.booking;
-        if !booking.is_open() {
+        if !booking.is_open() || standing.is_frozen() {
             return Ok(Paying::NothingToPay);
         }
         if !standing.file.is_complete() {
@@ -133,7 +133,9 @@ impl Checkout {
         if matches!(paying, Paying::StripeSilent { .. }) && waited > SILENT_ATTEMPT_LIFE {
             // Whatever Stripe made of it, its address never left Stripe: nobody can pay there.
             self.note_event(attempt, AttemptEvent::Replaced, None).await?;
-            return Ok(None);
+            // Unless Stripe has answered somebody else meanwhile.
+            let paying = self.send_to_stripe(attempt.id).await?;
+            return Ok(Some(paying).filter(|paying| matches!(paying, Paying::At(_))));
         }
         Ok(Some(paying))
     }
@@ -161,7 +163,10 @@ impl Checkout {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let locked = bookings::store::lock(&mut tx, booking.id).await?;
-        if !locked.is_open() || locked.quote_hash != booking.quote_hash {
+        let attempts = store::attempts_of(&mut tx, booking.id).await?;
+        // Somebody may be paying the present terms at this moment: they stay what they are.
+        let is_being_paid = attempts.iter().any(|attempt| attempt.state.is_payable());
+        if !locked.is_open() || locked.quote_hash != booking.quote_hash || is_being_paid {
             return Ok(None);
         }
         let raised_from = is_raised.then(|| booking.raised_from.unwrap_or(booking.amount));
@@ -198,8 +203,13 @@ impl Checkout {
         }
         let earlier = store::attempts_of(&mut tx, id).await?;
         if let Some(attempt) = earlier.iter().rev().find(|attempt| attempt.state.is_payable()) {
-            return Ok(Some(attempt.id));
+            return Ok(Some(attempt.id).filter(|_| attempt.quote_hash == booking.quote_hash));
         }
+        // The same terms under the id of the moment: this offer is held, so this one will be ordered. Amount and all are
+        // written from the supplier's own word, whatever the draft said.
+        bookings::store::set_quote(&mut tx, id, offer, None).await?;
+        booking.offer = offer.clone();
+        booking.amount = offer.total;
         bookings::store::set_hold(&mut tx, id, hold, now).await?;
         let actor = Actor::Traveller(user);
         bookings::apply(&mut tx, &mut booking, BookingEvent::HoldPlaced, actor, None, now).await?;
@@ -298,7 +308,7 @@ impl Checkout {
     /// Gives up a booking that is not paid: nobody can pay any more, then the seats go back.
     pub async fn drop_booking(&self, user: UserId, reference: &BookingReference) -> Result<(), AppError> {
         let booking = self.bookings.file(user, reference).await?.booking;
-        if !booking.is_open() {
+        if !booking.is_open() || self.standing(user, reference).await?.is_frozen() {
             return Err(too_late_to_drop(booking.state));
         }
         if !self.close_attempts(booking.id).await?.is_closed() {

@@ -1,6 +1,6 @@
 //! Captured money on its way back: owed, asked for, and followed until it has arrived or a person must help.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     bookings::{self, Actor, lifecycle::Step},
@@ -16,6 +16,8 @@ use crate::{
     outbox::{self, Attention, Job, MailKind, Outcome},
     payments::{NewRefund, PaymentError, Refund, RefundStatus},
 };
+
+const FOLLOW_EVERY: SignedDuration = SignedDuration::from_hours(1);
 
 impl Checkout {
     /// Owes back what was taken for an attempt that the booking does not live on.
@@ -43,44 +45,63 @@ impl Checkout {
         Ok(())
     }
 
-    /// Asks Stripe to pay back, always with the same key, so that a lost answer never pays twice.
+    /// Asks Stripe to pay back, once, and follows the refund until it has arrived or failed.
     pub async fn submit_refund(&self, id: RefundId) -> Result<Outcome, AppError> {
-        let mut tx = self.db.begin(System).await?;
-        let refund = store::lock_refund(&mut tx, id).await?;
-        drop(tx);
-        if !matches!(refund.state, RefundState::Requested | RefundState::SubmitUnknown) {
-            return Ok(Outcome::Done);
-        }
-        if refund.state == RefundState::SubmitUnknown {
-            // The answer was lost: the refund is either in Stripe's list, or it was never made.
-            let told = self.payments.refunds_of(&refund.payment_intent).await;
-            let told = told.map_err(|error| upstream(&error))?;
-            if let Some(told) = told.iter().find(|told| told.refund == Some(id)) {
-                self.move_refund(id, refund_event(&told.status), Some(&told.id)).await?;
-                return Ok(Outcome::Done);
+        let refund = self.refund(id).await?;
+        let epoch = match refund.state {
+            RefundState::Requested => refund.try_epoch,
+            RefundState::SubmitUnknown | RefundState::Submitted | RefundState::Pending => {
+                let told = self.payments.refunds_of(&refund.payment_intent).await;
+                let told = told.map_err(|error| upstream(&error))?;
+                if let Some(told) = told.iter().find(|told| told.refund == Some(id)) {
+                    self.move_refund(id, refund_event(&told.status), Some(&told.id)).await?;
+                    return self.until_settled(id).await;
+                }
+                if refund.state != RefundState::SubmitUnknown {
+                    return Ok(Outcome::Again(self.clock.now() + FOLLOW_EVERY));
+                }
+                // Certainly not made. Stripe keeps even a failure under its key, so the next question gets a new one.
+                let mut tx = self.db.begin(System).await?;
+                store::bump_refund_epoch(&mut tx, &refund).await?;
+                tx.commit().await?;
+                refund.try_epoch + 1
             }
-        }
+            RefundState::Succeeded | RefundState::Failed => return Ok(Outcome::Done),
+        };
         let request = NewRefund {
             refund: id,
             booking: refund.booking,
             payment_intent: refund.payment_intent.clone(),
             amount: refund.amount,
-            idempotency_key: format!("refund:{id}:{}", refund.try_epoch),
+            idempotency_key: format!("refund:{id}:{epoch}"),
         };
         match self.payments.refund(&request).await {
             Ok(answer) => {
                 self.move_refund(id, refund_event(&answer.status), Some(&answer.id)).await?;
-                Ok(Outcome::Done)
+                self.until_settled(id).await
             }
             Err(PaymentError::Refused { .. }) => {
-                self.move_refund(id, Some(RefundEvent::Failed), None).await?;
+                self.move_refund(id, RefundEvent::Failed, None).await?;
                 Ok(Outcome::Done)
             }
             Err(error) => {
-                self.move_refund(id, Some(RefundEvent::NoAnswer), None).await?;
+                self.move_refund(id, RefundEvent::NoAnswer, None).await?;
                 Err(upstream(&error))
             }
         }
+    }
+
+    /// Banks take days, and the webhook that would tell may be lost.
+    async fn until_settled(&self, id: RefundId) -> Result<Outcome, AppError> {
+        Ok(match self.refund(id).await?.state {
+            RefundState::Succeeded | RefundState::Failed => Outcome::Done,
+            _ => Outcome::Again(self.clock.now() + FOLLOW_EVERY),
+        })
+    }
+
+    async fn refund(&self, id: RefundId) -> Result<RefundRow, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::lock_refund(&mut tx, id).await
     }
 
     /// What Stripe says of the refunds of an attempt, ours by their metadata or id.
@@ -114,10 +135,9 @@ impl Checkout {
     async fn move_refund(
         &self,
         id: RefundId,
-        event: Option<RefundEvent>,
+        event: RefundEvent,
         stripe_id: Option<&str>,
     ) -> Result<(), AppError> {
-        let Some(event) = event else { return Ok(()) };
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let refund = store::lock_refund(&mut tx, id).await?;
@@ -163,11 +183,12 @@ async fn refund_effect(
     Ok(())
 }
 
-fn refund_event(status: &RefundStatus) -> Option<RefundEvent> {
+fn refund_event(status: &RefundStatus) -> RefundEvent {
     match status {
-        RefundStatus::Pending | RefundStatus::RequiresAction => Some(RefundEvent::Pending),
-        RefundStatus::Succeeded => Some(RefundEvent::Succeeded),
-        RefundStatus::Failed | RefundStatus::Canceled => Some(RefundEvent::Failed),
-        RefundStatus::Unknown(_) => None,
+        RefundStatus::Pending | RefundStatus::RequiresAction => RefundEvent::Pending,
+        RefundStatus::Succeeded => RefundEvent::Succeeded,
+        RefundStatus::Failed | RefundStatus::Canceled => RefundEvent::Failed,
+        // It exists; more is not known yet.
+        RefundStatus::Unknown(_) => RefundEvent::Accepted,
     }
 }

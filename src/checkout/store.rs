@@ -13,7 +13,7 @@ use crate::{
     error::AppError,
     ids::{AttemptId, BookingId, RefundId},
     money::Money,
-    payments::Event,
+    payments::{Card, Event},
 };
 
 struct AttemptRow {
@@ -104,7 +104,7 @@ pub async fn attempt(tx: &mut Tx<System>, id: AttemptId) -> Result<Option<Attemp
 
 /// After the booking's own lock, always in this order.
 pub async fn lock_attempt(tx: &mut Tx<System>, id: AttemptId) -> Result<Attempt, AppError> {
-    let row = attempt_rows!("where id = $1 for update", id.0).fetch_optional(&mut **tx).await?;
+    let row = attempt_rows!("where id = $1 for no key update", id.0).fetch_optional(&mut **tx).await?;
     row.ok_or_else(|| AppError::broken(format!("attempt {id} is missing")))?.try_into()
 }
 
@@ -153,7 +153,9 @@ pub async fn set_attempt_state(
 pub async fn note_facts(tx: &mut Tx<System>, id: AttemptId, facts: &Facts) -> Result<(), sqlx::Error> {
     let session = facts.session.as_ref();
     let intent = facts.intent.as_ref();
-    let card = intent.and_then(|intent| intent.card.as_ref());
+    // Only what our columns take: a detail for the page must never keep money from being recognised.
+    let card = intent.and_then(|intent| intent.card.as_ref()).filter(|card| is_card(card));
+    let url = session.and_then(|session| session.url.as_deref()).filter(|url| url.len() <= 2_000);
     let failure = intent.and_then(|intent| intent.last_error.as_deref()).filter(|code| is_code(code));
     sqlx::query!(
         "update attempts set checkout_session_id = coalesce(checkout_session_id, $2),
@@ -163,7 +165,7 @@ pub async fn note_facts(tx: &mut Tx<System>, id: AttemptId, facts: &Facts) -> Re
           where id = $1",
         id.0,
         session.map(|session| session.id.as_str()),
-        session.and_then(|session| session.url.as_deref()),
+        url,
         intent.map(|intent| intent.id.as_str()),
         card.map(|card| card.brand.as_str()),
         card.map(|card| card.last4.as_str()),
@@ -172,6 +174,14 @@ pub async fn note_facts(tx: &mut Tx<System>, id: AttemptId, facts: &Facts) -> Re
     .execute(&mut **tx)
     .await
     .map(drop)
+}
+
+fn is_card(card: &Card) -> bool {
+    let letters = |b: u8| b.is_ascii_lowercase() || b == b'_';
+    (1..=30).contains(&card.brand.len())
+        && card.brand.bytes().all(letters)
+        && card.last4.len() == 4
+        && card.last4.bytes().all(|b| b.is_ascii_digit())
 }
 
 fn is_code(text: &str) -> bool {
@@ -193,6 +203,17 @@ pub async fn bump_epoch(tx: &mut Tx<System>, attempt: &Attempt) -> Result<(), sq
         "update attempts set try_epoch = try_epoch + 1 where id = $1 and try_epoch = $2",
         attempt.id.0,
         attempt.try_epoch,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn bump_refund_epoch(tx: &mut Tx<System>, refund: &RefundRow) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update refunds set try_epoch = try_epoch + 1 where id = $1 and try_epoch = $2",
+        refund.id.0,
+        refund.try_epoch,
     )
     .execute(&mut **tx)
     .await
@@ -248,7 +269,7 @@ pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow,
         r#"select r.state, r.amount_minor, r.currency, r.booking_id as "booking_id: BookingId", r.try_epoch,
                   a.payment_intent_id
              from refunds r join attempts a on a.id = r.attempt_id
-            where r.id = $1 for update of r"#,
+            where r.id = $1 for no key update of r"#,
         id.0,
     )
     .fetch_optional(&mut **tx)

@@ -19,7 +19,7 @@ use crate::{
     error::AppError,
     ids::AttemptId,
     money::Money,
-    outbox::{self, Attention, MailKind},
+    outbox::{self, Attention, Job, MailKind},
     payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
 };
 
@@ -129,7 +129,9 @@ impl Checkout {
         let attempt = store::lock_attempt(&mut tx, attempt.id).await?;
         if let Some(why) = mismatch(&attempt, &booking, facts) {
             quarantine(&mut tx, &attempt, facts, why, now).await?;
-        } else if attempt.quarantined.is_none() {
+        } else if attempt.quarantined.is_some() {
+            post_unexplained(&mut tx, &attempt, facts, now).await?;
+        } else {
             // What was in quarantine once is let out by a person, not by a later fact that happens to fit.
             advance(&mut tx, &mut booking, &attempt, facts, actor, now).await?;
         }
@@ -232,7 +234,16 @@ async fn secure(
     actor: Actor,
     now: Timestamp,
 ) -> Result<(), AppError> {
-    if matches!(booking.state, BookingState::Held | BookingState::Expired) {
+    let is_open = matches!(booking.state, BookingState::Held | BookingState::Expired);
+    if is_open && attempt.quote_hash != booking.quote_hash {
+        // Paid, but for other terms than the booking has now: nobody accepted these with this money.
+        let detail = "the money was accepted for other terms than the booking has, and goes back";
+        let (kind, subject) = (Attention::PaymentContradiction, attempt.id.to_string());
+        outbox::raise(tx, kind, &subject, Some(booking.id), detail, now).await?;
+        outbox::push(tx, &Job::ReturnMoney(booking.id), now, now).await?;
+        return Ok(());
+    }
+    if is_open {
         bookings::store::set_secured_by(tx, booking.id, attempt.id).await?;
         booking.secured_by = Some(attempt.id);
     }
@@ -250,8 +261,8 @@ pub(super) async fn sell(
     if booking.state != BookingState::Confirmed || booking.secured_by != Some(attempt) {
         return Ok(());
     }
-    // The agency adds no fee yet, so the whole amount is the supplier's.
-    let posting = Posting::Sold { attempt, amount: captured, cost: captured };
+    let cost = booking.supplier_total.unwrap_or(captured);
+    let posting = Posting::Sold { attempt, amount: captured, cost };
     ledger::post(tx, booking.id, &posting, now).await?;
     if let Some(contact) = &booking.contact {
         let (kind, cause) = (MailKind::PaymentReceipt, attempt.to_string());
@@ -283,6 +294,23 @@ async fn lost(
     Ok(())
 }
 
+/// Taken money of a quarantined attempt lies in suspense until a person knows what it is.
+async fn post_unexplained(
+    tx: &mut Tx<System>,
+    attempt: &Attempt,
+    facts: &Facts,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let received = facts.intent.as_ref().filter(|intent| intent.received > 0);
+    // What was captured before the quarantine is in the books already.
+    if let Some(intent) = received.filter(|_| attempt.captured.minor == 0) {
+        let amount = Money::new(intent.received, intent.amount.currency);
+        let posting = Posting::Unexplained { attempt: attempt.id, amount };
+        ledger::post(tx, attempt.booking, &posting, now).await?;
+    }
+    Ok(())
+}
+
 /// Money that does not fit what was accepted: nothing is fulfilled with it, and a person looks.
 pub(super) async fn quarantine(
     tx: &mut Tx<System>,
@@ -297,11 +325,7 @@ pub(super) async fn quarantine(
         bookings::store::record(tx, attempt.booking, "payment_quarantined", Actor::Stripe, &data, now)
             .await?;
     }
-    if let Some(intent) = facts.intent.as_ref().filter(|intent| intent.received > 0) {
-        let amount = Money::new(intent.received, intent.amount.currency);
-        let posting = Posting::Unexplained { attempt: attempt.id, amount };
-        ledger::post(tx, attempt.booking, &posting, now).await?;
-    }
+    post_unexplained(tx, attempt, facts, now).await?;
     let detail = format!("Stripe's {why} differs from what was accepted");
     let subject = attempt.id.to_string();
     let kind = Attention::PaymentQuarantined;

@@ -186,6 +186,7 @@ pub enum WhyNoTicket {
     PriceUp,
     OfferGone,
     SupplierUnavailable,
+    AuthorisationLost,
     /// A reason that a newer version wrote.
     Other,
 }
@@ -198,6 +199,7 @@ impl WhyNoTicket {
             "price_up" => Self::PriceUp,
             "offer_gone" => Self::OfferGone,
             "supplier_unavailable" => Self::SupplierUnavailable,
+            "authorisation_lost" => Self::AuthorisationLost,
             _ => Self::Other,
         }
     }
@@ -212,6 +214,9 @@ impl WhyNoTicket {
             Self::OfferGone => "The airline no longer sells these flights.",
             Self::SupplierUnavailable => {
                 "The airline system did not answer for too long, so we stopped trying."
+            }
+            Self::AuthorisationLost => {
+                "Your bank took back the amount that was set aside before the airline issued your tickets."
             }
             Self::Other => "The airline did not issue your tickets.",
         }

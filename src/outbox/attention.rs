@@ -28,6 +28,8 @@ pub enum Attention {
     RefundFailed,
     /// Somebody refunded in Stripe's dashboard: the ledger and the ticket do not know.
     RefundNotOurs,
+    /// Somebody has asked their bank for the money back.
+    Dispute,
     /// A machine met an event that must not happen.
     IllegalStep,
     JobDead,
@@ -48,6 +50,7 @@ impl Attention {
             Self::CaptureFailed => "capture_failed",
             Self::RefundFailed => "refund_failed",
             Self::RefundNotOurs => "refund_not_ours",
+            Self::Dispute => "dispute",
             Self::IllegalStep => "illegal_step",
             Self::JobDead => "job_dead",
             Self::MailLate => "mail_late",
@@ -55,6 +58,9 @@ impl Attention {
         }
     }
 }
+
+/// What others say may be long; that must never keep the alarm from being raised.
+const LONGEST_DETAIL: usize = 1000;
 
 /// Asks for a person, once per kind and subject until somebody has resolved it.
 pub async fn raise(
@@ -65,6 +71,7 @@ pub async fn raise(
     detail: &str,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
+    let detail: String = detail.chars().take(LONGEST_DETAIL).collect();
     tracing::error!(attention = kind.code(), subject, detail, "needs a person");
     sqlx::query!(
         "insert into attention_items (kind, subject, booking_id, detail, raised_at) values ($1, $2, $3, $4, $5)

@@ -5,7 +5,7 @@ use jetbridge::sandbox::stripe::{Endpoint, Fault, Mode};
 use jiff::SignedDuration;
 
 use super::helpers::{
-    app::TestApp,
+    app::{ALICE, TestApp},
     story::{DECLINED_CARD, GOOD_CARD, State},
 };
 
@@ -354,6 +354,15 @@ async fn u19_a_payment_that_differs_from_what_was_accepted_is_quarantined_and_fu
         assert_eq!(app.attention().await, ["payment_quarantined"]);
         assert_eq!(app.count("timetable.orders").await, 0);
         assert!(!endpoints(&app).contains(&Endpoint::Capture));
+
+        // Until a person has looked, the booking is frozen: it neither lapses nor can be paid or dropped.
+        app.advance(SignedDuration::from_mins(50)).await;
+        app.settle().await;
+        assert_eq!(app.state(&reference).await, state("held", "none", &["open"]), "{why}");
+        let alice = app.sign_in(ALICE).await;
+        app.submit_pay(&alice, &reference).await.redirect();
+        assert_eq!(app.count("attempts").await, 1, "{why}");
+        alice.post_form(&format!("/bookings/{reference}/drop"), &[]).await.expect(409);
         app.finish().await;
     }
 }
@@ -510,6 +519,71 @@ async fn u7_a_price_that_goes_up_after_paying_is_never_charged() {
     assert_eq!(app.state(&reference).await, state("failed", "refused", &["released"]));
     assert_eq!(app.texts("select ended_reason from bookings").await, ["price_up"]);
     assert!(app.balances().await.is_empty());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_is_held_is_what_is_ordered_although_the_offer_lapsed_before_paying() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.draft(&alice).await;
+    app.advance(SignedDuration::from_mins(35)).await;
+    let session = app.press_pay(&alice, &reference).await;
+    app.supplier().set_price_up(10);
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["captured"]));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn no_ticket_is_bought_once_the_bank_has_taken_its_authorisation_back() {
+    let app = TestApp::start().await;
+    let (_, reference, session) = app.at_stripe("Down").await;
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("ticketing", "ordering", &["authorised"]));
+    app.stripe.lapse(&app.stripe.intents()[0].id);
+    app.settle().await;
+    app.advance(SignedDuration::from_mins(1)).await;
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("failed", "refused", &["released"]));
+    assert_eq!(app.texts("select ended_reason from bookings").await, ["authorisation_lost"]);
+    assert_eq!(app.count("timetable.orders").await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_price_that_goes_up_while_the_payment_page_is_open_changes_nothing() {
+    let app = TestApp::start().await;
+    let (alice, reference, session) = app.at_stripe("Duarte").await;
+    app.supplier().set_price_up(10);
+    let again = app.press_pay(&alice, &reference).await;
+    assert_eq!((again.id.as_str(), again.amount), (session.id.as_str(), session.amount));
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["captured"]));
+    assert_eq!(app.texts("select amount_minor::text from bookings").await, [session.amount.to_string()]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_a_dispute_calls_a_person() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    let intent = app.stripe.intents()[0].id.clone();
+    let body = serde_json::json!({
+        "id": "evt_dispute", "object": "event", "type": "charge.dispute.created", "livemode": false,
+        "created": app.now().as_second(), "api_version": "2026-09-30.endive", "pending_webhooks": 1,
+        "data": { "object": { "id": "dp_1", "object": "dispute", "payment_intent": intent } },
+    })
+    .to_string();
+    let guest = app.guest();
+    guest.set_header("stripe-signature", &app.stripe.sign(&body));
+    guest.post("/webhooks/stripe", "application/json", body).await.expect(200);
+    app.settle().await;
+    assert!(app.attention().await.contains(&"dispute".to_owned()));
     app.finish().await;
 }
 

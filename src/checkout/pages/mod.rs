@@ -82,6 +82,7 @@ mod samples {
             hold: (state != BookingState::Draft).then_some(hold),
             supplier: "timetable".to_owned(),
             pnr: None,
+            supplier_total: None,
             terms_accepted_at: None,
             secured_by: None,
             confirmed_at: None,

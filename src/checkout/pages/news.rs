@@ -306,6 +306,9 @@ pub fn not_ticketed(reason: Option<&str>) -> &'static str {
         }
         Some("offer_gone") => "The airline no longer sells these flights.",
         Some("refused") => "The airline refused this booking.",
+        Some("authorisation_lost") => {
+            "The amount that was set aside on your card was taken back before the airline had confirmed."
+        }
         Some("supplier_unavailable") => "The airline’s system did not answer for too long.",
         _ => "The airline did not confirm your seats.",
     }
