@@ -212,7 +212,11 @@ impl Drop for Driver {
     fn drop(&mut self) {
         let _ = self.server.kill();
         let _ = self.server.wait();
-        let _ = std::fs::remove_dir_all(&self.profile);
+        // The browser ends when its driver does, but not at once, and writes until then.
+        for _ in 0..20 {
+            std::thread::sleep(Duration::from_millis(50));
+            let _ = std::fs::remove_dir_all(&self.profile);
+        }
     }
 }
 
