@@ -85,6 +85,8 @@ impl std::str::FromStr for Place {
     fn from_str(text: &str) -> Result<Self, ()> {
         let (micros, id) = text.split_once('_').ok_or(())?;
         let created_at = micros.parse().ok().and_then(|micros| Timestamp::from_microsecond(micros).ok());
+        // No booking is older than the epoch, and PostgreSQL's calendar is shorter than ours.
+        let created_at = created_at.filter(|at| *at >= Timestamp::UNIX_EPOCH);
         Ok(Self { created_at: created_at.ok_or(())?, id: Uuid::try_parse(id).map_err(|_| ())? })
     }
 }

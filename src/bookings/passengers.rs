@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 
 use jiff::civil;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
     error::FieldErrors,
@@ -87,8 +88,9 @@ impl PassengerForm {
 
     fn name(&self, n: usize, part: &str, missing: &str, errors: &mut FieldErrors) -> Option<String> {
         let field = field(n, part);
-        let name = self.trimmed(&field);
-        let is_letter = |c: char| c.is_alphabetic() || matches!(c, ' ' | '-' | '\'' | '’' | '.');
+        let name = composed(&self.trimmed(&field));
+        let is_letter =
+            |c: char| c.is_alphabetic() || is_combining_mark(c) || matches!(c, ' ' | '-' | '\'' | '’' | '.');
         if name.is_empty() {
             errors.add(field, missing);
         } else if name.chars().count() > 60 {
@@ -132,6 +134,11 @@ impl PassengerForm {
         }
         sex
     }
+}
+
+/// Letters with their marks as one character each, and one kind of apostrophe, whatever the keyboard made.
+fn composed(name: &str) -> String {
+    name.nfc().map(|c| if matches!(c, '‘' | '`' | '´') { '’' } else { c }).collect()
 }
 
 /// The field's name in the form: "p1_given". Page and rules both take it from here.
@@ -205,6 +212,22 @@ mod tests {
         assert_eq!(passengers[0].given_names, "Maria Inês");
         assert_eq!(passengers[0].born_on, civil::date(1986, 12, 4));
         assert_eq!(contact.phone, "+351 900 000 000");
+    }
+
+    #[test]
+    fn names_of_every_script_and_keyboard_are_understood() {
+        let cases = [
+            ("Jose\u{301}", "José"),
+            ("प्रिया", "प्रिया"),
+            ("d‘Arcy", "d’Arcy"),
+            ("O'Neill", "O'Neill"),
+            ("李", "李"),
+        ];
+        for (typed, kept) in cases {
+            let (passengers, _) =
+                with("p1_given", typed).check(&[PassengerKind::Adult], LAST_DAY, TODAY).unwrap();
+            assert_eq!(passengers[0].given_names, kept);
+        }
     }
 
     #[test]

@@ -101,30 +101,34 @@ fn is_invisible(c: char) -> bool {
     matches!(c, '\u{200b}'..='\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2060}'..='\u{2069}' | '\u{feff}' | '\u{fffd}')
 }
 
-/// An address that mail can be sent to: one @, something on both sides, a dot in the domain. Only a sent mail proves more.
+/// An address that every mail server takes: ASCII before the @, a host name with a dot behind it. A host in another script
+/// is kept in its ASCII form, where look-alikes show. Only a sent mail proves more.
 pub fn email(errors: &mut FieldErrors, field: &str, raw: &str) -> Option<String> {
     let value = text(errors, field, raw, 254, "Write an e-mail address")?;
     let Some((name, domain)) = value.rsplit_once('@') else {
         errors.add(field, "The address needs an @");
         return None;
     };
-    let domain_fits = domain.contains('.')
-        && !domain.starts_with(['.', '-'])
-        && !domain.ends_with(['.', '-'])
-        && !domain.contains("..")
-        && domain.chars().all(|c| c.is_alphanumeric() || matches!(c, '.' | '-'));
-    // Ours is stored and sent as typed, so only what every mail server takes gets in.
-    let name_fits = !name.is_empty()
-        && name.len() <= 64
-        && !name.contains(|c: char| {
-            c.is_whitespace() || matches!(c, '@' | '<' | '>' | '"' | ',' | ';' | ':' | '\\')
-        });
-    if domain_fits && name_fits {
-        Some(value)
-    } else {
+    let host = match url::Host::parse(domain) {
+        Ok(url::Host::Domain(host)) if host.contains('.') && host.split('.').all(is_label) => Some(host),
+        _ => None,
+    };
+    let plain = |c: char| c.is_ascii_alphanumeric() || ".!#$%&'*+/=?^_`{|}~-".contains(c);
+    let fits = name.len() <= 64 && name.chars().all(plain);
+    let address = host.filter(|_| fits).map(|host| format!("{name}@{host}"));
+    let address =
+        address.filter(|address| address.len() <= 254 && address.parse::<lettre::Address>().is_ok());
+    if address.is_none() {
         errors.add(field, "This is not an e-mail address");
-        None
     }
+    address
+}
+
+fn is_label(label: &str) -> bool {
+    (1..=63).contains(&label.len())
+        && !label.starts_with('-')
+        && !label.ends_with('-')
+        && label.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-')
 }
 
 /// A phone number with its country code, as the database takes it.
@@ -236,6 +240,11 @@ mod tests {
             "<a@b.de>",
             "a@b.de\r\nBcc: x@y.z",
             "a@b_c.de",
+            ".a..b.@example.com",
+            "a(b)@example.com",
+            "ä@example.com",
+            "a@1.1",
+            "a@[127.0.0.1]",
         ] {
             let mut errors = FieldErrors::default();
             assert_eq!(email(&mut errors, "mail", bad), None, "{bad:?}");

@@ -177,3 +177,33 @@ async fn a_reference_that_cannot_be_one_is_a_404() {
     }
     app.finish().await;
 }
+
+#[tokio::test]
+async fn passengers_saved_six_times_at_once_are_saved_once() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.draft(&alice).await;
+    let address = format!("/bookings/{reference}/passengers");
+    let fields = passenger("Duarte");
+    let save = || alice.post_form(&address, &fields);
+    let pages = tokio::join!(save(), save(), save(), save(), save(), save());
+    for page in [pages.0, pages.1, pages.2, pages.3, pages.4, pages.5] {
+        page.expect(303);
+    }
+    assert_eq!(app.count("passengers").await, 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_page_key_from_before_all_calendars_is_no_page() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let nobody = "00000000-0000-0000-0000-000000000000";
+    alice.get(&format!("/bookings?before=-377705023201000000.{nobody}")).await.expect(404);
+    let carol = app.carol().await;
+    for key in ["older", "newer"] {
+        let page = carol.get(&format!("/admin/bookings?{key}=-214000000000000000_{nobody}")).await;
+        assert!(page.status.as_u16() < 500, "{key}");
+    }
+    app.finish().await;
+}

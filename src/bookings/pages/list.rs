@@ -89,7 +89,9 @@ fn read_key(text: &str) -> Result<Option<(Timestamp, BookingId)>, AppError> {
     }
     let read = || {
         let (at, id) = text.split_once('.')?;
-        let at = Timestamp::from_microsecond(at.parse().ok()?).ok()?;
+        // No booking is older than the epoch, and PostgreSQL's calendar is shorter than ours.
+        let at =
+            Timestamp::from_microsecond(at.parse().ok()?).ok().filter(|at| *at >= Timestamp::UNIX_EPOCH)?;
         Some((at, id.parse().ok()?))
     };
     read().map(Some).ok_or(AppError::NotFound)
