@@ -178,7 +178,8 @@ fn folded(typed: &str) -> Option<String> {
         return None;
     }
     let text = fold(typed);
-    (!text.is_empty()).then_some(text)
+    // A number alone means no place, though "Pier 11" has one in its name.
+    text.contains(char::is_alphabetic).then_some(text)
 }
 
 /// Lower case, accents off, everything that is neither letter nor digit a single space. Letters of other scripts stay
@@ -293,9 +294,20 @@ mod tests {
     fn junk_is_no_place() {
         let world = Airports::world();
         let long = "a".repeat(10_000);
-        for typed in
-            ["", " ", "\0", "zzzzqqq", "🛫", "'; drop table --", "LISX QQ1", long.as_str(), "東京都庁"]
-        {
+        for typed in [
+            "",
+            " ",
+            "\0",
+            "-1",
+            "+1",
+            "11",
+            "zzzzqqq",
+            "🛫",
+            "'; drop table --",
+            "LISX QQ1",
+            long.as_str(),
+            "東京都庁",
+        ] {
             assert_eq!(world.resolve(typed), Resolved::None, "{typed:.20?}");
             assert!(world.suggest(typed, 8).is_empty(), "{typed:.20?}");
         }

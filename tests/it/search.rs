@@ -123,6 +123,11 @@ async fn an_empty_search_asks_for_what_is_missing() {
     for field in ["from", "to", "leave"] {
         page.field_error(field);
     }
+    for (name, usual) in [("adults", "1"), ("children", "0"), ("infants", "0"), ("cabin", "economy")] {
+        assert_eq!(page.value("form[action='/flights']", name), usual);
+    }
+    let page = app.get(&flights(&[("trip", "multi")])).await.expect(422);
+    assert!(page.text(".errors a[href='#trip']").starts_with("Kind of journey"));
     app.get("/flights?from=%ff%fe&to=LIS").await.expect(422);
     app.get(&format!("/flights?from={}", "x".repeat(30_000))).await;
     app.finish().await;

@@ -13,7 +13,7 @@ use crate::{
     clock::Clock,
     db::Db,
     error::AppError,
-    itinerary::{Offer, SearchQuery},
+    itinerary::{Offer, SearchQuery, SliceQuery},
     money::Currency,
     search::{
         self,
@@ -268,19 +268,24 @@ fn worth_in_words(currency: Currency) -> String {
 fn in_words(query: &SearchQuery, airports: &Airports, form: &SearchForm) -> Asked {
     let name = |code| airports.place(code).map_or(String::new(), |place| place.name().to_owned());
     let (from, to) = query.slices.first().map(|slice| (name(slice.from), name(slice.to))).unwrap_or_default();
-    let dates: Vec<String> = match query.slices.as_slice() {
-        [first, last] if first.date.year() == last.date.year() => {
-            vec![words::day(first.date), words::day_and_year(last.date)]
-        }
-        slices => slices.iter().map(|slice| words::day_and_year(slice.date)).collect(),
-    };
     Asked {
         from,
         to,
-        dates: dates.join(" to "),
+        dates: dates(&query.slices),
         party: query.party.in_words(),
         cabin: query.cabin.name(),
         change: format!("/?{}", form.address()),
+    }
+}
+
+/// "Fri 12 Mar to Fri 26 Mar 2027".
+fn dates(slices: &[SliceQuery]) -> String {
+    match slices {
+        [out, back] if out.date == back.date => format!("{}, there and back", words::day_and_year(out.date)),
+        [out, back] if out.date.year() == back.date.year() => {
+            format!("{} to {}", words::day(out.date), words::day_and_year(back.date))
+        }
+        slices => slices.iter().map(|slice| words::day_and_year(slice.date)).collect::<Vec<_>>().join(" to "),
     }
 }
 
@@ -316,7 +321,12 @@ fn less(
                 let href = View { page: 1, ..view }.address(&moved);
                 less.push((
                     href,
-                    format!("{word} {} {} instead, {km}\u{a0}km away", airport.city, airport.code),
+                    format!(
+                        "{word} {} {} instead, {}\u{a0}km away",
+                        airport.city,
+                        airport.code,
+                        words::thousands(km)
+                    ),
                 ));
             }
         }
@@ -326,7 +336,25 @@ fn less(
 
 #[cfg(test)]
 mod tests {
+    use jiff::civil::date;
+
     use super::*;
+
+    #[test]
+    fn the_dates_of_a_search_are_told_once_each() {
+        let told = |days: &[jiff::civil::Date]| {
+            let slice = |date: &jiff::civil::Date| {
+                let [from, to] = ["LIS", "OPO"].map(|code| code.parse().unwrap());
+                SliceQuery { from, to, date: *date }
+            };
+            dates(&days.iter().map(slice).collect::<Vec<_>>())
+        };
+        let day = date(2026, 12, 20);
+        assert_eq!(told(&[day]), "Sun 20 Dec 2026");
+        assert_eq!(told(&[day, day]), "Sun 20 Dec 2026, there and back");
+        assert_eq!(told(&[day, date(2026, 12, 23)]), "Sun 20 Dec to Wed 23 Dec 2026");
+        assert_eq!(told(&[day, date(2027, 1, 3)]), "Sun 20 Dec 2026 to Sun 3 Jan 2027");
+    }
 
     #[test]
     fn a_view_is_read_from_anything_and_written_without_what_is_usual() {

@@ -18,7 +18,7 @@ use crate::{
     },
     web::{
         chrome::Chrome,
-        components::{Fragment, error_summary_of, world_map},
+        components::{Fragment, error_summary_of, words, world_map},
         form::Query,
     },
 };
@@ -32,7 +32,7 @@ pub struct HomePage {
     which: Vec<Which>,
     plate: Fragment,
     map: Fragment,
-    airports: usize,
+    airports: String,
     countries: usize,
 }
 
@@ -85,7 +85,7 @@ fn page(
         plate: plate(form, &bad.errors, today),
         which: which(form, bad),
         map: world_map(),
-        airports: airports.all().len(),
+        airports: words::thousands(airports.all().len()),
         countries: countries.len(),
     };
     Ok((status, Html(page.render()?)).into_response())
@@ -93,10 +93,11 @@ fn page(
 
 fn label(field: &str) -> &'static str {
     match field {
+        "trip" => "Kind of journey",
         "from" => "From",
         "to" => "To",
         "leave" => "Leave",
-        "back" => "Return",
+        "back" => "Back",
         "adults" => "Adults",
         "children" => "Children",
         "infants" => "Infants",

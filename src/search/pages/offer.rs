@@ -131,7 +131,7 @@ fn open(
         all: search_address(offer, airports),
         slices: slice_parts(&offer.slices),
         map: route_map(&offer.slices),
-        distance: format!("{}\u{a0}km in all", thousands(kilometres(&offer.slices))),
+        distance: format!("{}\u{a0}km in all", words::thousands(kilometres(&offer.slices))),
         co2: co2(offer),
         fares: fares(offers, chosen),
         parts,
@@ -209,16 +209,9 @@ fn slice_parts(slices: &[Slice]) -> Vec<SlicePart> {
 fn co2(offer: &Offer) -> String {
     match offer.co2_grams {
         Some(grams) => {
-            format!("{}\u{a0}kg CO₂ for each passenger with a seat.", thousands(grams.div_ceil(1_000)))
+            format!("{}\u{a0}kg CO₂ for each passenger with a seat.", words::thousands(grams.div_ceil(1_000)))
         }
         None => "CO₂ unknown.".to_owned(),
-    }
-}
-
-fn thousands(number: u32) -> String {
-    match (number / 1_000, number % 1_000) {
-        (0, rest) => rest.to_string(),
-        (thousands, rest) => format!("{thousands},{rest:03}"),
     }
 }
 
@@ -255,14 +248,6 @@ mod tests {
         assert!(
             address.ends_with("&leave=2027-03-12&adults=2&children=0&infants=1&cabin=economy"),
             "{address}"
-        );
-    }
-
-    #[test]
-    fn large_numbers_are_grouped() {
-        assert_eq!(
-            (thousands(7), thousands(12_508), thousands(1_005)),
-            ("7".into(), "12,508".into(), "1,005".into())
         );
     }
 }

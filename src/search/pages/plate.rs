@@ -14,7 +14,7 @@ pub fn plate(form: &SearchForm, errors: &FieldErrors, today: Date) -> Fragment {
     let last = today.saturating_add(Span::new().days(DAYS_AHEAD));
     html! {
         form action="/flights" method="get" {
-            fieldset.trip {
+            fieldset.trip aria-describedby=[described("trip", errors)] {
                 legend.vh { "Kind of journey" }
                 (kind("return", "Return", form.is_return(), true))
                 (kind("oneway", "One-way", !form.is_return(), false))
@@ -24,7 +24,7 @@ pub fn plate(form: &SearchForm, errors: &FieldErrors, today: Date) -> Fragment {
                 (place("from", "From", &form.from, errors))
                 (place("to", "To", &form.to, errors))
                 (date("leave", "Leave", &form.leave, (today, last), errors))
-                (date("back", "Return", &form.back, (today, last), errors))
+                (date("back", "Back", &form.back, (today, last), errors))
                 (count("adults", "Adults", &form.adults, 1..=9, errors))
                 (count("children", "Children 2–11", &form.children, 0..=8, errors))
                 (count("infants", "Infants 0–1", &form.infants, 0..=4, errors))

@@ -60,10 +60,10 @@ pub fn facts(offer: &Offer) -> Fragment {
         dl.facts {
             div { dt { "Fare" } dd { (offer.fare.brand) } }
             div { dt { "Bags" } dd.has { (bags(&offer.fare)) } }
-            div { dt { "Change" } (fact(conditions.change)) }
-            div { dt { "Refund" } (fact(conditions.refund)) }
+            div { dt { "Change" } (change(conditions.change)) }
+            div { dt { "Refund" } (refund(conditions.refund)) }
             div { dt { "CO₂ each" } @match offer.co2_grams {
-                Some(grams) => { dd { (grams.div_ceil(1_000)) " kg" } }
+                Some(grams) => { dd { (words::thousands(grams.div_ceil(1_000))) "\u{a0}kg" } }
                 None => { dd.unk { "unknown" } }
             } }
         }
@@ -71,10 +71,19 @@ pub fn facts(offer: &Offer) -> Fragment {
     .into()
 }
 
-fn fact(condition: Condition) -> Markup {
+fn change(condition: Condition) -> Markup {
+    fact(condition, "Free", "for")
+}
+
+/// The amount is what the airline keeps, not what comes back.
+fn refund(condition: Condition) -> Markup {
+    fact(condition, "In full", "less")
+}
+
+fn fact(condition: Condition, free: &str, before_fee: &str) -> Markup {
     let (class, text) = match condition {
-        Condition::Free => ("has", "Free".to_owned()),
-        Condition::Fee(fee) => ("fee", words::round(fee)),
+        Condition::Free => ("has", free.to_owned()),
+        Condition::Fee(fee) => ("fee", format!("{before_fee} {}", words::round(fee))),
         Condition::No => ("not", "No".to_owned()),
         Condition::Unknown => ("unk", "Unknown".to_owned()),
     };
@@ -335,13 +344,15 @@ mod tests {
     #[test]
     fn every_condition_has_a_word_and_unknown_is_written() {
         let cases = [
-            (Condition::Free, r#"<dd class="has">Free</dd>"#),
-            (Condition::Fee(eur(9_000)), "<dd class=\"fee\">EUR\u{a0}90</dd>"),
-            (Condition::No, r#"<dd class="not">No</dd>"#),
-            (Condition::Unknown, r#"<dd class="unk">Unknown</dd>"#),
+            (Condition::Free, "has", "Free", "In full"),
+            (Condition::Fee(eur(9_000)), "fee", "for EUR\u{a0}90", "less EUR\u{a0}90"),
+            (Condition::No, "not", "No", "No"),
+            (Condition::Unknown, "unk", "Unknown", "Unknown"),
         ];
-        for (condition, html) in cases {
-            assert_eq!(fact(condition).into_string(), html);
+        for (condition, class, changed, refunded) in cases {
+            let html = |text| format!("<dd class=\"{class}\">{text}</dd>");
+            assert_eq!(change(condition).into_string(), html(changed));
+            assert_eq!(refund(condition).into_string(), html(refunded));
         }
         assert!(facts(&plain()).to_string().contains(r#"<dd class="unk">unknown</dd>"#));
     }

@@ -61,6 +61,19 @@ pub fn round(money: Money) -> String {
     }
 }
 
+/// "4,406".
+pub fn thousands(number: impl std::fmt::Display) -> String {
+    let digits = number.to_string();
+    let mut grouped = String::new();
+    for (place, digit) in digits.chars().enumerate() {
+        if place > 0 && (digits.len() - place).is_multiple_of(3) {
+            grouped.push(',');
+        }
+        grouped.push(digit);
+    }
+    grouped
+}
+
 pub fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }
@@ -106,6 +119,15 @@ mod tests {
         assert_eq!(round(Money::new(9_050, Currency::Eur)), "EUR\u{a0}90.50");
         assert_eq!(round(Money::new(9_000, Currency::Jpy)), "JPY\u{a0}9,000");
         assert_eq!(round(Money::new(9_000, Currency::Bhd)), "BHD\u{a0}9");
+    }
+
+    #[test]
+    fn large_numbers_are_grouped() {
+        for (number, text) in
+            [(0, "0"), (999, "999"), (1_005, "1,005"), (12_508, "12,508"), (1_000_000, "1,000,000")]
+        {
+            assert_eq!(thousands(number), text);
+        }
     }
 
     #[test]
