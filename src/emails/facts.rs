@@ -48,9 +48,17 @@ impl Brief {
         self.first_day().map(|day| day.strftime("%-d %B").to_string()).unwrap_or_default()
     }
 
-    /// "12 March 2027".
-    pub fn day_and_year(&self) -> String {
-        self.first_day().map(|day| day.strftime("%-d %B %Y").to_string()).unwrap_or_default()
+    /// "12 March to 26 March 2027": when each slice leaves.
+    pub fn days(&self) -> String {
+        let mut days: Vec<civil::Date> =
+            self.offer.slices.iter().map(|slice| slice.first().departs.local.date()).collect();
+        days.dedup();
+        let last_year = days.last().map(|day| day.year());
+        let words = days.iter().enumerate().map(|(place, day)| {
+            let year_follows = place + 1 < days.len() && Some(day.year()) == last_year;
+            day.strftime(if year_follows { "%-d %B" } else { "%-d %B %Y" }).to_string()
+        });
+        words.collect::<Vec<_>>().join(" to ")
     }
 
     /// "22 Nov 2026, 16:41 (Lisbon time)": the traveller most likely reads it where the first flight leaves.

@@ -164,7 +164,7 @@ pub struct PaymentReceipt {
 impl PaymentReceipt {
     pub fn facts(&self, sender: &Sender) -> Vec<Fact> {
         let seller = &sender.site;
-        let what = format!("Air tickets, {}, {}", self.booking.route(), self.booking.day_and_year());
+        let what = format!("Air tickets, {}, {}", self.booking.route(), self.booking.days());
         vec![
             Fact::new("Charged", format!("{} total", self.payment.amount)),
             Fact::new("Date", self.booking.moment(self.charged_at)),

@@ -343,6 +343,23 @@ fn a_route_is_told_as_people_say_it() {
 }
 
 #[test]
+fn the_days_of_a_journey_are_told_once_each_and_a_year_where_it_changes() {
+    let mut offer = family();
+    assert_eq!(brief(&offer).days(), "12 March to 26 March 2027");
+    let back = Slice::try_from(vec![segment(
+        ("HX", 119, "Halcyon Air"),
+        "JFK",
+        "2028-01-03T23:00:00Z",
+        "LIS",
+        "2028-01-04T05:30:00Z",
+    )]);
+    offer.slices[1] = back.unwrap();
+    assert_eq!(brief(&offer).days(), "12 March 2027 to 3 January 2028");
+    offer.slices[1] = offer.slices[0].clone();
+    assert_eq!(brief(&offer).days(), "12 March 2027");
+}
+
+#[test]
 fn what_a_mail_server_says_is_kept_without_addresses() {
     assert_eq!(
         without_addresses("550 5.1.1 <maria@example.com>: no such\r\nuser"),
