@@ -265,12 +265,22 @@ fn attempts(booking: &BookingRecord) -> Vec<AttemptView> {
         stripe: joined([attempt.session.clone(), attempt.intent.clone()]),
         note: joined([
             attempt.card.clone(),
-            attempt.failure.as_deref().map(in_words),
+            attempt.failure.as_deref().map(|code| failure(&attempt.state, code)),
             attempt.quarantined.as_deref().map(|why| format!("quarantined: {}", in_words(why))),
         ]),
         at: moment(attempt.updated_at),
     };
     booking.attempts.iter().enumerate().map(view).collect()
+}
+
+/// A card may be declined and the next one pay: then the reason is history, not the standing of the attempt.
+fn failure(state: &str, code: &str) -> String {
+    match state {
+        "processing" | "authorised" | "captured" => {
+            format!("declined before: {}", in_words(code).to_lowercase())
+        }
+        _ => in_words(code),
+    }
 }
 
 fn refunds(booking: &BookingRecord) -> Vec<RefundView> {
@@ -454,6 +464,12 @@ mod tests {
     use serde_json::json;
 
     use super::*;
+
+    #[test]
+    fn a_decline_that_another_card_followed_is_told_as_history() {
+        assert_eq!(failure("captured", "generic_decline"), "declined before: generic decline");
+        assert_eq!(failure("open", "generic_decline"), "Generic decline");
+    }
 
     #[test]
     fn codes_facts_and_amounts_are_put_into_words() {
