@@ -71,9 +71,9 @@ impl Chrome {
         self.signed_in.as_ref().is_some_and(|who| who.staff)
     }
 
-    /// The staff's own rooms have their own navigation and a tighter setting.
+    /// The staff's own rooms have their own navigation and a tighter setting; who is turned away there stays in the shop.
     pub fn in_staff_area(&self) -> bool {
-        self.is_at("/admin")
+        self.is_at("/admin") && self.is_staff()
     }
 }
 

@@ -29,6 +29,9 @@ pub struct Problem {
     cause: Option<Arc<AppError>>,
 }
 
+const UNSAVED: &str =
+    "You are not signed in any more, so nothing of the form was saved. Sign in, then fill it in again.";
+
 /// Marks a response that has been rendered, so that the outer ring leaves it alone.
 #[derive(Clone, Copy)]
 struct Rendered;
@@ -198,10 +201,14 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
     if !needs_rendering(&response) || is_probe(&frame.path) {
         return response;
     }
-    let problem = response
+    let mut problem = response
         .extensions_mut()
         .remove::<Problem>()
         .unwrap_or_else(|| Problem::of_status(response.status()));
+    if problem.status == StatusCode::UNAUTHORIZED && frame.method == Method::POST {
+        // A session that ended over a long form: whoever comes back must not think that the form is kept.
+        UNSAVED.clone_into(&mut problem.detail);
+    }
     log(&problem);
     let chrome = Chrome::new(frame, user);
     let is_program = frame.path.starts_with("/api/") || security::is_webhook(&frame.path);
@@ -441,8 +448,8 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_visitor_without_an_account_goes_to_the_login_and_comes_back() {
+    #[tokio::test]
+    async fn a_visitor_without_an_account_goes_to_the_login_and_comes_back() {
         let mut frame = Frame::for_tests("/bookings");
         frame.return_to = "/bookings?a=b&c=//evil.example".to_owned();
         let response = render(&frame, None, AppError::Unauthenticated.into_response());
@@ -454,6 +461,8 @@ mod tests {
         frame.method = Method::POST;
         let response = render(&frame, None, AppError::Unauthenticated.into_response());
         assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
+        // The form is lost, and the page says so.
+        assert!(text(response).await.contains("nothing of the form was saved"));
     }
 
     #[test]

@@ -234,7 +234,8 @@ async fn what_is_no_form_is_refused_in_the_frame() {
 async fn staff_pages_are_closed_to_travellers_and_open_to_staff_until_the_role_is_taken_away() {
     let app = TestApp::start().await;
     app.guest().get("/admin/bookings").await.redirect();
-    app.alice().await.get("/admin/bookings").await.expect(403);
+    let refused = app.alice().await.get("/admin/bookings").await.expect(403);
+    assert!(refused.has("header a[href='/bookings']") && !refused.has("body.staff"), "in the staff's frame");
     let carol = app.carol().await;
     carol.get("/admin/bookings").await.expect(200);
     sqlx::query("update auth.users set staff_role = null").execute(&mut app.sql().await).await.unwrap();
