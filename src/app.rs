@@ -1,6 +1,6 @@
 //! The whole application as one value: its pieces, its one route table, its layers, its server.
 
-use std::{future::Future, io, sync::Arc, time::Duration};
+use std::{io, sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -275,16 +275,4 @@ async fn one_host(State(app): State<App>, headers: HeaderMap, request: Request, 
         }
     }
     next.run(request).await
-}
-
-/// Resolves at Ctrl-C and at SIGTERM.
-pub fn shutdown_signal() -> io::Result<impl Future<Output = ()>> {
-    use tokio::signal::unix::{SignalKind, signal};
-    let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
-    Ok(async move {
-        tokio::select! {
-            _ = interrupt.recv() => {}
-            _ = terminate.recv() => {}
-        }
-    })
 }

@@ -2,7 +2,7 @@
 //! served, and everything stopped in the reverse order.
 
 use std::{
-    fs::{self, OpenOptions},
+    fs::{self, File, OpenOptions, TryLockError},
     io::{self, Write as _},
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
@@ -38,6 +38,8 @@ use crate::{
 pub const DEMO_STAFF: &str = "staff@jetbridge.example";
 /// How long the worker may take to finish what it has in hand.
 const LAST_JOBS: Duration = Duration::from_secs(8);
+/// How long connections in use are waited for before the database is closed under them.
+const LAST_QUERIES: Duration = Duration::from_secs(5);
 const DATABASE: &str = "jetbridge";
 
 #[derive(Debug, thiserror::Error)]
@@ -48,6 +50,10 @@ pub enum LaunchError {
     Listen(SocketAddr, #[source] io::Error),
     #[error("could not use {0}")]
     DataDir(PathBuf, #[source] io::Error),
+    #[error(
+        "another Jetbridge uses this directory: {0}. Stop that one, or choose another directory: DATA_DIR=other"
+    )]
+    DataDirTaken(PathBuf),
     #[error(transparent)]
     Embedded(#[from] EmbeddedError),
     #[error("the database does not answer")]
@@ -100,11 +106,21 @@ impl Database {
     }
 
     pub async fn close(self) {
-        self.db.close().await;
+        // A connection that never comes back must not keep the process.
+        let _ = tokio::time::timeout(LAST_QUERIES, self.db.close()).await;
         if let Some(cluster) = self.cluster {
             cluster.stop();
         }
     }
+}
+
+/// How a site is told to end.
+#[derive(Clone, Default)]
+pub struct Stopping {
+    /// Take nothing new, finish what is in hand.
+    pub asked: CancellationToken,
+    /// Do not wait for it any longer.
+    pub at_once: CancellationToken,
 }
 
 /// A site that is ready to be served.
@@ -115,6 +131,8 @@ pub struct Site {
     pub welcome: Option<Welcome>,
     /// Held as long as the site runs: its last handle ends it.
     sandbox: Option<Sandbox>,
+    /// The last to go, so that the next site finds everything at rest.
+    _data_dir: Option<File>,
 }
 
 struct Assembled {
@@ -138,9 +156,15 @@ impl Site {
             config.bind = listener.local_addr().map_err(LaunchError::Serve)?;
             config.base_url = config::local_url(config.bind);
         }
+        let data_dir = match config.mode {
+            Mode::Demo => Some(lock(&config.data_dir).await?),
+            Mode::Rehearsal | Mode::Production => None,
+        };
         let database = Database::open(&config).await?;
         match Self::assemble(config, &database.db).await {
-            Ok(Assembled { app, welcome, sandbox }) => Ok(Self { app, listener, database, welcome, sandbox }),
+            Ok(Assembled { app, welcome, sandbox }) => {
+                Ok(Self { app, listener, database, welcome, sandbox, _data_dir: data_dir })
+            }
             Err(error) => {
                 database.close().await;
                 Err(error)
@@ -174,15 +198,24 @@ impl Site {
         Ok(Assembled { app, welcome, sandbox: outside.sandbox })
     }
 
-    /// Serves until `stop`, then ends everything that was started here.
-    pub async fn serve(self, stop: CancellationToken) -> Result<(), LaunchError> {
+    /// Serves until it is to stop, then ends everything that was started here.
+    pub async fn serve(self, stopping: Stopping) -> Result<(), LaunchError> {
+        let Stopping { asked: stop, at_once } = stopping;
         let worker = tokio::spawn(self.app.worker().run(stop.clone()));
         tokio::spawn(forget_old_sessions(self.database.db.clone(), stop.clone()));
-        let served = self.app.serve(self.listener, stop.clone()).await;
+        let served = tokio::select! {
+            served = self.app.serve(self.listener, stop.clone()) => served,
+            () = at_once.cancelled() => Ok(()),
+        };
         stop.cancel();
         // A job that hangs is taken up again by the next start: its lease runs out.
-        if tokio::time::timeout(LAST_JOBS, worker).await.is_err() {
-            tracing::warn!("a job was still running at the end");
+        tokio::select! {
+            finished = tokio::time::timeout(LAST_JOBS, worker) => {
+                if finished.is_err() {
+                    tracing::warn!("a job was still running at the end");
+                }
+            }
+            () = at_once.cancelled() => {}
         }
         drop(self.sandbox);
         self.database.close().await;
@@ -217,6 +250,25 @@ async fn listen(at: SocketAddr) -> Result<TcpListener, LaunchError> {
         }
     }
     Err(LaunchError::PortTaken(at))
+}
+
+/// Keeps a second demo out of the directory: mails and payments live there in files that one process writes. The kernel
+/// lets go of the lock even after `kill -9`. Commands beside a running site need only its database and take no lock.
+async fn lock(directory: &Path) -> Result<File, LaunchError> {
+    let failed = |error| LaunchError::DataDir(directory.to_owned(), error);
+    fs::create_dir_all(directory).map_err(failed)?;
+    let path = directory.join("site.lock");
+    let file =
+        OpenOptions::new().create(true).write(true).truncate(false).mode(0o600).open(path).map_err(failed)?;
+    for _ in 0..10 {
+        match file.try_lock() {
+            Ok(()) => return Ok(file),
+            // As with the port: it may be on its way out.
+            Err(TryLockError::WouldBlock) => tokio::time::sleep(Duration::from_millis(100)).await,
+            Err(TryLockError::Error(error)) => return Err(failed(error)),
+        }
+    }
+    Err(LaunchError::DataDirTaken(directory.to_owned()))
 }
 
 /// Stripe and the mail server as the configuration names them, or the stand-ins of demo mode.

@@ -2,22 +2,25 @@
 
 use std::{
     error::Error,
-    io::{self, IsTerminal, Read},
+    fmt,
+    io::{self, IsTerminal, Read, Write},
+    panic::{AssertUnwindSafe, catch_unwind},
     process::ExitCode,
+    thread,
+    time::Duration,
 };
 
 use clap::{Args, Parser, Subcommand};
 use jetbridge::{
     accounts::{self, Passwords},
-    app::shutdown_signal,
     config::{Config, LogFormat},
     error::AppError,
     ids,
-    launch::{Database, Site, Welcome},
+    launch::{Database, Site, Stopping, Welcome},
     web::principal::StaffRole,
 };
 use secrecy::{ExposeSecret, SecretString};
-use tokio_util::sync::CancellationToken;
+use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::EnvFilter;
 
 /// Jetbridge, a flight-booking storefront.
@@ -57,21 +60,40 @@ struct NewStaff {
     password_stdin: bool,
 }
 
-#[tokio::main]
-async fn main() -> ExitCode {
+/// What a task on a thread of the pool may still take once everything is over.
+const LAST_THREADS: Duration = Duration::from_secs(2);
+/// What is stopped in this time after a second signal is stopped properly.
+const LAST_CHANCE: Duration = Duration::from_secs(3);
+
+fn main() -> ExitCode {
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => {
+            complain(format_args!("no threads could be started: {error}"));
+            return ExitCode::FAILURE;
+        }
+    };
+    // The panic has been told by then. Unwinding through the runtime would drop it here and now.
+    let code = catch_unwind(AssertUnwindSafe(|| runtime.block_on(run()))).unwrap_or(ExitCode::FAILURE);
+    // Dropping it would wait for as long as a blocking task pleases.
+    runtime.shutdown_timeout(LAST_THREADS);
+    code
+}
+
+async fn run() -> ExitCode {
     let command = CommandLine::parse().command.unwrap_or(Command::Serve);
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(errors) => {
-            eprintln!("Jetbridge cannot start. Please correct:");
+            complain("Jetbridge cannot start. Please correct:");
             for error in errors {
-                eprintln!("  {error}");
+                complain(format_args!("  {error}"));
             }
             return ExitCode::from(78); // EX_CONFIG
         }
     };
     if let Err(error) = start_logging(&config) {
-        eprintln!("RUST_LOG cannot be understood: {error}");
+        complain(format_args!("RUST_LOG cannot be understood: {error}"));
         return ExitCode::from(78);
     }
     // One library for all TLS of the process; it can be set only once, and here nobody else has.
@@ -84,37 +106,70 @@ async fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("{}", chain(error.as_ref()));
+            complain(chain(error.as_ref()));
             ExitCode::FAILURE
         }
     }
 }
 
+/// To standard output, which may be closed: `jetbridge | head` is no reason to fall over, as `println!` would.
+fn say(what: impl fmt::Display) {
+    let _ = writeln!(io::stdout(), "{what}");
+}
+
+fn complain(what: impl fmt::Display) {
+    let _ = writeln!(io::stderr(), "{what}");
+}
+
 async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
-    let stop = CancellationToken::new();
-    let signal = shutdown_signal()?;
-    let told = stop.clone();
-    tokio::spawn(async move {
-        signal.await;
-        tracing::info!("stopping");
-        told.cancel();
-    });
+    let stopping = Stopping::default();
+    heed_signals(stopping.clone())?;
     let preparing = Site::prepare(config);
     let site = tokio::select! {
         site = preparing => site?,
         // Dropping a half-started site stops what it had started.
-        () = stop.cancelled() => return Ok(()),
+        () = stopping.asked.cancelled() => return Ok(()),
     };
     if let Some(welcome) = &site.welcome {
         print_welcome(welcome);
     }
-    site.serve(stop).await?;
+    site.serve(stopping.clone()).await?;
+    if stopping.at_once.is_cancelled() {
+        Err("Stopped without waiting for what was under way".into())
+    } else {
+        Ok(())
+    }
+}
+
+/// The first Ctrl-C or SIGTERM asks, the second does not wait. On a thread of its own, so that they are heard whatever
+/// the others are stuck in.
+fn heed_signals(stopping: Stopping) -> io::Result<()> {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
+    let (mut interrupt, mut terminate) = {
+        let _inside = runtime.enter();
+        (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?)
+    };
+    let mut next = async move || {
+        tokio::select! {
+            _ = interrupt.recv() => SignalKind::interrupt(),
+            _ = terminate.recv() => SignalKind::terminate(),
+        }
+    };
+    thread::Builder::new().name("signals".to_owned()).spawn(move || {
+        runtime.block_on(next());
+        tracing::info!("stopping");
+        stopping.asked.cancel();
+        let second = runtime.block_on(next());
+        stopping.at_once.cancel();
+        thread::sleep(LAST_CHANCE);
+        std::process::exit(128 + second.as_raw_value());
+    })?;
     Ok(())
 }
 
 fn print_welcome(welcome: &Welcome) {
     let Welcome { url, staff_email, staff_password } = welcome;
-    println!(
+    say(format_args!(
         "
   Jetbridge is running as a demo. Nothing in it is real.
 
@@ -127,7 +182,7 @@ fn print_welcome(welcome: &Welcome) {
   Ctrl-C stops it. Your data is kept for the next time.
 ",
         password = staff_password.expose_secret(),
-    );
+    ));
 }
 
 async fn migrate(config: &Config) -> Result<(), Box<dyn Error>> {
@@ -135,7 +190,7 @@ async fn migrate(config: &Config) -> Result<(), Box<dyn Error>> {
     let done = database.db.migrate().await;
     database.close().await;
     done?;
-    println!("The database is up to date.");
+    say("The database is up to date.");
     Ok(())
 }
 
@@ -152,9 +207,9 @@ async fn create_staff(config: &Config, staff: NewStaff) -> Result<(), Box<dyn Er
     let made = made.await;
     database.close().await;
     made?;
-    println!("{} can sign in as {}.", staff.email, staff.role);
+    say(format_args!("{} can sign in as {}.", staff.email, staff.role));
     if !staff.password_stdin {
-        println!("Password, shown this once: {}", password.expose_secret());
+        say(format_args!("Password, shown this once: {}", password.expose_secret()));
     }
     Ok(())
 }
@@ -165,7 +220,7 @@ fn made_password() -> SecretString {
 
 fn read_password() -> io::Result<SecretString> {
     if io::stdin().is_terminal() {
-        eprintln!("Type the password, then Ctrl-D:");
+        complain("Type the password, then Ctrl-D:");
     }
     let mut text = String::new();
     io::stdin().take(4096).read_to_string(&mut text)?;
@@ -174,7 +229,11 @@ fn read_password() -> io::Result<SecretString> {
 
 fn start_logging(config: &Config) -> Result<(), Box<dyn Error>> {
     let filter = EnvFilter::try_new(&config.log_filter)?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    let builder = tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(io::stderr)
+        // It would tell of a closed standard error on standard error, and panic.
+        .log_internal_errors(false);
     match config.log_format {
         LogFormat::Json => builder.json().flatten_event(true).init(),
         LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).init(),

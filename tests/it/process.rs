@@ -1,7 +1,7 @@
 //! The program as a person starts it: with nothing set, twice, killed, misconfigured.
 
 use std::{
-    io::{BufRead, BufReader, Read},
+    io::{BufRead, BufReader, Read, Write},
     path::PathBuf,
     process::{Child, Command, Stdio},
     time::{Duration, Instant},
@@ -66,6 +66,10 @@ impl Running {
         http.get(format!("{}{path}", self.url.trim_end_matches('/'))).send().await.unwrap().status().as_u16()
     }
 
+    fn address(&self) -> &str {
+        self.url.trim_start_matches("http://").trim_end_matches('/')
+    }
+
     /// Sends the signal and waits for the end.
     fn end(mut self, signal: Signal) -> std::process::ExitStatus {
         kill(Pid::from_raw(self.child.id().cast_signed()), signal).unwrap();
@@ -93,6 +97,10 @@ fn program() -> Command {
         }
     }
     command
+}
+
+fn free_port() -> u16 {
+    std::net::TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().port()
 }
 
 fn said(command: &mut Command) -> (Option<i32>, String) {
@@ -132,6 +140,52 @@ async fn being_killed_blocks_nothing() {
     let again = demo.start();
     assert_eq!(again.get("/readyz").await, 200);
     assert!(again.end(Signal::SIGINT).success());
+}
+
+#[tokio::test]
+async fn nobody_reading_what_it_says_is_no_reason_to_fall_or_to_stay() {
+    let demo = Demo::new("unread");
+    let port = free_port();
+    let mut command = demo.command();
+    command.env("PORT", port.to_string()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    drop((child.stdout.take(), child.stderr.take()));
+    let running = Running { child, url: format!("http://127.0.0.1:{port}/"), welcome: String::new() };
+    let limit = Instant::now() + Duration::from_secs(60);
+    while std::net::TcpStream::connect(("127.0.0.1", port)).is_err() {
+        assert!(Instant::now() < limit, "it does not listen");
+        std::thread::sleep(Duration::from_millis(50));
+    }
+    assert_eq!(running.get("/readyz").await, 200);
+    assert!(running.end(Signal::SIGTERM).success());
+}
+
+#[tokio::test]
+async fn a_second_signal_does_not_wait_for_a_visitor() {
+    let demo = Demo::new("impatient");
+    let running = demo.start();
+    let mut visitor = std::net::TcpStream::connect(running.address()).unwrap();
+    let half = "POST /login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9\r\n\r\nhalf";
+    visitor.write_all(half.as_bytes()).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    kill(Pid::from_raw(running.child.id().cast_signed()), Signal::SIGTERM).unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let begin = Instant::now();
+    assert!(!running.end(Signal::SIGTERM).success());
+    assert!(begin.elapsed() < Duration::from_secs(8), "{:?}", begin.elapsed());
+    assert!(demo.start().end(Signal::SIGINT).success());
+}
+
+#[tokio::test]
+async fn one_directory_serves_one_demo_but_commands_work_beside_it() {
+    let demo = Demo::new("shared");
+    let running = demo.start();
+    let (code, text) = said(&mut demo.command());
+    assert!(code == Some(1) && text.contains("another Jetbridge uses this directory"), "{text}");
+    assert_eq!(said(demo.command().arg("migrate")).0, Some(0));
+    assert_eq!(running.get("/readyz").await, 200);
+    running.end(Signal::SIGKILL);
+    assert!(demo.start().end(Signal::SIGINT).success());
 }
 
 #[test]
