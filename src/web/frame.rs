@@ -4,10 +4,11 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, MatchedPath, Request, State},
+    body::{Body, Bytes},
+    extract::{DefaultBodyLimit, FromRequest, MatchedPath, Request, State},
     http::{Extensions, HeaderName, HeaderValue, Method, StatusCode},
     middleware::{self, Next},
-    response::Response,
+    response::{IntoResponse, Response},
 };
 use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
 use tower_sessions::Session;
@@ -16,7 +17,12 @@ use tracing::Instrument;
 use crate::{
     error::AppError,
     ids::{self, RequestId},
-    web::{chrome::SiteSettings, problem, security, session::SessionUser},
+    web::{
+        chrome::SiteSettings,
+        problem::{self, Problem},
+        security,
+        session::SessionUser,
+    },
 };
 
 /// Forms are small. A route that takes more (the webhook) says so with a `DefaultBodyLimit` of its own.
@@ -25,6 +31,9 @@ pub const BODY_LIMIT: usize = 64 * 1024;
 pub const WEBHOOK_LIMIT: usize = 1024 * 1024;
 /// Longer than any gateway's own time-out, so that this one only ends what hangs.
 const TIME_LIMIT: Duration = Duration::from_secs(30);
+
+/// How long a visitor may take to send a form. Far below the limit above, which is for our own slowness.
+const BODY_TIME: Duration = Duration::from_secs(10);
 
 /// What is known of a request before anything is done with it. Lives in the request's extensions.
 #[derive(Clone, Debug)]
@@ -95,6 +104,7 @@ fn return_to(site: &SiteSettings, request: &Request) -> String {
 pub fn inside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<SiteSettings>) -> Router<S> {
     router
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn(whole_body))
         .layer(security::csrf(site))
         .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIME_LIMIT))
         .layer(CatchPanicLayer::custom(problem::from_panic))
@@ -104,6 +114,20 @@ pub fn inside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<Si
 /// The outer ring: around the session layer and everything else.
 pub fn outside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<SiteSettings>) -> Router<S> {
     router.layer(middleware::from_fn_with_state(Arc::clone(site), frame)).layer(CompressionLayer::new())
+}
+
+/// Has the whole body before anything is done with it, so that a visitor who never finishes is told so (408) and is not
+/// taken for a failure of ours (503).
+async fn whole_body(request: Request, next: Next) -> Response {
+    let limit = if security::is_webhook(request.uri().path()) { WEBHOOK_LIMIT } else { BODY_LIMIT };
+    let (parts, body) = request.into_parts();
+    let mut sent = Request::new(body);
+    DefaultBodyLimit::max(limit).apply(&mut sent);
+    match tokio::time::timeout(BODY_TIME, Bytes::from_request(sent, &())).await {
+        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Err(refused)) => Problem::of_status(refused.status()).into_response(),
+        Err(_) => Problem::of_status(StatusCode::REQUEST_TIMEOUT).into_response(),
+    }
 }
 
 async fn render_inside(request: Request, next: Next) -> Response {

@@ -77,6 +77,16 @@ impl Problem {
                 "This address does not take that",
                 "It was asked in a way it does not know.",
             ),
+            StatusCode::REQUEST_TIMEOUT => (
+                "request_timeout",
+                "Your request did not arrive in time",
+                "Only a part of it reached us, and nothing was done with that. Send it again.",
+            ),
+            StatusCode::MISDIRECTED_REQUEST => (
+                "misdirected",
+                "This site is not at that address",
+                "The request named another site than this one. Type the address that you were given.",
+            ),
             StatusCode::PAYLOAD_TOO_LARGE => (
                 "too_large",
                 "That was too much at once",

@@ -108,3 +108,17 @@ async fn programs_get_their_errors_as_json() {
     assert!(problem["request_id"].is_string() && problem["title"].is_string());
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_form_that_never_ends_is_the_senders_fault() {
+    let app = TestApp::start().await;
+    let answer = app
+        .send_raw(
+            "POST /login HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Type: application/x-www-form-urlencoded\r\n\
+             Content-Length: 50\r\n\r\nemail=",
+        )
+        .await;
+    assert!(answer.starts_with("HTTP/1.1 408 "), "{answer}");
+    assert!(answer.contains("<h1"), "{answer}");
+    app.finish().await;
+}

@@ -73,3 +73,47 @@ async fn nothing_may_be_framed_sniffed_or_embedded_even_when_it_is_an_asset() {
     }
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_strangers_name_that_leads_here_is_not_answered() {
+    let app = TestApp::start().await;
+    let port = app.url.port().unwrap();
+    for host in
+        ["evil.example", "localhost.evil.example", "127.0.0.1.evil.example", "localhost@evil.example", ""]
+    {
+        let guest = app.guest();
+        guest.set_header("host", host);
+        guest.set_header("origin", &format!("http://{host}"));
+        let page = guest.get("/login").await.expect(421);
+        assert!(page.has("main h1") && page.header("x-frame-options").is_some(), "{host}");
+        guest.post_form("/login", &[("email", "a@b.example"), ("password", "x")]).await.expect(421);
+        guest.get("/healthz").await.expect(200);
+        guest.get("/readyz").await.expect(200);
+    }
+    for host in ["127.0.0.1", "127.0.0.1:9", "[::1]:3000"] {
+        let guest = app.guest();
+        guest.set_header("host", host);
+        guest.get("/login").await.expect(200);
+    }
+    let guest = app.guest();
+    guest.set_header("host", &format!("LocalHost:{port}"));
+    assert_eq!(
+        guest.get("/login?next=%2F").await.location(),
+        app.url.join("/login?next=%2F").unwrap().as_str()
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn in_production_only_the_public_name_is_answered() {
+    let app = TestApp::start_with(&REHEARSAL).await;
+    for (host, status) in
+        [("fly.example.com", 200), ("FLY.example.com:443", 200), ("localhost", 421), ("127.0.0.1", 421)]
+    {
+        let guest = app.guest();
+        guest.set_header("host", host);
+        guest.get("/login").await.expect(status);
+        guest.get("/healthz").await.expect(200);
+    }
+    app.finish().await;
+}

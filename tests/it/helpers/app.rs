@@ -20,7 +20,10 @@ use jetbridge::{
 use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
-use tokio::net::TcpListener;
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
 use tokio_util::sync::CancellationToken;
 use tracing::subscriber::DefaultGuard;
 use url::Url;
@@ -134,7 +137,22 @@ impl TestApp {
 
     /// Somebody new, not signed in.
     pub fn guest(&self) -> Browser {
-        Browser::new(&self.url)
+        let browser = Browser::new(&self.url);
+        if self.config.base_url != self.url {
+            // As a proxy passes it on.
+            browser.set_header("host", self.config.base_url.authority());
+        }
+        browser
+    }
+
+    /// What no browser would send, and everything that comes back until the server hangs up.
+    pub async fn send_raw(&self, request: &str) -> String {
+        let address = self.url.socket_addrs(|| None).expect("an address")[0];
+        let mut stream = TcpStream::connect(address).await.expect("a connection");
+        stream.write_all(request.as_bytes()).await.expect("sent");
+        let mut answer = Vec::new();
+        stream.read_to_end(&mut answer).await.expect("an answer");
+        String::from_utf8_lossy(&answer).into_owned()
     }
 
     /// Shorthand for what a guest sees.
