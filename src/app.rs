@@ -1,6 +1,6 @@
 //! The whole application as one value: its pieces, its one route table, its layers, its server.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
@@ -35,7 +35,7 @@ use crate::{
     sandbox::mailbox::Mailbox,
     search,
     supplier::SharedSupplier,
-    web::{assets, chrome::SiteSettings, frame, problem::Problem, session_cache::SessionCache},
+    web::{assets, chrome::SiteSettings, frame, problem::Problem, server, session_cache::SessionCache},
     worker::Worker,
 };
 
@@ -191,17 +191,8 @@ impl App {
     }
 
     /// Serves until `stop`, then lets the requests in flight finish.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) -> io::Result<()> {
-        let server =
-            axum::serve(listener, self.router()).with_graceful_shutdown(stop.clone().cancelled_owned());
-        let limit = async {
-            stop.cancelled().await;
-            tokio::time::sleep(GRACE).await;
-        };
-        tokio::select! {
-            result = server.into_future() => result,
-            () = limit => Ok(()),
-        }
+    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        server::serve(listener, self.router(), stop, GRACE).await;
     }
 
     fn session_layer(&self) -> SessionManagerLayer<CachingSessionStore<SessionCache, PostgresStore>> {

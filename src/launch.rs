@@ -76,8 +76,6 @@ pub enum LaunchError {
     Payments(#[from] PaymentError),
     #[error(transparent)]
     App(#[from] AppError),
-    #[error("the server failed")]
-    Serve(#[source] io::Error),
 }
 
 /// The database of a configuration; the private server is held as long as this lives.
@@ -153,7 +151,7 @@ impl Site {
         // First of all, so that a second start by mistake ends here and touches nothing.
         let listener = listen(config.bind).await?;
         if config.bind.port() == 0 {
-            config.bind = listener.local_addr().map_err(LaunchError::Serve)?;
+            config.bind = listener.local_addr().map_err(|error| LaunchError::Listen(config.bind, error))?;
             config.base_url = config::local_url(config.bind);
         }
         let data_dir = match config.mode {
@@ -199,14 +197,14 @@ impl Site {
     }
 
     /// Serves until it is to stop, then ends everything that was started here.
-    pub async fn serve(self, stopping: Stopping) -> Result<(), LaunchError> {
+    pub async fn serve(self, stopping: Stopping) {
         let Stopping { asked: stop, at_once } = stopping;
         let worker = tokio::spawn(self.app.worker().run(stop.clone()));
         tokio::spawn(forget_old_sessions(self.database.db.clone(), stop.clone()));
-        let served = tokio::select! {
-            served = self.app.serve(self.listener, stop.clone()) => served,
-            () = at_once.cancelled() => Ok(()),
-        };
+        tokio::select! {
+            () = self.app.serve(self.listener, stop.clone()) => {}
+            () = at_once.cancelled() => {}
+        }
         stop.cancel();
         // A job that hangs is taken up again by the next start: its lease runs out.
         tokio::select! {
@@ -219,7 +217,6 @@ impl Site {
         }
         drop(self.sandbox);
         self.database.close().await;
-        served.map_err(LaunchError::Serve)
     }
 }
 

@@ -133,7 +133,7 @@ async fn serve(config: Config) -> Result<(), Box<dyn Error>> {
     if let Some(welcome) = &site.welcome {
         print_welcome(welcome);
     }
-    site.serve(stopping.clone()).await?;
+    site.serve(stopping.clone()).await;
     if stopping.at_once.is_cancelled() {
         Err("Stopped without waiting for what was under way".into())
     } else {

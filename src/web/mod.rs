@@ -12,5 +12,6 @@ pub mod frame;
 pub mod principal;
 pub mod problem;
 pub mod security;
+pub mod server;
 pub mod session;
 pub mod session_cache;

@@ -122,3 +122,13 @@ async fn a_form_that_never_ends_is_the_senders_fault() {
     assert!(answer.contains("<h1"), "{answer}");
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_request_whose_head_never_ends_is_not_waited_for() {
+    let app = TestApp::start().await;
+    let begin = std::time::Instant::now();
+    let answer = app.send_raw("GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nX-Never: end").await;
+    assert!(!answer.contains(" 200 "), "{answer}");
+    assert!(begin.elapsed() < std::time::Duration::from_secs(20));
+    app.finish().await;
+}

@@ -177,6 +177,18 @@ async fn a_second_signal_does_not_wait_for_a_visitor() {
 }
 
 #[tokio::test]
+async fn half_a_question_does_not_hold_up_the_end() {
+    let demo = Demo::new("half");
+    let running = demo.start();
+    let mut visitor = std::net::TcpStream::connect(running.address()).unwrap();
+    visitor.write_all(b"GET / HTTP/1.1\r\nHost: local").unwrap();
+    std::thread::sleep(Duration::from_millis(200));
+    let begin = Instant::now();
+    assert!(running.end(Signal::SIGTERM).success());
+    assert!(begin.elapsed() < Duration::from_secs(15), "{:?}", begin.elapsed());
+}
+
+#[tokio::test]
 async fn one_directory_serves_one_demo_but_commands_work_beside_it() {
     let demo = Demo::new("shared");
     let running = demo.start();
