@@ -35,10 +35,6 @@ impl FieldErrors {
     pub fn iter(&self) -> impl Iterator<Item = (&str, &str)> {
         self.0.iter().map(|(field, message)| (field.as_str(), message.as_str()))
     }
-
-    pub fn into_result(self) -> Result<(), AppError> {
-        if self.is_empty() { Ok(()) } else { Err(AppError::Invalid(self)) }
-    }
 }
 
 /// A rule said no. `code` is stable and public, `detail` is for people and says what happened to their money.

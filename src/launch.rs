@@ -19,7 +19,6 @@ use tower_sessions::ExpiredDeletion;
 
 use crate::{
     accounts::{self, Passwords},
-    airports::Airports,
     app::{App, Parts},
     clock::Clock,
     config::{self, Config, Mode, SupplierChoice},
@@ -180,9 +179,7 @@ impl Site {
         let payments = Payments::new(&outside.stripe, clock.clone())?;
         let welcome = if config.mode == Mode::Demo { Some(welcome(&config, db).await?) } else { None };
         let supplier: SharedSupplier = match config.supplier {
-            SupplierChoice::Timetable => {
-                Arc::new(Timetable::new(db.clone(), clock.clone(), Airports::world()))
-            }
+            SupplierChoice::Timetable => Arc::new(Timetable::new(db.clone(), clock.clone())),
         };
         let mailer = Mailer::new(&outside.mail, clock.clone())?;
         let checkout_origin = outside.checkout_origin;

@@ -7,7 +7,6 @@ pub mod passengers;
 pub mod store;
 
 use jiff::{SignedDuration, Timestamp, civil};
-use jiff_sqlx as _;
 use serde_json::{Value, json};
 
 use crate::{

@@ -307,8 +307,9 @@ impl Checkout {
 
     /// Gives up a booking that is not paid: nobody can pay any more, then the seats go back.
     pub async fn drop_booking(&self, user: UserId, reference: &BookingReference) -> Result<(), AppError> {
-        let booking = self.bookings.file(user, reference).await?.booking;
-        if !booking.is_open() || self.standing(user, reference).await?.is_frozen() {
+        let standing = self.standing(user, reference).await?;
+        let booking = &standing.file.booking;
+        if !booking.is_open() || standing.is_frozen() {
             return Err(too_late_to_drop(booking.state));
         }
         if !self.close_attempts(booking.id).await?.is_closed() {

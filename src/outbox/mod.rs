@@ -161,29 +161,6 @@ pub async fn claim(tx: &mut Tx<System>, now: Timestamp) -> Result<Option<Claim>,
     }))
 }
 
-/// Takes one certain job if it waits, so that a request can do at once what the worker would do soon.
-pub async fn claim_now(tx: &mut Tx<System>, job: &Job, now: Timestamp) -> Result<Option<Claim>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"update outbox set state = 'running', lease_until = $4, tries = tries + 1
-            where id = (
-                select id from outbox where kind = $1 and subject = $2 and state = 'ready' and due_at <= $3
-                   for update skip locked)
-        returning id, tries, created_at as "pushed_at: jiff_sqlx::Timestamp""#,
-        job.kind(),
-        job.subject(),
-        now.to_sqlx() as _,
-        (now + LEASE).to_sqlx() as _,
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    Ok(row.map(|row| Claim {
-        id: row.id,
-        job: job.clone(),
-        tries: row.tries,
-        pushed_at: row.pushed_at.to_jiff(),
-    }))
-}
-
 pub async fn done(tx: &mut Tx<System>, claim: &Claim, now: Timestamp) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update outbox set state = 'done', lease_until = null, finished_at = $3, last_error = null

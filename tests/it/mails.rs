@@ -2,7 +2,6 @@
 //! when the mail server will not have it.
 
 use jetbridge::{
-    airports::Airports,
     clock::Clock,
     config::Config,
     db::Db,
@@ -184,7 +183,7 @@ async fn an_offer(db: &Db, clock: &Clock) -> Offer {
         party: Party::new(1, 0, 0).unwrap(),
         cabin: Cabin::Economy,
     };
-    let supplier = Timetable::new(db.clone(), clock.clone(), Airports::world());
+    let supplier = Timetable::new(db.clone(), clock.clone());
     supplier.search(&query).await.unwrap().swap_remove(0)
 }
 

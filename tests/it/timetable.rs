@@ -2,7 +2,6 @@
 //! asked for again.
 
 use jetbridge::{
-    airports::Airports,
     ids::{BookingId, BookingReference},
     itinerary::{
         Cabin, Contact, Offer, OfferId, Party, Passenger, PassengerKind, SearchQuery, Sex, SliceQuery,
@@ -17,7 +16,7 @@ use jiff::{SignedDuration, civil};
 use crate::helpers::app::TestApp;
 
 fn supplier(app: &TestApp) -> Timetable {
-    Timetable::new(app.db.clone(), app.clock.clone(), Airports::world())
+    Timetable::new(app.db.clone(), app.clock.clone())
 }
 
 fn leg(from: &str, to: &str, date: civil::Date) -> SliceQuery {

@@ -50,7 +50,6 @@ use self::{
 };
 use super::{Hold, HoldId, HoldRequest, Order, OrderRequest, Supplier, SupplierError};
 use crate::{
-    airports::Airports,
     clock::Clock,
     db::{Db, System},
     ids::BookingId,
@@ -69,8 +68,8 @@ pub struct Timetable {
 }
 
 impl Timetable {
-    /// There is one directory, so there is one world: `airports` says which the caller has in hand.
-    pub fn new(db: Db, clock: Clock, _airports: &'static Airports) -> Self {
+    /// All timetables of a process show the same world; each has its own levers.
+    pub fn new(db: Db, clock: Clock) -> Self {
         Self { db, clock, world: World::shared(), switches: Arc::default() }
     }
 

@@ -5,7 +5,6 @@ use std::{cell::Cell, sync::Arc};
 
 use jetbridge::{
     accounts::{self, Passwords},
-    airports::Airports,
     app::{App, Parts},
     checkout::invariants::{self, Breach},
     clock::Clock,
@@ -102,7 +101,7 @@ impl TestApp {
         let mail =
             MailSettings { smtp_url: sandbox.mailbox.smtp_url().into(), from: config.mail.from.clone() };
         let mailer = Mailer::new(&mail, clock.clone()).expect("a mailer");
-        let timetable = Arc::new(Timetable::new(db.clone(), clock.clone(), Airports::world()));
+        let timetable = Arc::new(Timetable::new(db.clone(), clock.clone()));
         let app = App::new(Parts {
             config: config.clone(),
             db: db.clone(),
