@@ -35,6 +35,7 @@ use crate::{
     sandbox::mailbox::Mailbox,
     search,
     supplier::SharedSupplier,
+    vault::Vault,
     web::{assets, chrome::SiteSettings, frame, problem::Problem, server, session_cache::SessionCache},
     worker::Worker,
 };
@@ -52,6 +53,7 @@ pub struct Parts {
     pub payments: Payments,
     pub supplier: SharedSupplier,
     pub mailer: Mailer,
+    pub vault: Vault,
     /// Where the payment page is: the only foreign address that our forms may lead to.
     pub checkout_origin: String,
 }
@@ -70,6 +72,7 @@ pub struct App {
     passwords: Passwords,
     tries: Tries,
     mailbox: DemoMailbox,
+    vault: Vault,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -95,12 +98,13 @@ pieces! {
     passwords: Passwords,
     tries: Tries,
     mailbox: DemoMailbox,
+    vault: Vault,
 }
 
 impl App {
     pub fn new(parts: Parts) -> Result<Self, AppError> {
         let site = site_settings(&parts.config, parts.checkout_origin);
-        let Parts { config, db, clock, payments, supplier, mailer, .. } = parts;
+        let Parts { config, db, clock, payments, supplier, mailer, vault, .. } = parts;
         let emails = Emails::new(db.clone(), clock.clone(), mailer, (&config).into());
         let bookings = Bookings { db: db.clone(), clock: clock.clone(), supplier: supplier.clone() };
         let checkout = Checkout {
@@ -124,6 +128,7 @@ impl App {
             passwords: Passwords::new()?,
             tries: Tries::default(),
             mailbox: DemoMailbox(None),
+            vault,
         })
     }
 

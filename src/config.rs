@@ -11,13 +11,16 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use crate::vault::Vault;
+
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
-pub const VARIABLES: [&str; 21] = [
+pub const VARIABLES: [&str; 22] = [
     "BASE_URL",
     "BIND_ADDR",
     "DATABASE_MAX_CONNECTIONS",
     "DATABASE_URL",
     "DATA_DIR",
+    "ENCRYPTION_KEYS",
     "JETBRIDGE_ALLOW_TEST_MODE",
     "JETBRIDGE_MODE",
     "LOG_FORMAT",
@@ -46,6 +49,8 @@ pub struct Config {
     pub database: DatabaseConfig,
     /// Where demo mode keeps its PostgreSQL and its staff password.
     pub data_dir: PathBuf,
+    /// Seals what the database must not tell. `None`: demo mode makes its own and keeps it in `data_dir`.
+    pub encryption_keys: Option<SecretString>,
     /// `None`: the sandbox that demo mode starts itself.
     pub stripe: Option<StripeConfig>,
     pub mail: MailConfig,
@@ -229,6 +234,7 @@ fn read(vars: &Vars<'_>) -> Config {
         base_url: read_base_url(vars, mode, bind),
         database: read_database(vars, mode),
         data_dir: vars.get("DATA_DIR").map_or_else(|| PathBuf::from("data"), PathBuf::from),
+        encryption_keys: read_encryption_keys(vars, mode),
         stripe: read_stripe(vars, mode),
         mail: read_mail(vars, mode),
         supplier: read_supplier(vars, mode),
@@ -328,6 +334,18 @@ fn read_database(vars: &Vars<'_>, mode: Mode) -> DatabaseConfig {
         max_connections,
         bin_dir: vars.get("PG_BIN_DIR").map(PathBuf::from),
     }
+}
+
+fn read_encryption_keys(vars: &Vars<'_>, mode: Mode) -> Option<SecretString> {
+    let keys = vars.get("ENCRYPTION_KEYS").map(SecretString::from);
+    match keys.as_ref().map(Vault::new) {
+        None if mode == Mode::Demo => {}
+        None => vars
+            .wrong("ENCRYPTION_KEYS", "is missing: name:base64 of 32 random bytes (openssl rand -base64 32)"),
+        Some(Err(error)) => vars.wrong("ENCRYPTION_KEYS", error.to_string()),
+        Some(Ok(_)) => {}
+    }
+    keys
 }
 
 fn read_stripe(vars: &Vars<'_>, mode: Mode) -> Option<StripeConfig> {
@@ -467,7 +485,7 @@ mod tests {
 
     type Pairs = &'static [(&'static str, &'static str)];
 
-    const PRODUCTION: [(&str, &str); 7] = [
+    const PRODUCTION: [(&str, &str); 8] = [
         ("JETBRIDGE_MODE", "production"),
         ("BASE_URL", "https://fly.example.com"),
         ("DATABASE_URL", "postgres://app:hunter2@db.example.com/jetbridge"),
@@ -475,6 +493,7 @@ mod tests {
         ("STRIPE_WEBHOOK_SECRETS", "whsec_one, whsec_two"),
         ("SMTP_URL", "smtps://user:hunter2@mail.example.com"),
         ("MAIL_FROM", "Fly <fly@example.com>"),
+        ("ENCRYPTION_KEYS", "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
     ];
     const SELLER: [(&str, &str); 3] =
         [("SELLER_NAME", "Fly Ltd"), ("SELLER_ADDRESS", "1 Road"), ("SELLER_EMAIL", "help@example.com")];
@@ -526,13 +545,15 @@ mod tests {
     #[test]
     fn production_refuses_whatever_is_missing_or_pretend() {
         let full = [&PRODUCTION[..], &SELLER[..]].concat();
-        let cases: [(Pairs, &[&str]); 12] = [
+        let cases: [(Pairs, &[&str]); 14] = [
             (&[], &["SUPPLIER"]),
             (&[("SUPPLIER", "timetable")], &["SUPPLIER"]),
             (&[("SUPPLIER", "duffel")], &["SUPPLIER"]),
             (&[("BASE_URL", "http://fly.example.com")], &["BASE_URL", "SUPPLIER"]),
             (&[("BASE_URL", "https://fly.example.com/shop")], &["BASE_URL", "SUPPLIER"]),
             (&[("DATABASE_URL", "")], &["DATABASE_URL", "SUPPLIER"]),
+            (&[("ENCRYPTION_KEYS", "")], &["ENCRYPTION_KEYS", "SUPPLIER"]),
+            (&[("ENCRYPTION_KEYS", "k1:AAAA")], &["ENCRYPTION_KEYS", "SUPPLIER"]),
             (&[("STRIPE_SECRET_KEY", "sk_test_abc")], &["STRIPE_SECRET_KEY", "SUPPLIER"]),
             (&[("STRIPE_SECRET_KEY", "pk_live_abc")], &["STRIPE_SECRET_KEY", "SUPPLIER"]),
             (&[("STRIPE_WEBHOOK_SECRETS", "sk_live_abc")], &["STRIPE_WEBHOOK_SECRETS", "SUPPLIER"]),
@@ -554,7 +575,7 @@ mod tests {
     #[test]
     fn no_secret_shows_in_debug() {
         let shown = format!("{:?}", read(&rehearsal(&[])).unwrap());
-        for secret in ["hunter2", "sk_test_abc", "whsec_"] {
+        for secret in ["hunter2", "sk_test_abc", "whsec_", "AAECAw"] {
             assert!(!shown.contains(secret), "{secret}");
         }
     }

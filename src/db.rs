@@ -17,39 +17,79 @@ use sqlx::{
 use tokio::sync::Notify;
 use tower_sessions_sqlx_store::PostgresStore;
 
-use crate::ids::UserId;
+use crate::ids::{TokenHash, UserId};
 
 /// Nobody in particular: sees nothing that belongs to anyone.
 pub struct Guest;
-/// A signed-in person: sees what is theirs.
-pub struct Traveller(pub UserId);
+
+/// Somebody with bookings: sees what is theirs.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Traveller {
+    /// Signed in: sees the account and all its bookings.
+    Account(UserId),
+    /// Without an account: sees the one booking whose link they hold.
+    Link(TokenHash),
+}
+
 /// A member of the agency: sees all bookings.
 pub struct Staff(pub UserId);
 /// The process itself: jobs, webhooks, state changes.
 pub struct System;
 
-/// Who acts. `ROLE` is the PostgreSQL role the transaction runs as.
+/// Who acts: the PostgreSQL role that a transaction runs as, and whose rows it may see.
 pub trait Principal: Send {
-    const ROLE: &'static str;
-    fn user(&self) -> Option<UserId>;
+    fn role(&self) -> &'static str;
+    fn user(&self) -> Option<UserId> {
+        None
+    }
+    fn link(&self) -> Option<TokenHash> {
+        None
+    }
 }
 
-macro_rules! principals {
-    ($($name:ty => $role:literal, $self:ident => $user:expr;)+) => {$(
-        impl Principal for $name {
-            const ROLE: &'static str = $role;
-            fn user(&$self) -> Option<UserId> {
-                $user
-            }
+impl Principal for Guest {
+    fn role(&self) -> &'static str {
+        "jetbridge_guest"
+    }
+}
+
+impl Principal for Traveller {
+    fn role(&self) -> &'static str {
+        match self {
+            Self::Account(_) => "jetbridge_traveller",
+            Self::Link(_) => "jetbridge_guest",
         }
-    )+};
+    }
+
+    fn user(&self) -> Option<UserId> {
+        match self {
+            Self::Account(user) => Some(*user),
+            Self::Link(_) => None,
+        }
+    }
+
+    fn link(&self) -> Option<TokenHash> {
+        match self {
+            Self::Account(_) => None,
+            Self::Link(hash) => Some(*hash),
+        }
+    }
 }
 
-principals! {
-    Guest => "jetbridge_guest", self => None;
-    Traveller => "jetbridge_traveller", self => Some(self.0);
-    Staff => "jetbridge_staff", self => Some(self.0);
-    System => "jetbridge_system", self => None;
+impl Principal for Staff {
+    fn role(&self) -> &'static str {
+        "jetbridge_staff"
+    }
+
+    fn user(&self) -> Option<UserId> {
+        Some(self.0)
+    }
+}
+
+impl Principal for System {
+    fn role(&self) -> &'static str {
+        "jetbridge_system"
+    }
 }
 
 #[derive(Clone)]
@@ -94,11 +134,13 @@ impl Db {
     }
 
     pub async fn begin<P: Principal>(&self, principal: P) -> Result<Tx<P>, sqlx::Error> {
-        // One simple message: BEGIN, role and user in a single round trip. Both values are ours, never input.
+        // One simple message: BEGIN, role, user and link in a single round trip. All values are ours, never input.
+        let role = principal.role();
         let user = principal.user().map(|id| id.to_string()).unwrap_or_default();
+        let link = principal.link().map(|hash| hex::encode(hash.as_bytes())).unwrap_or_default();
         let begin = format!(
-            "begin; select set_config('role', '{}', true), set_config('app.user_id', '{user}', true)",
-            P::ROLE
+            "begin; select set_config('role', '{role}', true), set_config('app.user_id', '{user}', true), \
+             set_config('app.link', '{link}', true)"
         );
         let inner = self.pool.begin_with(begin).await?;
         let jobs_pushed = self.jobs_pushed.clone();

@@ -2,8 +2,11 @@
 
 use std::{fmt, str::FromStr};
 
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE_NO_PAD};
 use rand::{Rng, RngExt};
+use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use sha2::{Digest, Sha256};
 use uuid::Uuid;
 
 macro_rules! uuid_ids {
@@ -46,8 +49,60 @@ uuid_ids! {
     AttemptId,
     RefundId,
     MailId,
+    /// One signed-in browser.
+    DeviceId,
+    /// All API tokens that grew from one sign-in.
+    FamilyId,
+    /// Somebody whom a traveller often books for.
+    TravellerId,
     /// Names one HTTP request in logs, errors and answers.
     RequestId,
+}
+
+/// A secret that opens something: sent once, kept by its hash only.
+#[derive(Clone, Debug)]
+pub struct Token(SecretString);
+
+/// What the database knows of a [`Token`]. Without a salt: 256 random bits are in no dictionary.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+pub struct TokenHash(pub [u8; 32]);
+
+impl Token {
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
+    pub fn random() -> Self {
+        let mut bytes = [0_u8; 32];
+        rand::rng().fill_bytes(&mut bytes);
+        Self::from_bytes(bytes)
+    }
+
+    pub fn from_bytes(bytes: [u8; 32]) -> Self {
+        Self(SecretString::from(URL_SAFE_NO_PAD.encode(bytes)))
+    }
+
+    pub fn expose(&self) -> &str {
+        self.0.expose_secret()
+    }
+
+    pub fn hash(&self) -> TokenHash {
+        TokenHash::of(self.expose())
+    }
+}
+
+impl TokenHash {
+    /// Of whatever somebody presents: anything that is no token has a hash that nobody knows.
+    pub fn of(presented: &str) -> Self {
+        Self(Sha256::digest(presented.as_bytes()).into())
+    }
+
+    pub const fn as_bytes(&self) -> &[u8] {
+        &self.0
+    }
+}
+
+/// Fills `buffer` with random bytes.
+#[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
+pub fn random_bytes(buffer: &mut [u8]) {
+    rand::rng().fill_bytes(buffer);
 }
 
 /// Six characters without look-alikes (no 0/O, 1/I/L, 2/Z, 5/S, 8/B, U/V): said on the phone, typed from paper.
@@ -139,6 +194,16 @@ mod tests {
             let reference = BookingReference::random();
             assert_eq!(reference.as_str().parse(), Ok(reference.clone()));
         }
+    }
+
+    #[test]
+    fn a_token_is_fit_for_an_address_is_never_shown_and_is_known_by_its_hash() {
+        let token = Token::random();
+        assert_eq!(token.expose().len(), 43);
+        assert!(token.expose().bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-' || b == b'_'));
+        assert_eq!(TokenHash::of(token.expose()), token.hash());
+        assert_ne!(Token::random().hash(), token.hash());
+        assert!(!format!("{token:?}").contains(token.expose()));
     }
 
     #[test]

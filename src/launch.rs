@@ -30,6 +30,7 @@ use crate::{
     payments::{PaymentError, Payments, StripeSettings},
     sandbox::{self, Sandbox},
     supplier::{SharedSupplier, timetable::Timetable},
+    vault::{self, KeyError, Vault},
     web::principal::StaffRole,
 };
 
@@ -69,6 +70,8 @@ pub enum LaunchError {
     /// The configuration does not let this happen: production names both, and demo mode has the sandbox.
     #[error("{0} is not set up")]
     Incomplete(&'static str),
+    #[error("ENCRYPTION_KEYS")]
+    Keys(#[from] KeyError),
     #[error(transparent)]
     Mailer(#[from] MailerError),
     #[error(transparent)]
@@ -182,10 +185,19 @@ impl Site {
             SupplierChoice::Timetable => Arc::new(Timetable::new(db.clone(), clock.clone())),
         };
         let mailer = Mailer::new(&outside.mail, clock.clone())?;
+        let vault = open_vault(&config)?;
         let checkout_origin = outside.checkout_origin;
         let webhook = config.link("/webhooks/stripe");
-        let mut app =
-            App::new(Parts { config, db: db.clone(), clock, payments, supplier, mailer, checkout_origin })?;
+        let mut app = App::new(Parts {
+            config,
+            db: db.clone(),
+            clock,
+            payments,
+            supplier,
+            mailer,
+            vault,
+            checkout_origin,
+        })?;
         if let Some(sandbox) = &outside.sandbox {
             sandbox.stripe.set_webhook_url(webhook);
             app = app.with_mailbox(sandbox.mailbox.clone());
@@ -319,22 +331,36 @@ async fn start_sandbox(config: &Config, clock: &Clock) -> Result<Sandbox, Launch
 
 async fn welcome(config: &Config, db: &Db) -> Result<Welcome, LaunchError> {
     let path = config.data_dir.join("staff-password");
-    let password = kept_password(&path).map_err(|error| LaunchError::DataDir(path, error))?;
+    let password = kept_secret(&path, || ids::random_text(b"abcdefghjkmnpqrstuvwxyz23456789", 16).into())
+        .map_err(|error| LaunchError::DataDir(path, error))?;
     accounts::make_staff(db, &Passwords::new()?, DEMO_STAFF, password.clone(), StaffRole::Owner.code())
         .await?;
     Ok(Welcome { url: config.link("/"), staff_email: DEMO_STAFF, staff_password: password })
 }
 
+/// The configured keys; a demo makes its own.
+fn open_vault(config: &Config) -> Result<Vault, LaunchError> {
+    let keys = match &config.encryption_keys {
+        Some(keys) => keys.clone(),
+        None => {
+            let path = config.data_dir.join("encryption-keys");
+            kept_secret(&path, || vault::new_key("demo"))
+                .map_err(|error| LaunchError::DataDir(path, error))?
+        }
+    };
+    Ok(Vault::new(&keys)?)
+}
+
 /// Made at the first start, the same at every later one.
-fn kept_password(path: &Path) -> io::Result<SecretString> {
+fn kept_secret(path: &Path, make: impl FnOnce() -> SecretString) -> io::Result<SecretString> {
     if let Some(kept) = fs::read_to_string(path).ok().filter(|kept| !kept.trim().is_empty()) {
         return Ok(SecretString::from(kept.trim()));
     }
     if let Some(parent) = path.parent() {
         fs::create_dir_all(parent)?;
     }
-    let made = ids::random_text(b"abcdefghjkmnpqrstuvwxyz23456789", 16);
+    let made = make();
     let mut file = OpenOptions::new().create(true).write(true).truncate(true).mode(0o600).open(path)?;
-    writeln!(file, "{made}")?;
-    Ok(SecretString::from(made))
+    writeln!(file, "{}", made.expose_secret())?;
+    Ok(made)
 }

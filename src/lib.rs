@@ -11,8 +11,10 @@ pub mod itinerary;
 pub mod money;
 
 // Rank 1: kernel.
+pub mod vault;
 pub mod config;
 pub mod db;
+pub mod audit;
 pub mod embedded;
 pub mod error;
 pub mod outbox;

@@ -95,6 +95,6 @@ pub async fn make_staff(
 }
 
 pub async fn name_of(db: &Db, user: UserId) -> Result<String, AppError> {
-    let mut tx = db.begin(Traveller(user)).await?;
+    let mut tx = db.begin(Traveller::Account(user)).await?;
     store::name_of(&mut tx).await
 }

@@ -11,12 +11,12 @@ use serde_json::{Value, json};
 
 use crate::{
     clock::Clock,
-    db::{Db, System, Traveller, Tx},
+    db::{Db, Principal, System, Traveller, Tx},
     error::{AppError, Refusal},
     ids::{AttemptId, BookingId, BookingReference, UserId},
     itinerary::{Contact, Offer, OfferId, Passenger},
     money::Money,
-    outbox::{self, Attention, Job, MailKind},
+    outbox::{self, About, Attention, Job, MailKind},
     supplier::{Hold, SharedSupplier, SupplierError},
 };
 use lifecycle::{BookingEffect, BookingEvent, BookingState, Step, SupplierState, next_booking};
@@ -87,7 +87,8 @@ pub struct Event {
 pub struct Draft {
     pub id: BookingId,
     pub reference: BookingReference,
-    pub user: UserId,
+    /// Nobody: made without an account.
+    pub user: Option<UserId>,
     pub supplier: &'static str,
     pub offer: Offer,
     pub created_at: Timestamp,
@@ -95,13 +96,18 @@ pub struct Draft {
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
-    Traveller(UserId),
+    /// By account, or by the link to one booking.
+    Traveller(Option<UserId>),
     System,
     Stripe,
     Supplier,
 }
 
 impl Actor {
+    pub fn of(traveller: Traveller) -> Self {
+        Self::Traveller(traveller.user())
+    }
+
     pub const fn code(self) -> &'static str {
         match self {
             Self::Traveller(_) => "traveller",
@@ -113,7 +119,7 @@ impl Actor {
 
     pub const fn user(self) -> Option<UserId> {
         match self {
-            Self::Traveller(user) => Some(user),
+            Self::Traveller(user) => user,
             Self::System | Self::Stripe | Self::Supplier => None,
         }
     }
@@ -165,12 +171,12 @@ impl Bookings {
             let draft = Draft {
                 id,
                 reference: reference.clone(),
-                user,
+                user: Some(user),
                 supplier,
                 offer: offer.clone(),
                 created_at: now,
             };
-            let mut tx = self.db.begin(Traveller(user)).await?;
+            let mut tx = self.db.begin(Traveller::Account(user)).await?;
             match store::insert_draft(&mut tx, &draft).await {
                 Ok(()) => tx.commit().await?,
                 // One reference in 148 million is taken already: draw another.
@@ -181,15 +187,19 @@ impl Bookings {
         };
         let mut tx = self.db.begin(System).await?;
         let fare = json!({ "amount_minor": offer.total.minor, "currency": offer.total.currency, "fare": offer.fare.brand });
-        store::record(&mut tx, id, "offer_chosen", Actor::Traveller(user), &fare, now).await?;
+        store::record(&mut tx, id, "offer_chosen", Actor::Traveller(Some(user)), &fare, now).await?;
         outbox::push(&mut tx, &Job::LapseHold(id), now + DRAFT_LIFE, now).await?;
         tx.commit().await?;
         Ok(reference)
     }
 
     /// The traveller's own booking, or nothing: missing and somebody else's look the same.
-    pub async fn file(&self, user: UserId, reference: &BookingReference) -> Result<BookingFile, AppError> {
-        let mut tx = self.db.begin(Traveller(user)).await?;
+    pub async fn file(
+        &self,
+        traveller: Traveller,
+        reference: &BookingReference,
+    ) -> Result<BookingFile, AppError> {
+        let mut tx = self.db.begin(traveller).await?;
         let booking = store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
         let passengers = store::passengers(&mut tx, booking.id).await?;
         let events = store::events(&mut tx, booking.id).await?;
@@ -203,19 +213,19 @@ impl Bookings {
         before: Option<(Timestamp, BookingId)>,
         limit: u8,
     ) -> Result<Vec<BookingLine>, AppError> {
-        let mut tx = self.db.begin(Traveller(user)).await?;
+        let mut tx = self.db.begin(Traveller::Account(user)).await?;
         store::list_own(&mut tx, before, i64::from(limit) + 1).await
     }
 
     /// Keeps who travels and where to write. Refused once money is on its way.
     pub async fn save_passengers(
         &self,
-        user: UserId,
+        traveller: Traveller,
         reference: &BookingReference,
         passengers: &[Passenger],
         contact: &Contact,
     ) -> Result<(), AppError> {
-        let mut tx = self.db.begin(Traveller(user)).await?;
+        let mut tx = self.db.begin(traveller).await?;
         let booking = store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
         if !booking.is_open() {
             return Err(passengers_fixed());
@@ -337,7 +347,15 @@ async fn owe(
 ) -> Result<(), sqlx::Error> {
     match &booking.contact {
         Some(contact) => {
-            outbox::owe_mail(tx, kind, booking.id, &contact.email, &booking.id.to_string(), now).await
+            outbox::owe_mail(
+                tx,
+                kind,
+                About::Booking(booking.id),
+                &contact.email,
+                &booking.id.to_string(),
+                now,
+            )
+            .await
         }
         None => Ok(()),
     }

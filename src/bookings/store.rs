@@ -102,7 +102,7 @@ impl TryFrom<BookingRow> for Booking {
     }
 }
 
-pub async fn insert_draft(tx: &mut Tx<Traveller>, draft: &Draft) -> Result<(), AppError> {
+pub async fn insert_draft<P: Principal>(tx: &mut Tx<P>, draft: &Draft) -> Result<(), AppError> {
     let Some(outbound) = draft.offer.slices.first() else {
         return Err(AppError::broken("an offer without slices"));
     };
@@ -112,7 +112,7 @@ pub async fn insert_draft(tx: &mut Tx<Traveller>, draft: &Draft) -> Result<(), A
          values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)",
         draft.id.0,
         draft.reference.as_str(),
-        draft.user.0,
+        draft.user.map(|user| user.0),
         serde_json::to_value(&draft.offer)?,
         draft.offer.accepted_hash()?,
         draft.offer.total.minor,

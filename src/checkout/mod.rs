@@ -26,7 +26,7 @@ use crate::{
     clock::Clock,
     db::{Db, System, Traveller, Tx},
     error::{AppError, Refusal},
-    ids::{AttemptId, BookingId, BookingReference, UserId},
+    ids::{AttemptId, BookingId, BookingReference},
     itinerary::Offer,
     money::Money,
     outbox::{self, Job},
@@ -80,9 +80,13 @@ pub struct Checkout {
 }
 
 impl Checkout {
-    pub async fn standing(&self, user: UserId, reference: &BookingReference) -> Result<Standing, AppError> {
-        let file = self.bookings.file(user, reference).await?;
-        let mut tx = self.db.begin(Traveller(user)).await?;
+    pub async fn standing(
+        &self,
+        traveller: Traveller,
+        reference: &BookingReference,
+    ) -> Result<Standing, AppError> {
+        let file = self.bookings.file(traveller, reference).await?;
+        let mut tx = self.db.begin(traveller).await?;
         let attempts = store::attempts_of(&mut tx, file.booking.id).await?;
         Ok(Standing { file, attempts })
     }
@@ -90,11 +94,11 @@ impl Checkout {
     /// The button "Pay": today's price, the seats, an attempt, and Stripe's page.
     pub async fn pay(
         &self,
-        user: UserId,
+        traveller: Traveller,
         reference: &BookingReference,
         acceptance: &Acceptance,
     ) -> Result<Paying, AppError> {
-        let standing = self.standing(user, reference).await?;
+        let standing = self.standing(traveller, reference).await?;
         let booking = &standing.file.booking;
         if !booking.is_open() || standing.is_frozen() {
             return Ok(Paying::NothingToPay);
@@ -114,7 +118,7 @@ impl Checkout {
         }
         let Some(offer) = self.reprice(booking).await? else { return Ok(Paying::LookAgain) };
         let hold = self.hold(booking, &offer).await?;
-        let attempt = self.open_attempt(user, booking.id, &offer, &hold).await?;
+        let attempt = self.open_attempt(traveller, booking.id, &offer, &hold).await?;
         match attempt {
             Some(attempt) => self.send_to_stripe(attempt).await,
             None => Ok(Paying::NothingToPay),
@@ -190,7 +194,7 @@ impl Checkout {
     /// One attempt at a time: whoever comes second to the lock finds the first one's. `None`: the booking has moved on.
     async fn open_attempt(
         &self,
-        user: UserId,
+        traveller: Traveller,
         id: BookingId,
         offer: &Offer,
         hold: &Hold,
@@ -211,7 +215,7 @@ impl Checkout {
         booking.offer = offer.clone();
         booking.amount = offer.total;
         bookings::store::set_hold(&mut tx, id, hold, now).await?;
-        let actor = Actor::Traveller(user);
+        let actor = Actor::of(traveller);
         bookings::apply(&mut tx, &mut booking, BookingEvent::HoldPlaced, actor, None, now).await?;
         let attempt = self.new_attempt(&booking, now);
         store::insert_attempt(&mut tx, &attempt).await?;
@@ -287,8 +291,12 @@ impl Checkout {
     }
 
     /// The return page asks Stripe itself. A silent Stripe changes nothing: the page says what is known.
-    pub async fn ask_stripe(&self, user: UserId, reference: &BookingReference) -> Result<Asked, AppError> {
-        let standing = self.standing(user, reference).await?;
+    pub async fn ask_stripe(
+        &self,
+        traveller: Traveller,
+        reference: &BookingReference,
+    ) -> Result<Asked, AppError> {
+        let standing = self.standing(traveller, reference).await?;
         let live = standing.attempts.iter().filter(|attempt| attempt.state.is_live());
         let asked: Vec<AttemptId> = live.map(|attempt| attempt.id).collect();
         if asked.is_empty() {
@@ -296,18 +304,22 @@ impl Checkout {
         }
         let mut stripe_is_silent = false;
         for id in asked {
-            match self.apply_remote_truth(id, None, Actor::Traveller(user)).await {
+            match self.apply_remote_truth(id, None, Actor::of(traveller)).await {
                 Ok(()) => {}
                 Err(AppError::Upstream { .. }) => stripe_is_silent = true,
                 Err(error) => return Err(error),
             }
         }
-        Ok(Asked { standing: self.standing(user, reference).await?, stripe_is_silent })
+        Ok(Asked { standing: self.standing(traveller, reference).await?, stripe_is_silent })
     }
 
     /// Gives up a booking that is not paid: nobody can pay any more, then the seats go back.
-    pub async fn drop_booking(&self, user: UserId, reference: &BookingReference) -> Result<(), AppError> {
-        let standing = self.standing(user, reference).await?;
+    pub async fn drop_booking(
+        &self,
+        traveller: Traveller,
+        reference: &BookingReference,
+    ) -> Result<(), AppError> {
+        let standing = self.standing(traveller, reference).await?;
         let booking = &standing.file.booking;
         if !booking.is_open() || standing.is_frozen() {
             return Err(too_late_to_drop(booking.state));
@@ -322,7 +334,7 @@ impl Checkout {
         if !booking.is_open() || another.iter().any(|attempt| attempt.state.is_payable()) {
             return Err(too_late_to_drop(booking.state));
         }
-        let actor = Actor::Traveller(user);
+        let actor = Actor::of(traveller);
         bookings::apply(&mut tx, &mut booking, BookingEvent::Dropped, actor, Some("dropped"), now).await?;
         tx.commit().await?;
         Ok(())

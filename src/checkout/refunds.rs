@@ -13,7 +13,7 @@ use crate::{
     db::{System, Tx},
     error::AppError,
     ids::{AttemptId, RefundId},
-    outbox::{self, Attention, Job, MailKind, Outcome},
+    outbox::{self, About, Attention, Job, MailKind, Outcome},
     payments::{NewRefund, PaymentError, Refund, RefundStatus},
 };
 
@@ -38,7 +38,7 @@ impl Checkout {
             && let Some(contact) = &booking.contact
         {
             let (kind, cause) = (MailKind::MoneyReturned, id.to_string());
-            outbox::owe_mail(&mut tx, kind, booking.id, &contact.email, &cause, now).await?;
+            outbox::owe_mail(&mut tx, kind, About::Booking(booking.id), &contact.email, &cause, now).await?;
         }
         outbox::push(&mut tx, &Job::SubmitRefund(refund), now, now).await?;
         tx.commit().await?;

@@ -19,7 +19,7 @@ use crate::{
     error::AppError,
     ids::AttemptId,
     money::Money,
-    outbox::{self, Attention, Job, MailKind},
+    outbox::{self, About, Attention, Job, MailKind},
     payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
 };
 
@@ -266,7 +266,7 @@ pub(super) async fn sell(
     ledger::post(tx, booking.id, &posting, now).await?;
     if let Some(contact) = &booking.contact {
         let (kind, cause) = (MailKind::PaymentReceipt, attempt.to_string());
-        outbox::owe_mail(tx, kind, booking.id, &contact.email, &cause, now).await?;
+        outbox::owe_mail(tx, kind, About::Booking(booking.id), &contact.email, &cause, now).await?;
     }
     Ok(())
 }
@@ -289,7 +289,7 @@ async fn lost(
     {
         // The mail about an unticketed booking tells of its own money; this is about money that came besides.
         let (kind, cause) = (MailKind::MoneyReturned, attempt.id.to_string());
-        outbox::owe_mail(tx, kind, booking.id, &contact.email, &cause, now).await?;
+        outbox::owe_mail(tx, kind, About::Booking(booking.id), &contact.email, &cause, now).await?;
     }
     Ok(())
 }

@@ -18,7 +18,8 @@ use crate::{
 
 pub(super) async fn gather(tx: &mut Tx<System>, mail: &Mail) -> Result<Option<Letter>, AppError> {
     let missing = |what: &str| AppError::broken(format!("mail {}: {what}", mail.id));
-    let booking = bookings::store::find_by_id(tx, mail.booking).await?;
+    let booking = mail.about.booking().ok_or_else(|| missing("it is about no booking"))?;
+    let booking = bookings::store::find_by_id(tx, booking).await?;
     let booking = booking.ok_or_else(|| missing("its booking is missing"))?;
     let attempts = checkout::store::attempts_of(tx, booking.id).await?;
     let named = |id: Option<AttemptId>| {

@@ -83,7 +83,7 @@ impl Emails {
         outbox::give_up_mail(&mut tx, mail.id, &without_addresses(why)).await?;
         let detail = format!("{}: {what}; it is not tried again", mail.kind.code());
         let (kind, subject) = (Attention::MailLate, mail.id.to_string());
-        outbox::raise(&mut tx, kind, &subject, Some(mail.booking), &detail, now).await?;
+        outbox::raise(&mut tx, kind, &subject, mail.about.booking(), &detail, now).await?;
         tx.commit().await?;
         Ok(Outcome::Done)
     }
@@ -101,7 +101,7 @@ impl Emails {
         if waited >= LATE {
             let detail = format!("{}: not delivered for 6 hours; tries go on", mail.kind.code());
             let (kind, subject) = (Attention::MailLate, mail.id.to_string());
-            outbox::raise(&mut tx, kind, &subject, Some(mail.booking), &detail, now).await?;
+            outbox::raise(&mut tx, kind, &subject, mail.about.booking(), &detail, now).await?;
         }
         tx.commit().await?;
         Err(AppError::Upstream {

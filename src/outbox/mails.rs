@@ -6,7 +6,7 @@ use jiff_sqlx::ToSqlx;
 use crate::{
     db::{System, Tx},
     error::AppError,
-    ids::{BookingId, MailId},
+    ids::{BookingId, MailId, UserId},
     outbox::{Job, push},
 };
 
@@ -46,25 +46,50 @@ impl MailKind {
     }
 }
 
-/// Owes one mail to `to`, once for each `cause`: the id of the booking, attempt or refund behind it.
+/// What a mail is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum About {
+    Booking(BookingId),
+    /// The account of a person.
+    User(UserId),
+}
+
+impl About {
+    pub const fn booking(self) -> Option<BookingId> {
+        match self {
+            Self::Booking(id) => Some(id),
+            Self::User(_) => None,
+        }
+    }
+
+    pub const fn user(self) -> Option<UserId> {
+        match self {
+            Self::Booking(_) => None,
+            Self::User(id) => Some(id),
+        }
+    }
+}
+
+/// Owes one mail to `to`, once for each `cause`: the id of what is behind it (a booking, an attempt, a token's request).
 pub async fn owe_mail(
     tx: &mut Tx<System>,
     kind: MailKind,
-    booking: BookingId,
+    about: About,
     to: &str,
     cause: &str,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     let id = MailId::new();
     let owed = sqlx::query!(
-        "insert into mails (id, booking_id, kind, once_key, to_address, created_at) values ($1, $2, $3, $4, $5, $6)
+        "insert into mails (id, booking_id, kind, once_key, to_address, created_at, user_id) values ($1, $2, $3, $4, $5, $6, $7)
          on conflict (once_key) do nothing",
         id.0,
-        booking.0,
+        about.booking().map(|id| id.0),
         kind.code(),
         format!("{}:{cause}", kind.code()),
         to,
         now.to_sqlx() as _,
+        about.user().map(|id| id.0),
     )
     .execute(&mut **tx)
     .await?;
@@ -79,8 +104,8 @@ pub async fn owe_mail(
 pub struct Mail {
     pub id: MailId,
     pub kind: MailKind,
-    pub booking: BookingId,
-    /// Id of the booking, attempt or refund behind it.
+    pub about: About,
+    /// Id of what is behind it.
     pub cause: String,
     pub to: String,
     pub owed_since: Timestamp,
@@ -89,7 +114,8 @@ pub struct Mail {
 /// `None`: sent or given up already.
 pub async fn mail(tx: &mut Tx<System>, id: MailId) -> Result<Option<Mail>, AppError> {
     let row = sqlx::query!(
-        r#"select kind, once_key, booking_id as "booking_id: BookingId", to_address,
+        r#"select kind, once_key, booking_id as "booking_id: BookingId",
+                  user_id as "user_id: UserId", to_address,
                   created_at as "created_at: jiff_sqlx::Timestamp"
              from mails where id = $1 and state = 'queued'"#,
         id.0,
@@ -102,7 +128,11 @@ pub async fn mail(tx: &mut Tx<System>, id: MailId) -> Result<Option<Mail>, AppEr
     Ok(Some(Mail {
         id,
         kind: MailKind::from_code(&row.kind).ok_or_else(|| unreadable("a kind that is not known here"))?,
-        booking: row.booking_id.ok_or_else(|| unreadable("no booking"))?,
+        about: match (row.booking_id, row.user_id) {
+            (Some(id), _) => About::Booking(id),
+            (None, Some(id)) => About::User(id),
+            (None, None) => return Err(unreadable("about nothing")),
+        },
         cause: cause.to_owned(),
         to: row.to_address,
         owed_since: row.created_at.to_jiff(),

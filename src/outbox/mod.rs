@@ -6,7 +6,7 @@ mod attention;
 mod mails;
 
 pub use attention::{Attention, raise};
-pub use mails::{Mail, MailKind, give_up_mail, mail, mark_mail_sent, note_mail_error, owe_mail};
+pub use mails::{About, Mail, MailKind, give_up_mail, mail, mark_mail_sent, note_mail_error, owe_mail};
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;

@@ -9,7 +9,7 @@ use axum::{
 use tower_sessions::Session;
 
 use crate::{
-    db::{Db, System},
+    db::{Db, System, Traveller},
     error::AppError,
     ids::UserId,
     web::session::SessionUser,
@@ -74,6 +74,12 @@ pub struct SignedInStaff {
     pub user: UserId,
     pub email: String,
     pub role: StaffRole,
+}
+
+impl SignedIn {
+    pub const fn traveller(&self) -> Traveller {
+        Traveller::Account(self.user)
+    }
 }
 
 impl From<SessionUser> for SignedIn {

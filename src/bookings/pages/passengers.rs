@@ -70,7 +70,7 @@ pub async fn passengers(
     chrome: Chrome,
     Path(reference): Path<BookingReference>,
 ) -> Result<Response, AppError> {
-    let file = bookings.file(who.user, &reference).await?;
+    let file = bookings.file(who.traveller(), &reference).await?;
     if !file.booking.is_open() {
         return Ok(Redirect::to(&format!("/bookings/{}", file.booking.reference)).into_response());
     }
@@ -92,7 +92,7 @@ pub async fn save(
     Path(reference): Path<BookingReference>,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Result<Response, AppError> {
-    let file = bookings.file(who.user, &reference).await?;
+    let file = bookings.file(who.traveller(), &reference).await?;
     let booking = &file.booking;
     let form = PassengerForm::new(pairs);
     let kinds: Vec<PassengerKind> = booking.offer.party.kinds().collect();
@@ -100,7 +100,7 @@ pub async fn save(
     let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     match form.check(&kinds, last_day, today) {
         Ok((passengers, contact)) => {
-            bookings.save_passengers(who.user, &booking.reference, &passengers, &contact).await?;
+            bookings.save_passengers(who.traveller(), &booking.reference, &passengers, &contact).await?;
             Ok(Redirect::to(&format!("/bookings/{}/review", booking.reference)).into_response())
         }
         Err(_) if !booking.is_open() => {

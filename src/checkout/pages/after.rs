@@ -78,7 +78,7 @@ pub async fn returned(
     Path(reference): Path<BookingReference>,
     Query(query): Query<ReturnQuery>,
 ) -> Result<Response, AppError> {
-    let asked = checkout.ask_stripe(who.user, &reference).await?;
+    let asked = checkout.ask_stripe(who.traveller(), &reference).await?;
     let now = checkout.clock.now();
     let news = news(&asked.standing, now);
     if asked.stripe_is_silent && news.next == Next::Pay {
@@ -94,7 +94,7 @@ pub async fn cancelled(
     chrome: Chrome,
     Path(reference): Path<BookingReference>,
 ) -> Result<Response, AppError> {
-    let asked = checkout.ask_stripe(who.user, &reference).await?;
+    let asked = checkout.ask_stripe(who.traveller(), &reference).await?;
     let now = checkout.clock.now();
     let news = news(&asked.standing, now);
     after(chrome, &asked.standing, news, 0, now)
@@ -105,7 +105,7 @@ pub async fn drop_booking(
     who: SignedIn,
     Path(reference): Path<BookingReference>,
 ) -> Result<Redirect, AppError> {
-    checkout.drop_booking(who.user, &reference).await?;
+    checkout.drop_booking(who.traveller(), &reference).await?;
     Ok(Redirect::to(&format!("/bookings/{reference}")))
 }
 

@@ -62,7 +62,7 @@ pub async fn booking(
     chrome: Chrome,
     Path(reference): Path<BookingReference>,
 ) -> Result<Html<String>, AppError> {
-    let standing = checkout.standing(who.user, &reference).await?;
+    let standing = checkout.standing(who.traveller(), &reference).await?;
     let now = checkout.clock.now();
     let news = news(&standing, now);
     let booking = &standing.file.booking;

@@ -72,7 +72,7 @@ pub async fn review(
     chrome: Chrome,
     Path(reference): Path<BookingReference>,
 ) -> Result<Response, AppError> {
-    let standing = checkout.standing(who.user, &reference).await?;
+    let standing = checkout.standing(who.traveller(), &reference).await?;
     if let Some(elsewhere) = not_to_be_paid(&standing) {
         return Ok(elsewhere);
     }
@@ -97,16 +97,16 @@ pub async fn pay(
 ) -> Result<Response, AppError> {
     let acceptance = Acceptance { quote_hash: form.quote_hash, accepts_raise: form.accept == "yes" };
     let to = |page: &str| Redirect::to(&format!("/bookings/{reference}{page}")).into_response();
-    Ok(match checkout.pay(who.user, &reference, &acceptance).await? {
+    Ok(match checkout.pay(who.traveller(), &reference, &acceptance).await? {
         Paying::At(url) => Redirect::to(&url).into_response(),
         Paying::PassengersMissing => to("/passengers"),
         Paying::NothingToPay => to(""),
         Paying::LookAgain => {
-            let standing = checkout.standing(who.user, &reference).await?;
+            let standing = checkout.standing(who.traveller(), &reference).await?;
             look_again(chrome, &standing, &acceptance, checkout.clock.now())?
         }
         Paying::StripeSilent { held_until } => {
-            let standing = checkout.standing(who.user, &reference).await?;
+            let standing = checkout.standing(who.traveller(), &reference).await?;
             stripe_silent(chrome, &standing, held_until, checkout.clock.now())?
         }
     })

@@ -14,6 +14,7 @@ use jetbridge::{
     payments::{Payments, StripeSettings},
     sandbox::{Sandbox, mailbox::Mailbox, stripe},
     supplier::timetable::{Switches, Timetable},
+    vault::{self, Vault},
     worker::Worker,
 };
 use jiff::{SignedDuration, Timestamp};
@@ -41,6 +42,7 @@ pub struct TestApp {
     pub clock: Clock,
     pub db: Db,
     pub config: Config,
+    pub vault: Vault,
     /// What the pages asked of PostgreSQL. Shared by everything on this test's thread.
     pub statements: Statements,
     /// Stripe as tests see it: pay, decline, break, hold events back.
@@ -58,7 +60,7 @@ pub struct TestApp {
 }
 
 /// Production's parts with Stripe's test keys, behind an https address.
-pub const REHEARSAL: [(&str, &str); 9] = [
+pub const REHEARSAL: [(&str, &str); 10] = [
     ("JETBRIDGE_MODE", "production"),
     ("JETBRIDGE_ALLOW_TEST_MODE", "1"),
     ("BASE_URL", "https://fly.example.com"),
@@ -68,6 +70,7 @@ pub const REHEARSAL: [(&str, &str); 9] = [
     ("SMTP_URL", "smtps://unused@localhost"),
     ("MAIL_FROM", "Fly <fly@example.com>"),
     ("SUPPLIER", "timetable"),
+    ("ENCRYPTION_KEYS", "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
 ];
 
 impl TestApp {
@@ -102,6 +105,8 @@ impl TestApp {
             MailSettings { smtp_url: sandbox.mailbox.smtp_url().into(), from: config.mail.from.clone() };
         let mailer = Mailer::new(&mail, clock.clone()).expect("a mailer");
         let timetable = Arc::new(Timetable::new(db.clone(), clock.clone()));
+        let keys = config.encryption_keys.clone().unwrap_or_else(|| vault::new_key("test"));
+        let vault = Vault::new(&keys).expect("keys");
         let app = App::new(Parts {
             config: config.clone(),
             db: db.clone(),
@@ -109,6 +114,7 @@ impl TestApp {
             payments,
             supplier: timetable.clone(),
             mailer,
+            vault: vault.clone(),
             checkout_origin: stripe.base_url().to_owned(),
         })
         .expect("an app")
@@ -120,6 +126,7 @@ impl TestApp {
             clock,
             db,
             config,
+            vault,
             statements,
             stripe,
             mailbox: sandbox.mailbox,
