@@ -1,0 +1,107 @@
+//! The pages of an account.
+
+pub mod account;
+pub mod login;
+pub mod signup;
+
+use askama::Template;
+use axum::{
+    http::StatusCode,
+    response::{Html, IntoResponse, Response},
+};
+use secrecy::SecretString;
+use url::{Url, form_urlencoded};
+
+use crate::{
+    accounts::password,
+    error::{AppError, FieldErrors},
+};
+
+/// Where signing in leads when nothing else was asked for.
+const HOME: &str = "/bookings";
+
+fn session_broken(error: tower_sessions::session::Error) -> AppError {
+    AppError::broken(format!("session: {error}"))
+}
+
+/// The form again, with what is wrong.
+fn again(page: impl Template) -> Result<Response, AppError> {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
+}
+
+fn check_length(errors: &mut FieldErrors, given: &SecretString) {
+    use secrecy::ExposeSecret;
+    match given.expose_secret().len() {
+        0 => errors.add("password", "Write a password"),
+        1..=password::LONGEST => {}
+        _ => errors.add("password", format!("At most {} bytes", password::LONGEST)),
+    }
+}
+
+fn with_next(path: &str, next: &str) -> String {
+    let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    format!("{path}?next={next}")
+}
+
+/// Where to go after signing in: a page of this site, or [`HOME`]. What browsers would read as another site's address
+/// (`//evil`, `/\evil`, a tab in between) is none of ours.
+fn safe_next(raw: &str) -> String {
+    let looks_local = raw.starts_with('/')
+        && !raw.starts_with("//")
+        && raw.len() <= 2_000
+        && !raw.chars().any(|c| c == '\\' || c.is_control() || c.is_whitespace());
+    let ours = Url::parse("https://ours.invalid/").ok();
+    let target = ours.as_ref().filter(|_| looks_local).and_then(|ours| ours.join(raw).ok());
+    match (target, ours) {
+        (Some(target), Some(ours)) if target.origin() == ours.origin() && !leads_back(target.path()) => {
+            let query = target.query().map(|query| format!("?{query}")).unwrap_or_default();
+            format!("{}{query}", target.path())
+        }
+        _ => HOME.to_owned(),
+    }
+}
+
+fn leads_back(path: &str) -> bool {
+    path.starts_with("//") || ["/login", "/signup", "/logout"].contains(&path)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn after_signing_in_only_pages_of_this_site_are_gone_to() {
+        let cases = [
+            ("/bookings/K7WQ4M", "/bookings/K7WQ4M"),
+            ("/flights?from=LIS&to=LON&name=S%C3%A3o", "/flights?from=LIS&to=LON&name=S%C3%A3o"),
+            ("/offers/a#fares", "/offers/a"),
+            ("/", "/"),
+            ("", HOME),
+            ("bookings", HOME),
+            ("//evil.example", HOME),
+            ("/\\evil.example", HOME),
+            ("/\t/evil.example", HOME),
+            ("/\n/evil.example", HOME),
+            ("/ /evil.example", HOME),
+            ("/..//evil.example", HOME),
+            ("/.//evil.example", HOME),
+            ("https://evil.example/", HOME),
+            ("javascript:alert(1)", HOME),
+            ("/login?next=/login", HOME),
+            ("/logout", HOME),
+        ];
+        for (raw, expected) in cases {
+            assert_eq!(safe_next(raw), expected, "{raw:?}");
+            assert_eq!(safe_next(&safe_next(raw)), expected, "twice: {raw:?}");
+        }
+        assert_eq!(safe_next(&format!("/{}", "x".repeat(3_000))), HOME);
+    }
+
+    #[test]
+    fn an_address_survives_the_way_through_next() {
+        let target = "/flights?from=LIS&to=S%C3%A3o+Paulo&adults=2";
+        let link = Url::parse("https://ours.invalid/").unwrap().join(&with_next("/login", target)).unwrap();
+        let (_, next) = link.query_pairs().next().unwrap();
+        assert_eq!(safe_next(&next), target);
+    }
+}
