@@ -51,6 +51,9 @@ pub enum AppError {
     Unauthenticated,
     #[error("not allowed")]
     Forbidden,
+    /// For people whose role or second factor allows it; the refusal says which.
+    #[error("barred: {}", .0.code)]
+    Barred(Refusal),
     /// Missing and somebody else's look the same.
     #[error("not found")]
     NotFound,

@@ -23,7 +23,7 @@ use crate::{
         chrome::Chrome,
         components::{Field, Fragment, LogEntry, Tone, badge, choice, itinerary, log, pager, words},
         form::{Path, Query},
-        principal::SignedInStaff,
+        powers::{May, SeeBookings},
     },
 };
 
@@ -61,7 +61,7 @@ struct LineView {
 
 pub async fn bookings(
     State(db): State<Db>,
-    staff: SignedInStaff,
+    staff: May<SeeBookings>,
     chrome: Chrome,
     Query(query): Query<ListQuery>,
 ) -> Result<Response, AppError> {
@@ -197,7 +197,7 @@ struct RowView {
 
 pub async fn booking(
     State(db): State<Db>,
-    staff: SignedInStaff,
+    staff: May<SeeBookings>,
     chrome: Chrome,
     Path(reference): Path<String>,
 ) -> Result<Html<String>, AppError> {

@@ -136,6 +136,7 @@ impl From<&AppError> for Problem {
         match error {
             AppError::Unauthenticated => Self::of_status(StatusCode::UNAUTHORIZED),
             AppError::Forbidden => Self::of_status(StatusCode::FORBIDDEN),
+            AppError::Barred(refusal) => Self::refusal(StatusCode::FORBIDDEN, refusal),
             AppError::NotFound => Self::of_status(StatusCode::NOT_FOUND),
             AppError::Invalid(errors) => Self::new(
                 StatusCode::UNPROCESSABLE_ENTITY,
@@ -333,7 +334,7 @@ fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
         problem,
         request: frame.request.to_string(),
         money: money(frame, problem.status),
-        next: what_next(frame, problem.status),
+        next: what_next(frame, problem.status, problem.code),
         wait: problem.retry_after_seconds.map(wait_in_words),
         cause: problem
             .cause
@@ -372,11 +373,14 @@ fn money(frame: &Frame, status: StatusCode) -> Money {
     }
 }
 
-fn what_next(frame: &Frame, status: StatusCode) -> Next {
+fn what_next(frame: &Frame, status: StatusCode, code: &str) -> Next {
     let booking = frame.path.strip_prefix("/bookings/").and_then(|rest| rest.split('/').next());
     match (status, booking) {
         (StatusCode::UNAUTHORIZED, _) => Next { label: "Sign in", href: login_address(&frame.return_to) },
         (StatusCode::NOT_FOUND, None) if frame.path.starts_with("/admin/") => {
+            Next { label: "All bookings", href: "/admin/bookings".to_owned() }
+        }
+        (StatusCode::FORBIDDEN, _) if code == "role_may_not" => {
             Next { label: "All bookings", href: "/admin/bookings".to_owned() }
         }
         (StatusCode::NOT_FOUND | StatusCode::FORBIDDEN, Some(_)) => {
