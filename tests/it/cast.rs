@@ -1,173 +1,380 @@
-//! Alice, bob and carol at every address: what is alice's is hers alone, what is the staff's is the staff's, and a guest is
-//! asked who they are. A new address without a line here fails the first test.
+//! Everybody of the cast at every address, against the written table in `cast.txt`: what is alice's is hers alone, what is
+//! the staff's is the staff's, and a guest is asked who they are. A new route needs a line there, and if its address has
+//! a parameter, a line in [`World::values`] that says which of alice's things it names.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
-use crate::helpers::{app::TestApp, browser::Browser, page::Page};
+use reqwest::Method;
 
-/// Who may come in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum For {
-    Everybody,
-    /// Who is signed in, each seeing their own.
-    SignedIn,
-    /// Whose booking it is.
-    Owner,
-    Staff,
-    /// Proves itself by a signature.
-    Stripe,
+use crate::helpers::{
+    app::{self, TestApp},
+    browser::Browser,
+    page::Page,
+    story::SEARCH,
+};
+
+const APP: &str = include_str!("../../src/app.rs");
+const TABLE: &str = include_str!("cast.txt");
+const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
+/// What a request may leave behind even where nobody is let in: that somebody was there.
+const FOOTPRINTS: [&str; 1] = ["tower_sessions.session"];
+
+/// One line of the table.
+struct Line {
+    method: &'static str,
+    address: &'static str,
+    cells: Vec<(&'static str, &'static str)>,
 }
 
-const GET: bool = false;
-const POST: bool = true;
-
-const ADDRESSES: [(&str, bool, For); 33] = [
-    ("/", GET, For::Everybody),
-    ("/airports", GET, For::Everybody),
-    ("/flights", GET, For::Everybody),
-    ("/offers/{id}", GET, For::Everybody),
-    ("/signup", GET, For::Everybody),
-    ("/signup", POST, For::Everybody),
-    ("/login", GET, For::Everybody),
-    ("/login", POST, For::Everybody),
-    ("/logout", POST, For::Everybody),
-    ("/healthz", GET, For::Everybody),
-    ("/readyz", GET, For::Everybody),
-    ("/static/{file}", GET, For::Everybody),
-    ("/demo/mail", GET, For::Everybody),
-    ("/demo/mail/{id}", GET, For::Everybody),
-    ("/demo/mail/{id}/html", GET, For::Everybody),
-    ("/account", GET, For::SignedIn),
-    ("/bookings", GET, For::SignedIn),
-    // A guest who has chosen is asked to sign in and comes back to the offer.
-    ("/bookings", POST, For::Everybody),
-    ("/bookings/{reference}", GET, For::Owner),
-    ("/bookings/{reference}/passengers", GET, For::Owner),
-    ("/bookings/{reference}/passengers", POST, For::Owner),
-    ("/bookings/{reference}/review", GET, For::Owner),
-    ("/bookings/{reference}/pay", POST, For::Owner),
-    ("/bookings/{reference}/return", GET, For::Owner),
-    ("/bookings/{reference}/cancelled", GET, For::Owner),
-    ("/bookings/{reference}/drop", POST, For::Owner),
-    // Somebody reloads the address of a form: it leads to the page with the form.
-    ("/bookings/{reference}/pay", GET, For::Everybody),
-    ("/bookings/{reference}/drop", GET, For::Everybody),
-    ("/admin/bookings", GET, For::Staff),
-    ("/admin/bookings/{reference}", GET, For::Staff),
-    ("/webhooks/stripe", POST, For::Stripe),
-    ("/api/payment/webhook", POST, For::Stripe),
-    ("/admin", GET, For::Everybody),
-];
-
-async fn visit(browser: &Browser, address: &str, post: bool) -> Page {
-    if post { browser.post_form(address, &[("quote_hash", "x")]).await } else { browser.get(address).await }
+fn table() -> Vec<Line> {
+    let mut lines = TABLE.lines().filter(|line| !line.trim().is_empty() && !line.starts_with('#'));
+    let mut words = lines.next().expect("a heading").split_whitespace();
+    assert_eq!((words.next(), words.next()), (Some("method"), Some("address")));
+    let cast: Vec<&str> = words.collect();
+    lines
+        .map(|line| {
+            let mut words = line.split_whitespace();
+            let (method, address) = (words.next().expect("a method"), words.next().expect("an address"));
+            let cells: Vec<_> = cast.iter().copied().zip(words.by_ref()).collect();
+            assert!(cells.len() == cast.len() && words.next().is_none(), "not one cell for each: {line}");
+            Line { method, address, cells }
+        })
+        .collect()
 }
 
-fn of(kind: For) -> impl Iterator<Item = (&'static str, bool)> {
-    ADDRESSES.into_iter().filter(move |(_, _, who)| *who == kind).map(|(address, post, _)| (address, post))
+/// Method and address of each route in app.rs.
+fn routes() -> BTreeSet<(&'static str, &'static str)> {
+    let mut found = BTreeSet::new();
+    for call in APP.split(".route(").skip(1).map(within_parentheses) {
+        let address = call.split('"').nth(1).expect("an address");
+        let mut methods = methods_of(call);
+        if methods.is_empty() {
+            // The methods stand in a function of their own.
+            let name = call.rsplit(',').find(|part| part.contains("()")).unwrap_or(call).trim();
+            let body = APP.split(&format!("fn {}", name.trim_end_matches(','))).nth(1);
+            methods = methods_of(body.unwrap_or_default().split("\n}").next().unwrap_or_default());
+        }
+        assert!(!methods.is_empty(), "by which method is {address} reached?");
+        found.extend(methods.into_iter().map(|method| (method, address)));
+    }
+    found
+}
+
+fn methods_of(code: &str) -> Vec<&'static str> {
+    let calls = |method: &str| {
+        let word = format!("{}(", method.to_lowercase());
+        code.match_indices(&word)
+            .any(|(at, _)| !code[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_'))
+    };
+    METHODS.into_iter().filter(|method| calls(method)).collect()
+}
+
+fn within_parentheses(code: &'static str) -> &'static str {
+    let mut depth = 1;
+    for (at, c) in code.char_indices() {
+        depth += i32::from(c == '(') - i32::from(c == ')');
+        if depth == 0 {
+            return &code[..at];
+        }
+    }
+    code
 }
 
 #[test]
-fn every_address_of_the_site_is_tried_here() {
-    let app = include_str!("../../src/app.rs");
-    let routes: BTreeSet<&str> =
-        app.split(".route(").skip(1).filter_map(|rest| rest.split('"').nth(1)).collect();
-    let tried: BTreeSet<&str> = ADDRESSES.iter().map(|(address, ..)| *address).collect();
-    let untried: Vec<&&str> = routes.difference(&tried).collect();
-    assert!(untried.is_empty(), "nobody tries {untried:?}");
-    assert!(routes.len() > 10, "the route table was not found");
+fn every_route_has_a_line_and_every_line_a_route() {
+    let (routes, mut lines) = (routes(), BTreeSet::new());
+    assert!(routes.len() > 20, "the route table was not found");
+    for other in [".nest(", ".merge(", ".route_service(", " any("] {
+        let table =
+            APP.split("fn routes()").nth(1).and_then(|rest| rest.split("\n    }").next()).expect("it");
+        assert!(!table.contains(other), "routes added by {other} are not seen here");
+    }
+    for line in table() {
+        assert!(
+            lines.insert((line.method, line.address)),
+            "{} {} stands there twice",
+            line.method,
+            line.address
+        );
+    }
+    let missing: Vec<_> = routes.difference(&lines).collect();
+    assert!(missing.is_empty(), "tests/it/cast.txt says nothing about {missing:#?}");
+    let gone: Vec<_> = lines.difference(&routes).collect();
+    assert!(gone.is_empty(), "tests/it/cast.txt speaks of routes that are no more: {gone:#?}");
+}
+
+/// The app with everybody signed in, and things of alice's for addresses to name.
+struct World {
+    app: TestApp,
+    cast: BTreeMap<&'static str, Browser>,
+    offer: String,
+    bookings: Vec<String>,
+    mail: String,
+    style: String,
+}
+
+impl World {
+    async fn new() -> Self {
+        let app = TestApp::start().await;
+        let alice = app.alice().await;
+        let offer = alice.get(SEARCH).await.attr("a[href^='/offers/']", "href");
+        let bookings = vec![app.draft(&alice).await, app.confirmed(&alice).await];
+        let mail = alice.get("/demo/mail").await.attr("a[href^='/demo/mail/']", "href");
+        let style = alice.get("/").await.attr("link[rel=stylesheet]", "href");
+        app.bob().await;
+        let mut world = Self {
+            app,
+            cast: BTreeMap::new(),
+            offer: last_part(&offer),
+            bookings,
+            mail: last_part(&mail),
+            style: last_part(&style),
+        };
+        for (who, _) in &table()[0].cells {
+            let browser = world.arrive(who).await;
+            world.cast.insert(who, browser);
+        }
+        world
+    }
+
+    /// A new browser of theirs.
+    async fn arrive(&self, who: &str) -> Browser {
+        match who {
+            "guest" | "dora" => self.app.guest(),
+            "alice" => self.app.sign_in(app::ALICE).await,
+            "bob" => self.app.sign_in(app::BOB).await,
+            role => self.app.staff(role).await,
+        }
+    }
+
+    /// What an address names, in turn: everything of alice's that fits, and then something that never was.
+    fn values(&self, address: &str) -> (Vec<String>, &'static str) {
+        let one = |value: &String| vec![value.clone()];
+        match address.split('/').nth(1).unwrap_or_default() {
+            "offers" => (one(&self.offer), "nonsense"),
+            "bookings" | "admin" if address.contains("{reference}") => (self.bookings.clone(), "ACDEFG"),
+            "demo" => (one(&self.mail), "00000000-0000-7000-8000-000000000000"),
+            "static" => (one(&self.style), "nothing.css"),
+            _ => panic!("say here which of alice's things {address} names"),
+        }
+    }
+
+    fn targets(&self, address: &str) -> Vec<String> {
+        if !address.contains('{') {
+            let with_a_question = if address == "/flights" { SEARCH } else { address };
+            return vec![with_a_question.to_owned()];
+        }
+        self.values(address).0.iter().map(|value| filled(address, value)).collect()
+    }
+
+    fn browser(&self, who: &str) -> &Browser {
+        &self.cast[who]
+    }
+
+    /// What a request did that it should not have, told for a person.
+    async fn fault(&self, who: &str, line: &Line, target: &str, expected: &str) -> Option<String> {
+        let browser = self.browser(who);
+        let page = visit(browser, line.method, target).await;
+        let told =
+            || format!("{who}: {} {target}: {expected} is expected, but it is {}", line.method, gist(&page));
+        let status = page.status.as_u16();
+        let fits = match expected {
+            "ask" if line.method == "GET" => leads_to_login(&page, target),
+            "ask" => status == 401,
+            "on" => page.status == 303 && !leads_to_login(&page, target),
+            "in" if line.method == "GET" => {
+                if leads_to_login(&page, target) {
+                    return Some(told());
+                }
+                let shown = browser.follow(page).await;
+                return (shown.status != 200).then(|| format!("{who}: GET {target}: {}", gist(&shown)));
+            }
+            "in" => is_an_answer(&page),
+            number => number == status.to_string(),
+        };
+        (!fits).then(told)
+    }
+
+    /// Signs them in again if that request has signed them out.
+    async fn come_back(&mut self, who: &'static str) {
+        let was_signed_in = !matches!(who, "guest" | "dora");
+        if was_signed_in && self.browser(who).get("/account").await.status.is_redirection() {
+            let browser = self.arrive(who).await;
+            self.cast.insert(who, browser);
+        }
+    }
+
+    /// Everything in the database but the footprints.
+    async fn everything(&self) -> BTreeMap<String, String> {
+        let tables = self
+            .app
+            .texts("select schemaname || '.' || tablename from pg_tables where schemaname !~ '^(pg_|information_schema)'")
+            .await;
+        let mut all = BTreeMap::new();
+        for table in tables.into_iter().filter(|table| !FOOTPRINTS.contains(&table.as_str())) {
+            let rows =
+                format!("select coalesce(string_agg(t::text, E'\\n' order by t::text), '') from {table} t");
+            all.insert(table, self.app.texts(&rows).await.remove(0));
+        }
+        all
+    }
+}
+
+async fn visit(browser: &Browser, method: &str, target: &str) -> Page {
+    match method {
+        "GET" => browser.get(target).await,
+        "POST" if target.starts_with("/api/") => browser.post(target, "application/json", "{}").await,
+        "POST" => browser.post_form(target, &[("quote_hash", "x")]).await,
+        other => browser.request(other.parse::<Method>().expect("a method"), target).await,
+    }
+}
+
+fn leads_to_login(page: &Page, target: &str) -> bool {
+    let next: String = url::form_urlencoded::byte_serialize(target.as_bytes()).collect();
+    page.status == 303 && page.location() == format!("/login?next={next}")
+}
+
+/// About what was sent, not about who sent it.
+fn is_an_answer(page: &Page) -> bool {
+    let asks = page.header("location").is_some_and(|to| to.starts_with("/login?"));
+    !asks && matches!(page.status.as_u16(), 200..400 | 400 | 409 | 410 | 413 | 415 | 422)
+}
+
+fn filled(address: &str, value: &str) -> String {
+    let (before, rest) = address.split_once('{').expect("a parameter");
+    let after = rest.split_once('}').expect("its end").1;
+    assert!(!after.contains('{'), "{address}: two parameters need a rule here");
+    format!("{before}{value}{after}")
+}
+
+fn last_part(path: &str) -> String {
+    path.rsplit('/').next().unwrap_or_default().to_owned()
+}
+
+fn gist(page: &Page) -> String {
+    let to = page.header("location").map(|to| format!(" to {to}")).unwrap_or_default();
+    format!("{}{to}", page.status)
+}
+
+/// Without what differs from request to request.
+fn without_chance(page: &Page) -> String {
+    let mut body = page.body.clone();
+    if let Some(id) = page.header("x-request-id") {
+        body = body.replace(id, "");
+    }
+    for nonce in page.attrs("[nonce]", "nonce") {
+        body = body.replace(&nonce, "");
+    }
+    body
 }
 
 #[tokio::test]
-async fn bob_and_even_staff_find_nothing_where_alices_booking_is() {
-    let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let (draft, confirmed) = (app.draft(&alice).await, app.confirmed(&alice).await);
-    let before = (app.state(&draft).await, app.state(&confirmed).await);
-    let rows = "select format('%s %s', given_names, updated_at) from passengers order by id";
-    let passengers = app.texts(rows).await;
-    for stranger in [app.bob().await, app.carol().await] {
-        for (address, post) in of(For::Owner) {
-            for reference in [&draft, &confirmed, &"ACDEFG".to_owned()] {
-                let page = visit(&stranger, &address.replace("{reference}", reference), post).await;
-                assert_eq!(page.status, 404, "{address}");
-                assert!(!page.body.contains("Duarte"), "{address} tells who flies");
+async fn everybody_gets_in_exactly_where_the_table_says() {
+    let mut world = World::new().await;
+    let mut faults = Vec::new();
+    let lines = table();
+    // First all that are turned away: whatever they asked for, nothing has changed.
+    let before = world.everything().await;
+    for line in &lines {
+        for (who, expected) in line.cells.iter().filter(|(_, expected)| *expected != "in") {
+            for target in world.targets(line.address) {
+                faults.extend(world.fault(who, line, &target, expected).await);
             }
         }
     }
-    assert_eq!((app.state(&draft).await, app.state(&confirmed).await), before);
-    assert_eq!(app.texts(rows).await, passengers);
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn a_foreign_booking_and_one_that_never_was_look_the_same() {
-    let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let draft = app.draft(&alice).await;
-    let bob = app.bob().await;
-    for (address, post) in of(For::Owner).filter(|(_, post)| !post) {
-        let foreign = visit(&bob, &address.replace("{reference}", &draft), post).await;
-        let missing = visit(&bob, &address.replace("{reference}", "ACDEFG"), post).await;
-        let told = |page: &Page| page.words().replace(page.header("x-request-id").unwrap(), "");
-        assert_eq!((foreign.status, told(&foreign)), (missing.status, told(&missing)), "{address}");
-    }
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn alice_gets_into_every_page_of_her_booking() {
-    let app = TestApp::start().await;
-    let alice = app.alice().await;
-    for reference in [app.draft(&alice).await, app.confirmed(&alice).await] {
-        for (address, post) in of(For::Owner).filter(|(_, post)| !post) {
-            let page = visit(&alice, &address.replace("{reference}", &reference), post).await;
-            let page = alice.follow(page).await;
-            assert_eq!(page.status, 200, "{address}");
-            assert!(page.body.contains(&reference), "{address} does not name the booking");
-        }
-        let spoken = format!("{} {}", &reference[..3], reference[3..].to_lowercase());
-        alice.get(&format!("/bookings/{}", spoken.replace(' ', "%20"))).await.expect(200);
-    }
-    alice.get("/bookings").await.expect(200);
-    app.finish().await;
-}
-
-#[tokio::test]
-async fn a_guest_is_asked_to_sign_in_and_comes_back_to_the_page() {
-    let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let draft = app.draft(&alice).await;
-    for kind in [For::SignedIn, For::Owner, For::Staff] {
-        for (address, post) in of(kind) {
-            let address = address.replace("{reference}", &draft);
-            let page = visit(&app.guest(), &address, post).await;
-            if post {
-                assert_eq!(page.status, 401, "{address}");
-            } else {
-                let next: String = url::form_urlencoded::byte_serialize(address.as_bytes()).collect();
-                assert_eq!(page.redirect(), format!("/login?next={next}"), "{address}");
+    assert!(faults.is_empty(), "{faults:#?}");
+    let after = world.everything().await;
+    let changed: Vec<_> = before.iter().filter(|(table, rows)| after[*table] != **rows).collect();
+    assert!(changed.is_empty(), "somebody was turned away and still changed {changed:#?}");
+    // Then all readers, and at last what may change things.
+    for reads in [true, false] {
+        for line in lines.iter().filter(|line| (line.method == "GET") == reads) {
+            for (who, expected) in line.cells.iter().filter(|(_, expected)| *expected == "in") {
+                for target in world.targets(line.address) {
+                    faults.extend(world.fault(who, line, &target, expected).await);
+                }
+                if !reads {
+                    world.come_back(who).await;
+                }
             }
         }
     }
-    app.finish().await;
+    assert!(faults.is_empty(), "{faults:#?}");
+    world.app.abandon_jobs();
+    world.app.finish().await;
 }
 
 #[tokio::test]
-async fn staff_pages_are_for_staff() {
-    let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let booking = app.confirmed(&alice).await;
-    let carol = app.carol().await;
-    for (address, post) in of(For::Staff) {
-        let address = address.replace("{reference}", &booking);
-        assert_eq!(visit(&alice, &address, post).await.status, 403, "{address}");
-        visit(&carol, &address, post).await.expect(200);
+async fn what_is_not_yours_and_what_never_was_answer_word_for_word_alike() {
+    let world = World::new().await;
+    let mut compared = 0;
+    for line in table().iter().filter(|line| line.address.contains('{')) {
+        for (who, _) in line.cells.iter().filter(|(_, expected)| *expected == "404") {
+            let (values, never) = world.values(line.address);
+            let browser = world.browser(who);
+            let missing = filled(line.address, never);
+            let missing_page = visit(browser, line.method, &missing).await;
+            for value in values {
+                let foreign = filled(line.address, &value);
+                let page = visit(browser, line.method, &foreign).await;
+                assert_eq!(page.status, missing_page.status, "{who}: {} {foreign}", line.method);
+                // What was typed into the address may come back; whose it is may not.
+                let told = |page: &Page, value: &str| without_chance(page).replace(value, "");
+                assert_eq!(
+                    told(&page, &value),
+                    told(&missing_page, never),
+                    "{who}: {} {foreign}",
+                    line.method
+                );
+                compared += 1;
+            }
+        }
     }
-    // Personal data is masked even there.
-    let page = carol.get(&format!("/admin/bookings/{booking}")).await.expect(200);
-    assert!(!page.body.contains("Maria Inês") && !page.body.contains("1986"), "a passenger is not masked");
-    carol.get("/admin/bookings/ACDEFG").await.expect(404);
-    carol.get("/admin/bookings/nonsense").await.expect(404);
-    app.finish().await;
+    assert!(compared > 50, "only {compared} answers were compared");
+    world.app.finish().await;
+}
+
+#[tokio::test]
+async fn no_address_takes_a_method_that_the_table_does_not_name() {
+    let world = World::new().await;
+    let known = routes();
+    let addresses: BTreeSet<&str> = known.iter().map(|(_, address)| *address).collect();
+    for address in addresses {
+        let target = world.targets(address).remove(0);
+        for method in METHODS.into_iter().filter(|method| !known.contains(&(*method, address))) {
+            for who in ["guest", "alice", "owner"] {
+                let page = visit(world.browser(who), method, &target).await;
+                assert_eq!(page.status, 405, "{who}: {method} {target}");
+            }
+        }
+    }
+    world.app.finish().await;
+}
+
+#[tokio::test]
+async fn alice_sees_her_booking_on_each_of_its_pages_and_staff_see_it_masked() {
+    let world = World::new().await;
+    for line in table().iter().filter(|line| line.method == "GET" && line.address.starts_with("/bookings/{"))
+    {
+        for reference in &world.bookings {
+            let alice = world.browser("alice");
+            let page = alice.open(&filled(line.address, reference)).await.expect(200);
+            assert!(page.body.contains(reference), "{} does not name the booking", line.address);
+        }
+    }
+    for reference in &world.bookings {
+        let spoken = format!("{}%20{}", &reference[..3], reference[3..].to_lowercase());
+        world.browser("alice").get(&format!("/bookings/{spoken}")).await.expect(200);
+        for role in ["viewer", "agent", "finance", "owner"] {
+            let page = world.browser(role).get(&format!("/admin/bookings/{reference}")).await.expect(200);
+            assert!(
+                !page.body.contains("Maria Inês") && !page.body.contains("1986"),
+                "{role} sees a passenger"
+            );
+        }
+    }
+    for never in ["ACDEFG", "nonsense"] {
+        world.browser("owner").get(&format!("/admin/bookings/{never}")).await.expect(404);
+    }
+    world.app.finish().await;
 }

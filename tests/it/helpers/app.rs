@@ -176,10 +176,19 @@ impl TestApp {
     }
 
     pub async fn carol(&self) -> Browser {
+        self.member_of_staff(CAROL, "owner").await
+    }
+
+    /// Somebody of the agency who has this role.
+    pub async fn staff(&self, role: &str) -> Browser {
+        self.member_of_staff(&format!("{role}@example.com"), role).await
+    }
+
+    async fn member_of_staff(&self, email: &str, role: &str) -> Browser {
         let secret = SecretString::from(PASSWORD);
         let passwords = Passwords::new().expect("a hasher");
-        accounts::make_staff(&self.db, &passwords, CAROL, secret, "owner").await.expect("a member of staff");
-        self.sign_in(CAROL).await
+        accounts::make_staff(&self.db, &passwords, email, secret, role).await.expect("a member of staff");
+        self.sign_in(email).await
     }
 
     async fn traveller(&self, email: &str) -> Browser {
