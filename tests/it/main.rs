@@ -11,6 +11,7 @@ mod cost;
 mod demo;
 mod errors;
 mod helpers;
+mod hostile;
 mod invariants;
 mod machines;
 mod mails;

@@ -43,9 +43,10 @@ pub fn faults(page: &Page) -> Vec<String> {
 
 fn no_handlers(page: &Page) -> bool {
     page.html().tree.values().filter_map(|node| node.as_element()).all(|element| {
-        element
-            .attrs()
-            .all(|(name, value)| !name.starts_with("on") && !value.trim_start().starts_with("javascript:"))
+        let leads = |name: &str| matches!(name, "href" | "src" | "action" | "formaction" | "data");
+        let is_script =
+            |name: &str, value: &str| leads(name) && value.trim_start().starts_with("javascript:");
+        element.attrs().all(|(name, value)| !name.starts_with("on") && !is_script(name, value))
     })
 }
 

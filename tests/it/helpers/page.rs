@@ -137,6 +137,28 @@ impl Page {
         found.unwrap_or_else(|| panic!("{}: {form} has no field {name}", self.url)).1
     }
 
+    /// What each form of the page would send now.
+    pub fn forms(&self) -> Vec<Submission> {
+        self.html().select(&selector("form")).map(|form| self.submission_of(form)).collect()
+    }
+
+    fn submission_of(&self, form: ElementRef<'_>) -> Submission {
+        Submission {
+            method: form.attr("method").unwrap_or("get").to_ascii_lowercase(),
+            action: form.attr("action").unwrap_or(self.url.as_str()).to_owned(),
+            fields: self.controls(form).into_iter().filter_map(successful).collect(),
+        }
+    }
+
+    /// The names of a form's fields, filled in or not, each once.
+    pub fn names_of(&self, form: usize) -> Vec<String> {
+        let form = self.html().select(&selector("form")).nth(form).expect("the form");
+        let mut names: Vec<String> =
+            self.controls(form).iter().filter_map(|field| field.attr("name")).map(str::to_owned).collect();
+        names.dedup();
+        names
+    }
+
     /// What the form would send now. `css` picks the form, or the button that is pressed.
     #[track_caller]
     pub fn submission(&self, css: &str) -> Submission {

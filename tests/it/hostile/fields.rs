@@ -1,0 +1,226 @@
+//! Each field alone is filled with each hostile input, the others as a person would fill them.
+
+use std::collections::BTreeSet;
+
+use jiff::SignedDuration;
+use url::Url;
+
+use super::inputs::inputs;
+use crate::helpers::{
+    app::{ALICE, PASSWORD, TestApp},
+    browser::Browser,
+    page::Page,
+    story::{SEARCH, passenger},
+};
+
+/// A page with a form, and what an honest person writes into it.
+struct Target {
+    /// Where the form stands.
+    page: String,
+    /// Beginning of the form's own address.
+    action: &'static str,
+    honest: Vec<(&'static str, String)>,
+}
+
+fn target(page: &str, action: &'static str, honest: &[(&'static str, &str)]) -> Target {
+    let honest = honest.iter().map(|(name, value)| (*name, (*value).to_owned())).collect();
+    Target { page: page.to_owned(), action, honest }
+}
+
+/// What was attacked: "POST /login email".
+type Tried = BTreeSet<String>;
+
+async fn attack(app: &TestApp, browser: &Browser, target: &Target) -> Tried {
+    let page = browser.open(&target.page).await.expect(200);
+    let (n, form) = find(&page, target);
+    let action = page.url.join(&form.action).expect("an address");
+    let mut tried = Tried::new();
+    for field in page.names_of(n) {
+        for (name, input) in inputs() {
+            let mut fields: Vec<(String, String)> = form.fields.clone();
+            for (honest, value) in &target.honest {
+                fields.retain(|(key, _)| key != honest);
+                fields.push(((*honest).to_owned(), value.clone()));
+            }
+            fields.retain(|(key, _)| *key != field);
+            fields.push((field.clone(), input.clone()));
+            let answer = send(app, browser, &form.method, &action, &fields).await;
+            let about = format!("{} {} with {name} in {field}", form.method, action.path());
+            unharmed(&answer, &about);
+            if answer.status == 422 {
+                nothing_lost(&answer, target, &fields, &field, &about);
+            } else if answer.status.is_redirection() {
+                let next = answer.url.join(&answer.location()).expect("an address");
+                if next.origin() == app.url.origin() {
+                    unharmed(&browser.open(next.as_str()).await, &about);
+                }
+            }
+        }
+        tried.insert(format!("{} {} {field}", form.method.to_uppercase(), target.action));
+    }
+    assert!(!tried.is_empty(), "{} has no fields", target.page);
+    tried
+}
+
+fn find(page: &Page, target: &Target) -> (usize, crate::helpers::page::Submission) {
+    let mut forms = page.forms().into_iter().enumerate();
+    let is_it = |form: &crate::helpers::page::Submission| {
+        let address = page.url.join(&form.action).expect("an address");
+        address.path().starts_with(target.action) || address.path().ends_with(target.action)
+    };
+    forms
+        .find(|(_, form)| is_it(form))
+        .unwrap_or_else(|| panic!("{} has no form {}", page.url, target.action))
+}
+
+/// Whoever tries so much is told to wait. The clock is ours.
+async fn send(
+    app: &TestApp,
+    browser: &Browser,
+    method: &str,
+    action: &Url,
+    fields: &[(String, String)],
+) -> Page {
+    for _ in 0..5 {
+        let pairs: Vec<(&str, &str)> = fields.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
+        let answer = if method == "post" {
+            browser.post_form(action.as_str(), &pairs).await
+        } else {
+            let mut address = action.clone();
+            address.query_pairs_mut().clear().extend_pairs(&pairs);
+            // Longer than any server takes; the rest is the business of the tests of heads.
+            if address.as_str().len() > 8_000 {
+                address
+                    .query_pairs_mut()
+                    .clear()
+                    .extend_pairs(pairs.iter().map(|(k, v)| (*k, v.chars().take(300).collect::<String>())));
+            }
+            browser.get(address.as_str()).await
+        };
+        let Some(wait) = answer.header("retry-after").filter(|_| answer.status == 429) else { return answer };
+        app.clock.advance(SignedDuration::from_secs(wait.parse().expect("seconds")));
+    }
+    panic!("{action} says 429 for ever");
+}
+
+#[track_caller]
+fn unharmed(answer: &Page, about: &str) {
+    assert!(!answer.status.is_server_error(), "{about}: {}", answer.status);
+    assert!(answer.header("x-injected").is_none(), "{about}: a header came through");
+    assert!(answer.header("location").is_none_or(|to| !to.contains("evil.example")), "{about}: led astray");
+    if answer.is_html() {
+        // As a browser reads it, not as it is written: what counts is whether something came alive.
+        for live in [
+            "[onerror]",
+            "[onload]",
+            "[onfocus]",
+            "img[src=x]",
+            "svg[onload]",
+            "script:not([src]):not([nonce])",
+        ] {
+            assert!(!answer.has(live), "{about}: {live} came alive");
+        }
+        assert!(
+            !answer.attrs("a[href], form[action]", "href").iter().any(|to| to.starts_with("javascript:"))
+        );
+    }
+}
+
+/// A 422 says what is wrong, and the form still holds what was typed; secrets never come back.
+#[track_caller]
+fn nothing_lost(answer: &Page, target: &Target, sent: &[(String, String)], attacked: &str, about: &str) {
+    // What no browser sends (a choice that is not on the list) may be answered outside the form.
+    let forms = answer.forms();
+    let Some(form) = forms.iter().find(|form| {
+        let address = answer.url.join(&form.action).expect("an address");
+        address.path().starts_with(target.action) || address.path().ends_with(target.action)
+    }) else {
+        assert!(answer.has("main h1") && answer.has("main a[href]"), "{about}: leads nowhere");
+        return;
+    };
+    assert!(
+        answer.has("[aria-invalid=true]") || answer.has(".err") || answer.has("[role=alert]"),
+        "{about}: says nothing beside a field"
+    );
+    let attacked_keeps = |value: &str| value.chars().count() <= 100 && !value.chars().any(char::is_control);
+    for (name, value) in sent.iter().filter(|(name, value)| name != attacked || attacked_keeps(value)) {
+        let is_secret = answer.has(&format!("input[type=password][name='{name}']"));
+        let kept = form.fields.iter().find(|(key, _)| key == name).map(|(_, value)| value.as_str());
+        if is_secret {
+            assert!(kept.is_none_or(str::is_empty), "{about}: the secret {name} came back");
+        } else if let Some(kept) = kept {
+            // What is not on the list or no date cannot be shown in such a field, and what is hidden nobody typed.
+            let is_choice = answer.has(&format!(
+                "select[name='{name}'], input[type=radio][name='{name}'], input[type=hidden][name='{name}'],
+                 input[type=date][name='{name}'], input[type=number][name='{name}']"
+            ));
+            let is_same = kept.trim() == value.trim() || (name == attacked && is_choice);
+            assert!(is_same, "{about}: {name} was {value:?} and is {kept:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn the_forms_of_the_search_take_anything() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    let search = [("from", "Lisbon"), ("to", "London"), ("leave", "2026-12-14"), ("adults", "1")];
+    attack(&app, &guest, &target("/", "/flights", &search)).await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn signing_up_and_in_takes_anything() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    let person = [("name", "Maria Duarte"), ("email", "maria@example.com"), ("password", PASSWORD)];
+    attack(&app, &guest, &target("/signup", "/signup", &person)).await;
+    let login = [("email", ALICE), ("password", "not the right one at all")];
+    attack(&app, &guest, &target("/login", "/login", &login)).await;
+    app.abandon_jobs();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_passenger_form_takes_anything() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.draft(&alice).await;
+    let page = format!("/bookings/{reference}/passengers");
+    attack(&app, &alice, &target(&page, "/passengers", &passenger("Duarte"))).await;
+    assert_eq!(app.state(&reference).await.booking, "draft");
+    app.abandon_jobs();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_review_takes_anything_and_charges_nobody() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.draft(&alice).await;
+    attack(&app, &alice, &target(&format!("/bookings/{reference}/review"), "/pay", &[])).await;
+    assert_eq!(app.state(&reference).await.booking, "draft");
+    app.abandon_jobs();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_offer_form_takes_anything() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let found = alice.get(SEARCH).await.expect(200);
+    let offer = found.attr("a[href^='/offers/']", "href");
+    attack(&app, &alice, &target(&offer, "/bookings", &[])).await;
+    app.abandon_jobs();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_forms_of_staff_take_anything() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    let carol = app.carol().await;
+    attack(&app, &carol, &target("/admin/bookings", "/admin/bookings", &[])).await;
+    app.finish().await;
+}
