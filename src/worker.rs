@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    bookings::Bookings,
+    bookings::{self, Bookings},
     checkout::{Checkout, invariants},
     clock::Clock,
     db::{Db, System},
@@ -145,6 +145,7 @@ impl Worker {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         search::sweep(&mut tx, now).await?;
+        bookings::links::sweep(&mut tx, now).await?;
         outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
         for breach in invariants::breaches(&mut tx, now).await? {
             let subject = breach.subject.as_str();

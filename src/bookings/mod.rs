@@ -1,6 +1,8 @@
 //! Bookings: from the first choice of an offer to the ticket. What pages and API both call is [`Bookings`].
 
+mod guests;
 pub mod lifecycle;
+pub mod links;
 pub mod ordering;
 pub mod pages;
 pub mod passengers;
@@ -94,6 +96,23 @@ pub struct Draft {
     pub created_at: Timestamp,
 }
 
+impl Draft {
+    fn new(user: Option<UserId>, supplier: &'static str, offer: Offer, created_at: Timestamp) -> Self {
+        let (id, reference) = (BookingId::new(), BookingReference::random());
+        Self { id, reference, user, supplier, offer, created_at }
+    }
+
+    /// The first line of its story, and the end that it comes to if nobody takes it further.
+    async fn open(&self, tx: &mut Tx<System>, actor: Actor) -> Result<(), AppError> {
+        let (total, now) = (self.offer.total, self.created_at);
+        let fare =
+            json!({ "amount_minor": total.minor, "currency": total.currency, "fare": self.offer.fare.brand });
+        store::record(tx, self.id, "offer_chosen", actor, &fare, now).await?;
+        outbox::push(tx, &Job::LapseHold(self.id), now + DRAFT_LIFE, now).await?;
+        Ok(())
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Actor {
     /// By account, or by the link to one booking.
@@ -150,6 +169,24 @@ pub struct Bookings {
 impl Bookings {
     /// Makes a draft of an offer, at the supplier's present word about it.
     pub async fn start_draft(&self, user: UserId, id: &OfferId) -> Result<BookingReference, AppError> {
+        let offer = self.sellable_offer(id).await?;
+        let draft = loop {
+            let draft = Draft::new(Some(user), self.supplier.name(), offer.clone(), self.clock.now());
+            let mut tx = self.db.begin(Traveller::Account(user)).await?;
+            match store::insert_draft(&mut tx, &draft).await {
+                Ok(()) => tx.commit().await?,
+                Err(error) if guests::is_reference_taken(&error) => continue,
+                Err(error) => return Err(error),
+            }
+            break draft;
+        };
+        let mut tx = self.db.begin(System).await?;
+        draft.open(&mut tx, Actor::Traveller(Some(user))).await?;
+        tx.commit().await?;
+        Ok(draft.reference)
+    }
+
+    async fn sellable_offer(&self, id: &OfferId) -> Result<Offer, AppError> {
         let fares = self.supplier.fares(id).await.map_err(|error| offer_trouble(&error))?;
         let offer = fares
             .into_iter()
@@ -163,34 +200,7 @@ impl Bookings {
                     .to_owned(),
             });
         }
-        let now = self.clock.now();
-        let id = BookingId::new();
-        let supplier = self.supplier.name();
-        let reference = loop {
-            let reference = BookingReference::random();
-            let draft = Draft {
-                id,
-                reference: reference.clone(),
-                user: Some(user),
-                supplier,
-                offer: offer.clone(),
-                created_at: now,
-            };
-            let mut tx = self.db.begin(Traveller::Account(user)).await?;
-            match store::insert_draft(&mut tx, &draft).await {
-                Ok(()) => tx.commit().await?,
-                // One reference in 148 million is taken already: draw another.
-                Err(error) if error.constraint() == Some("bookings_booking_reference_unique") => continue,
-                Err(error) => return Err(error),
-            }
-            break reference;
-        };
-        let mut tx = self.db.begin(System).await?;
-        let fare = json!({ "amount_minor": offer.total.minor, "currency": offer.total.currency, "fare": offer.fare.brand });
-        store::record(&mut tx, id, "offer_chosen", Actor::Traveller(Some(user)), &fare, now).await?;
-        outbox::push(&mut tx, &Job::LapseHold(id), now + DRAFT_LIFE, now).await?;
-        tx.commit().await?;
-        Ok(reference)
+        Ok(offer)
     }
 
     /// The traveller's own booking, or nothing: missing and somebody else's look the same.

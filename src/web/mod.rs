@@ -9,6 +9,7 @@ pub mod chrome;
 pub mod components;
 pub mod form;
 pub mod frame;
+pub mod links;
 pub mod powers;
 pub mod principal;
 pub mod problem;

@@ -140,7 +140,8 @@ impl World {
     /// A new browser of theirs.
     async fn arrive(&self, who: &str) -> Browser {
         match who {
-            "guest" | "dora" => self.app.guest(),
+            "guest" => self.app.guest(),
+            "dora" => self.app.dora().await.0,
             "alice" => self.app.sign_in(app::ALICE).await,
             "bob" => self.app.sign_in(app::BOB).await,
             role => self.app.staff(role).await,
@@ -345,6 +346,33 @@ async fn no_address_takes_a_method_that_the_table_does_not_name() {
             for who in ["guest", "alice", "owner"] {
                 let page = visit(world.browser(who), method, &target).await;
                 assert_eq!(page.status, 405, "{who}: {method} {target}");
+            }
+        }
+    }
+    world.app.finish().await;
+}
+
+#[tokio::test]
+async fn dora_sees_the_booking_that_she_made_without_an_account_on_each_of_its_pages() {
+    let world = World::new().await;
+    let dora = world.app.guest();
+    for reference in [world.app.draft(&dora).await, world.app.confirmed(&dora).await] {
+        for line in
+            table().iter().filter(|line| line.method == "GET" && line.address.starts_with("/bookings/{"))
+        {
+            let page = dora.open(&filled(line.address, &reference)).await.expect(200);
+            assert!(page.body.contains(&reference), "{} does not name the booking", line.address);
+        }
+        for line in table().iter().filter(|line| line.address.starts_with("/bookings/{")) {
+            for (who, expected) in line.cells.iter().filter(|(who, _)| !matches!(*who, "dora" | "alice")) {
+                let page = visit(world.browser(who), line.method, &filled(line.address, &reference)).await;
+                let asked = page.status == 401 || leads_to_login(&page, page.url.path());
+                let fits = match *expected {
+                    "ask" => asked,
+                    "404" => page.status == 404,
+                    _ => true,
+                };
+                assert!(fits, "{who}: {} {}: {}", line.method, line.address, gist(&page));
             }
         }
     }

@@ -20,6 +20,7 @@ async fn statements_of_each_page_stay_within_budget() {
     let (guest, alice) = (app.guest(), app.alice().await);
     let draft = app.draft(&alice).await;
     let confirmed = app.confirmed(&alice).await;
+    let (dora, doras) = app.dora().await;
     let carol = app.carol().await;
     let offer = guest.get(SEARCH).await.expect(200).attr("a[href^='/offers/']", "href");
 
@@ -34,6 +35,7 @@ async fn statements_of_each_page_stay_within_budget() {
     open(&app, &alice, "passengers", &format!("/bookings/{draft}/passengers"), 6).await;
     open(&app, &alice, "review", &format!("/bookings/{draft}/review"), 6).await;
     open(&app, &alice, "a confirmed booking", &format!("/bookings/{confirmed}"), 6).await;
+    open(&app, &dora, "a guest's draft", &format!("/bookings/{doras}"), 7).await;
     open(&app, &carol, "the staff's list", "/admin/bookings", 3).await;
     open(&app, &carol, "a booking for staff", &format!("/admin/bookings/{confirmed}"), 12).await;
     app.finish().await;

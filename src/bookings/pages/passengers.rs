@@ -11,19 +11,20 @@ use crate::{
     accounts,
     bookings::{
         Booking, BookingFile, Bookings,
-        pages::words::{self, Here},
+        pages::{
+            holder::Holder,
+            words::{self, Here},
+        },
         passengers::{PassengerForm, field},
     },
     clock::Clock,
     db::Db,
     error::{AppError, FieldErrors},
-    ids::BookingReference,
     itinerary::{Passenger, PassengerKind},
     web::{
         chrome::Chrome,
         components::{Field, Fragment, price, words::day_and_year},
-        form::{Form, Path},
-        principal::SignedIn,
+        form::Form,
     },
 };
 
@@ -31,6 +32,8 @@ use crate::{
 #[template(path = "bookings/passengers.html")]
 struct PassengersPage {
     chrome: Chrome,
+    /// For whoever books without an account.
+    keep: Option<Fragment>,
     reference: String,
     route: String,
     dates: String,
@@ -66,33 +69,33 @@ pub async fn passengers(
     State(bookings): State<Bookings>,
     State(db): State<Db>,
     State(clock): State<Clock>,
-    who: SignedIn,
+    holder: Holder,
     chrome: Chrome,
-    Path(reference): Path<BookingReference>,
 ) -> Result<Response, AppError> {
-    let file = bookings.file(who.traveller(), &reference).await?;
+    let file = bookings.file(holder.traveller, &holder.reference).await?;
     if !file.booking.is_open() {
         return Ok(Redirect::to(&format!("/bookings/{}", file.booking.reference)).into_response());
     }
     let form = if file.booking.contact.is_some() {
         let kept: Vec<Passenger> = file.passengers.iter().map(|(passenger, _)| passenger.clone()).collect();
         PassengerForm::filled(&kept, file.booking.contact.as_ref())
+    } else if let Some(who) = &holder.account {
+        first_guess(&accounts::name_of(&db, who.user).await?, who.email.clone())
     } else {
-        first_guess(&accounts::name_of(&db, who.user).await?, who.email)
+        PassengerForm::new(Vec::new())
     };
-    let page = PassengersPage::new(chrome, &file, form, FieldErrors::default(), &clock);
+    let page = PassengersPage::new(chrome, &holder, &file, form, FieldErrors::default(), &clock);
     Ok(Html(page.render()?).into_response())
 }
 
 pub async fn save(
     State(bookings): State<Bookings>,
     State(clock): State<Clock>,
-    who: SignedIn,
+    holder: Holder,
     chrome: Chrome,
-    Path(reference): Path<BookingReference>,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Result<Response, AppError> {
-    let file = bookings.file(who.traveller(), &reference).await?;
+    let file = bookings.file(holder.traveller, &holder.reference).await?;
     let booking = &file.booking;
     let form = PassengerForm::new(pairs);
     let kinds: Vec<PassengerKind> = booking.offer.party.kinds().collect();
@@ -100,14 +103,14 @@ pub async fn save(
     let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     match form.check(&kinds, last_day, today) {
         Ok((passengers, contact)) => {
-            bookings.save_passengers(who.traveller(), &booking.reference, &passengers, &contact).await?;
+            bookings.save_passengers(holder.traveller, &booking.reference, &passengers, &contact).await?;
             Ok(Redirect::to(&format!("/bookings/{}/review", booking.reference)).into_response())
         }
         Err(_) if !booking.is_open() => {
             Ok(Redirect::to(&format!("/bookings/{}", booking.reference)).into_response())
         }
         Err(errors) => {
-            let page = PassengersPage::new(chrome, &file, form, errors, &clock);
+            let page = PassengersPage::new(chrome, &holder, &file, form, errors, &clock);
             Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
         }
     }
@@ -127,6 +130,7 @@ fn first_guess(name: &str, email: String) -> PassengerForm {
 impl PassengersPage {
     fn new(
         chrome: Chrome,
+        holder: &Holder,
         file: &BookingFile,
         form: PassengerForm,
         errors: FieldErrors,
@@ -138,6 +142,7 @@ impl PassengersPage {
         let held = booking.hold.as_ref().filter(|hold| hold.expires_at > now);
         Self {
             chrome,
+            keep: holder.keep("/passengers"),
             reference: booking.reference.to_string(),
             route: words::route(&offer.slices),
             dates: words::dates(&offer.slices),

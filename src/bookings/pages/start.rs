@@ -5,12 +5,18 @@ use axum::{
     response::{IntoResponse, Redirect, Response},
 };
 use serde::Deserialize;
+use tower_sessions::Session;
 
 use crate::{
     bookings::Bookings,
     error::AppError,
+    ids::BookingReference,
     itinerary::OfferId,
-    web::{form::Form, principal::MaybeSignedIn},
+    web::{
+        form::Form,
+        links::HeldLinks,
+        principal::{MaybeSignedIn, SignedIn},
+    },
 };
 
 #[derive(Deserialize)]
@@ -20,20 +26,33 @@ pub struct StartForm {
 
 pub async fn start(
     State(bookings): State<Bookings>,
+    session: Session,
     MaybeSignedIn(who): MaybeSignedIn,
     Form(form): Form<StartForm>,
 ) -> Result<Response, AppError> {
     let offer = OfferId(form.offer);
     let offer_page = page_of(&offer)?;
-    let Some(who) = who else {
-        return Ok(Redirect::to(&format!("/login?next={offer_page}")).into_response());
-    };
-    match bookings.start_draft(who.user, &offer).await {
+    match begin(&bookings, &session, who, &offer).await {
         Ok(reference) => Ok(Redirect::to(&format!("/bookings/{reference}/passengers")).into_response()),
         // The offer's own page tells what became of it, with the closest there is today.
         Err(AppError::Gone(_)) => Ok(Redirect::to(&offer_page).into_response()),
         Err(error) => Err(error),
     }
+}
+
+/// Without an account, the browser that made the draft keeps the link to it.
+async fn begin(
+    bookings: &Bookings,
+    session: &Session,
+    who: Option<SignedIn>,
+    offer: &OfferId,
+) -> Result<BookingReference, AppError> {
+    let Some(who) = who else {
+        let (reference, link) = bookings.start_guest_draft(offer).await?;
+        HeldLinks::hold(session, reference.clone(), link).await?;
+        return Ok(reference);
+    };
+    bookings.start_draft(who.user, offer).await
 }
 
 /// The id came from a form that anybody may write, and goes into an address: only what an id is made of passes.

@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::{
-    bookings::{lifecycle::BookingState, pages::words::Here},
+    bookings::{
+        lifecycle::BookingState,
+        pages::{holder::Holder, words::Here},
+    },
     checkout::{
         Checkout, Standing,
         pages::{
@@ -20,12 +23,10 @@ use crate::{
         },
     },
     error::AppError,
-    ids::BookingReference,
     web::{
         chrome::Chrome,
         components::{Fragment, badge, log},
-        form::{Path, Query},
-        principal::SignedIn,
+        form::Query,
     },
 };
 
@@ -73,12 +74,11 @@ struct CancelledPage {
 
 pub async fn returned(
     State(checkout): State<Checkout>,
-    who: SignedIn,
+    holder: Holder,
     chrome: Chrome,
-    Path(reference): Path<BookingReference>,
     Query(query): Query<ReturnQuery>,
 ) -> Result<Response, AppError> {
-    let asked = checkout.ask_stripe(who.traveller(), &reference).await?;
+    let asked = checkout.ask_stripe(holder.traveller, &holder.reference).await?;
     let now = checkout.clock.now();
     let news = news(&asked.standing, now);
     if asked.stripe_is_silent && news.next == Next::Pay {
@@ -90,23 +90,18 @@ pub async fn returned(
 /// Stripe sends people here who turned back; whether they had paid after all is asked all the same.
 pub async fn cancelled(
     State(checkout): State<Checkout>,
-    who: SignedIn,
+    holder: Holder,
     chrome: Chrome,
-    Path(reference): Path<BookingReference>,
 ) -> Result<Response, AppError> {
-    let asked = checkout.ask_stripe(who.traveller(), &reference).await?;
+    let asked = checkout.ask_stripe(holder.traveller, &holder.reference).await?;
     let now = checkout.clock.now();
     let news = news(&asked.standing, now);
     after(chrome, &asked.standing, news, 0, now)
 }
 
-pub async fn drop_booking(
-    State(checkout): State<Checkout>,
-    who: SignedIn,
-    Path(reference): Path<BookingReference>,
-) -> Result<Redirect, AppError> {
-    checkout.drop_booking(who.traveller(), &reference).await?;
-    Ok(Redirect::to(&format!("/bookings/{reference}")))
+pub async fn drop_booking(State(checkout): State<Checkout>, holder: Holder) -> Result<Redirect, AppError> {
+    checkout.drop_booking(holder.traveller, &holder.reference).await?;
+    Ok(Redirect::to(&format!("/bookings/{}", holder.reference)))
 }
 
 fn after(

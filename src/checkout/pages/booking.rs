@@ -4,7 +4,11 @@ use askama::Template;
 use axum::{extract::State, response::Html};
 
 use crate::{
-    bookings::{Booking, lifecycle::BookingState, pages::words::Here},
+    bookings::{
+        Booking,
+        lifecycle::BookingState,
+        pages::{holder::Holder, words::Here},
+    },
     checkout::{
         Checkout, Standing,
         pages::{
@@ -14,15 +18,12 @@ use crate::{
         },
     },
     error::AppError,
-    ids::BookingReference,
     itinerary::Fare,
     web::{
         chrome::Chrome,
         components::{
             Fragment, Ticket, badge, conditions_list, itinerary_by_day, log, price_table, route_map, ticket,
         },
-        form::Path,
-        principal::SignedIn,
     },
 };
 
@@ -41,6 +42,8 @@ struct BookingPage {
     passengers: Vec<(String, String)>,
     email: String,
     next: Next,
+    /// For whoever booked without an account.
+    keep: Option<Fragment>,
     total: String,
     brand: String,
     conditions: Fragment,
@@ -58,11 +61,10 @@ impl BookingPage {
 
 pub async fn booking(
     State(checkout): State<Checkout>,
-    who: SignedIn,
+    holder: Holder,
     chrome: Chrome,
-    Path(reference): Path<BookingReference>,
 ) -> Result<Html<String>, AppError> {
-    let standing = checkout.standing(who.traveller(), &reference).await?;
+    let standing = checkout.standing(holder.traveller, &holder.reference).await?;
     let now = checkout.clock.now();
     let news = news(&standing, now);
     let booking = &standing.file.booking;
@@ -78,6 +80,7 @@ pub async fn booking(
         passengers: passengers(&standing),
         email: booking.contact.as_ref().map(|contact| contact.email.clone()).unwrap_or_default(),
         next: news.next,
+        keep: holder.keep(""),
         total: booking.amount.to_string(),
         brand: offer.fare.brand.clone(),
         conditions: conditions_list(&offer.fare),

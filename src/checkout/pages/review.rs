@@ -10,7 +10,10 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::{
-    bookings::pages::words::{self, Here},
+    bookings::pages::{
+        holder::Holder,
+        words::{self, Here},
+    },
     checkout::{
         Acceptance, Checkout, Paying, Standing,
         pages::{address, full_name, kind_in_words},
@@ -23,7 +26,6 @@ use crate::{
         chrome::Chrome,
         components::{Fragment, Tone, conditions_list, itinerary_by_day, notice, price, price_table},
         form::{Form, Path},
-        principal::SignedIn,
     },
 };
 
@@ -68,11 +70,10 @@ struct Raise {
 
 pub async fn review(
     State(checkout): State<Checkout>,
-    who: SignedIn,
+    holder: Holder,
     chrome: Chrome,
-    Path(reference): Path<BookingReference>,
 ) -> Result<Response, AppError> {
-    let standing = checkout.standing(who.traveller(), &reference).await?;
+    let standing = checkout.standing(holder.traveller, &holder.reference).await?;
     if let Some(elsewhere) = not_to_be_paid(&standing) {
         return Ok(elsewhere);
     }
@@ -90,23 +91,23 @@ pub struct PayForm {
 
 pub async fn pay(
     State(checkout): State<Checkout>,
-    who: SignedIn,
+    holder: Holder,
     chrome: Chrome,
-    Path(reference): Path<BookingReference>,
     Form(form): Form<PayForm>,
 ) -> Result<Response, AppError> {
     let acceptance = Acceptance { quote_hash: form.quote_hash, accepts_raise: form.accept == "yes" };
+    let Holder { traveller, reference, .. } = holder;
     let to = |page: &str| Redirect::to(&format!("/bookings/{reference}{page}")).into_response();
-    Ok(match checkout.pay(who.traveller(), &reference, &acceptance).await? {
+    Ok(match checkout.pay(traveller, &reference, &acceptance).await? {
         Paying::At(url) => Redirect::to(&url).into_response(),
         Paying::PassengersMissing => to("/passengers"),
         Paying::NothingToPay => to(""),
         Paying::LookAgain => {
-            let standing = checkout.standing(who.traveller(), &reference).await?;
+            let standing = checkout.standing(traveller, &reference).await?;
             look_again(chrome, &standing, &acceptance, checkout.clock.now())?
         }
         Paying::StripeSilent { held_until } => {
-            let standing = checkout.standing(who.traveller(), &reference).await?;
+            let standing = checkout.standing(traveller, &reference).await?;
             stripe_silent(chrome, &standing, held_until, checkout.clock.now())?
         }
     })

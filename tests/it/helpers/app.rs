@@ -191,6 +191,13 @@ impl TestApp {
         self.sign_in(email).await
     }
 
+    /// Dora has no account: a browser, the booking that she made in it, and nobody knows more of her than that.
+    pub async fn dora(&self) -> (Browser, String) {
+        let dora = self.guest();
+        let draft = self.draft(&dora).await;
+        (dora, draft)
+    }
+
     async fn traveller(&self, email: &str) -> Browser {
         let form = [("name", "Test Traveller"), ("email", email), ("password", PASSWORD)];
         self.guest().post_form("/signup", &form).await.redirect();
