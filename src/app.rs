@@ -12,11 +12,7 @@ use axum::{
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
-use tower_sessions::{
-    CachingSessionStore, Expiry, SessionManagerLayer,
-    cookie::{SameSite, time},
-};
-use tower_sessions_sqlx_store::PostgresStore;
+use tower_sessions::{SessionManagerLayer, cookie::SameSite};
 
 use crate::{
     accounts::{self, Passwords, Tries},
@@ -36,12 +32,10 @@ use crate::{
     search,
     supplier::SharedSupplier,
     vault::Vault,
-    web::{assets, chrome::SiteSettings, frame, problem::Problem, server, session_cache::SessionCache},
+    web::{assets, chrome::SiteSettings, frame, problem::Problem, server, session, session_cache::Sessions},
     worker::Worker,
 };
 
-/// A session that nobody uses ends after this time.
-const SESSION_DAYS: i64 = 14;
 /// How long requests in flight may take to finish once we are told to stop.
 const GRACE: Duration = Duration::from_secs(20);
 
@@ -73,6 +67,7 @@ pub struct App {
     tries: Tries,
     mailbox: DemoMailbox,
     vault: Vault,
+    sessions: Sessions,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -118,6 +113,7 @@ impl App {
         Ok(Self {
             site: Arc::new(site),
             config: Arc::new(config),
+            sessions: Sessions::new(db.clone()),
             db,
             clock,
             airports: Airports::world(),
@@ -174,6 +170,7 @@ impl App {
             .route("/signup", get(accounts::pages::signup::signup).post(accounts::pages::signup::sign_up))
             .route("/login", get(accounts::pages::login::login).post(accounts::pages::login::log_in))
             .route("/logout", post(accounts::pages::login::log_out))
+            .route("/logout/everywhere", post(accounts::pages::login::log_out_everywhere))
             .route("/account", get(accounts::pages::account::account))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
@@ -190,6 +187,7 @@ impl App {
         let site = Arc::clone(&self.site);
         let sessions = self.session_layer();
         let router = frame::inside(Self::routes(), &site)
+            .layer(middleware::from_fn_with_state(self.clone(), session::keep_time))
             .layer(sessions)
             .layer(middleware::from_fn_with_state(self.clone(), one_host));
         frame::outside(router, &site).with_state(self)
@@ -197,20 +195,19 @@ impl App {
 
     /// Serves until `stop`, then lets the requests in flight finish.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+        tokio::spawn(self.sessions.clone().hear(stop.clone()));
         server::serve(listener, self.router(), stop, GRACE).await;
     }
 
-    fn session_layer(&self) -> SessionManagerLayer<CachingSessionStore<SessionCache, PostgresStore>> {
-        let store = CachingSessionStore::new(SessionCache::default(), self.db.session_store());
+    fn session_layer(&self) -> SessionManagerLayer<Sessions> {
         // The prefix makes the browser itself insist on https and on this host alone.
         let name = if self.config.is_https() { "__Host-session" } else { "session" };
-        SessionManagerLayer::new(store)
+        SessionManagerLayer::new(self.sessions.clone())
             .with_name(name)
             .with_secure(self.config.is_https())
             .with_http_only(true)
             .with_same_site(SameSite::Lax)
             .with_path("/")
-            .with_expiry(Expiry::OnInactivity(time::Duration::days(SESSION_DAYS)))
     }
 }
 

@@ -3,6 +3,9 @@
 
 #![expect(clippy::disallowed_types, reason = "this is the one home of the pool")]
 
+mod listener;
+mod sessions;
+
 use std::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
@@ -15,8 +18,8 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 use tokio::sync::Notify;
-use tower_sessions_sqlx_store::PostgresStore;
 
+pub use self::{listener::Listener, sessions::SessionRows};
 use crate::ids::{TokenHash, UserId};
 
 /// Nobody in particular: sees nothing that belongs to anyone.
@@ -92,7 +95,7 @@ impl Principal for System {
     }
 }
 
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
     jobs_pushed: Arc<Notify>,
@@ -147,8 +150,8 @@ impl Db {
         Ok(Tx { inner, jobs_pushed, wakes_worker: false, principal: PhantomData })
     }
 
-    pub fn session_store(&self) -> PostgresStore {
-        PostgresStore::new(self.pool.clone())
+    pub fn session_store(&self) -> SessionRows {
+        SessionRows::new(self.pool.clone())
     }
 
     /// Resolves when a transaction of this process has pushed jobs.

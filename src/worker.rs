@@ -7,6 +7,7 @@ use jiff::SignedDuration;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
+    accounts::tokens,
     bookings::{self, Bookings},
     checkout::{Checkout, invariants},
     clock::Clock,
@@ -146,6 +147,7 @@ impl Worker {
         let mut tx = self.db.begin(System).await?;
         search::sweep(&mut tx, now).await?;
         bookings::links::sweep(&mut tx, now).await?;
+        tokens::sweep(&mut tx, now).await?;
         outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
         for breach in invariants::breaches(&mut tx, now).await? {
             let subject = breach.subject.as_str();

@@ -1,9 +1,11 @@
 //! Accounts: who may sign in. Whether an address has an account is told to nobody who cannot sign in to it: a failed
 //! sign-in and every sign-up answer with the same words, status and work, whatever the address.
 
+pub mod devices;
 pub mod pages;
 pub mod password;
 mod store;
+pub mod tokens;
 mod tries;
 
 use secrecy::SecretString;

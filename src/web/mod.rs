@@ -5,6 +5,7 @@
 //! panics, keeps time, refuses foreign origins and large bodies), the handler.
 
 pub mod assets;
+pub mod bearer;
 pub mod chrome;
 pub mod components;
 pub mod form;
@@ -13,7 +14,9 @@ pub mod links;
 pub mod powers;
 pub mod principal;
 pub mod problem;
+pub mod scopes;
 pub mod security;
 pub mod server;
 pub mod session;
 pub mod session_cache;
+pub mod user_agent;

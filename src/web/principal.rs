@@ -6,12 +6,13 @@ use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
+use jiff::Timestamp;
 use tower_sessions::Session;
 
 use crate::{
     db::{Db, System, Traveller},
     error::AppError,
-    ids::UserId,
+    ids::{DeviceId, UserId},
     web::session::SessionUser,
 };
 
@@ -55,6 +56,8 @@ impl fmt::Display for StaffRole {
     }
 }
 
+pub use crate::web::bearer::ApiUser;
+
 /// A signed-in person. Others are sent to sign in (pages), or get a 401.
 #[derive(Clone, Debug)]
 pub struct SignedIn {
@@ -62,6 +65,14 @@ pub struct SignedIn {
     pub email: String,
     /// At sign-in: fit to show a link, not to open a door. For that there is [`SignedInStaff`].
     pub staff: Option<StaffRole>,
+    /// The browser that they use now.
+    pub device: DeviceId,
+    /// The address was proven to be theirs, as of sign-in.
+    pub verified: bool,
+    pub second_factor: bool,
+    pub signed_in_at: Timestamp,
+    /// When the password or a second factor was last proved: what is grave asks for it to be recent.
+    pub authenticated_at: Timestamp,
 }
 
 /// A page for everybody that greets those it knows.
@@ -74,6 +85,9 @@ pub struct SignedInStaff {
     pub user: UserId,
     pub email: String,
     pub role: StaffRole,
+    pub device: DeviceId,
+    pub second_factor: bool,
+    pub authenticated_at: Timestamp,
 }
 
 impl SignedIn {
@@ -85,7 +99,16 @@ impl SignedIn {
 impl From<SessionUser> for SignedIn {
     fn from(known: SessionUser) -> Self {
         let staff = known.staff.and_then(|role| role.parse().ok());
-        Self { user: known.user, email: known.email, staff }
+        Self {
+            user: known.user,
+            email: known.email,
+            staff,
+            device: known.device,
+            verified: known.verified,
+            second_factor: known.second_factor,
+            signed_in_at: known.signed_in_at,
+            authenticated_at: known.authenticated_at,
+        }
     }
 }
 
@@ -117,9 +140,10 @@ where
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
-        let SignedIn { user, email, .. } = SignedIn::from_request_parts(parts, state).await?;
+        let SignedIn { user, email, device, second_factor, authenticated_at, .. } =
+            SignedIn::from_request_parts(parts, state).await?;
         let role = present_role(&Db::from_ref(state), user).await?.ok_or(AppError::Forbidden)?;
-        Ok(Self { user, email, role })
+        Ok(Self { user, email, role, device, second_factor, authenticated_at })
     }
 }
 

@@ -1,10 +1,24 @@
-//! What the browser session remembers of a signed-in person: one value under one key. Anonymous visitors have no
-//! session row, and reading this for them asks the database nothing.
+//! What the browser session remembers of a signed-in person, how it begins and ends, and how long it lasts. Anonymous
+//! visitors have no session row, and reading this for them asks the database nothing.
 
+use axum::{
+    extract::{FromRef, FromRequestParts, Request, State},
+    http::{header, request::Parts},
+    middleware::Next,
+    response::{IntoResponse, Response},
+};
+use jiff::{SignedDuration, Timestamp};
+use jiff_sqlx::ToSqlx;
 use serde::{Deserialize, Serialize};
-use tower_sessions::Session;
+use tower_sessions::{Expiry, Session, cookie::time};
 
-use crate::{error::AppError, ids::UserId};
+use crate::{
+    clock::Clock,
+    db::{Db, System},
+    error::AppError,
+    ids::{DeviceId, UserId},
+    web::user_agent,
+};
 
 pub const SESSION_USER: &str = "user";
 
@@ -14,20 +28,283 @@ pub struct SessionUser {
     pub email: String,
     /// The staff role at sign-in, as its database word. Rights are checked where they are used; this shows links.
     pub staff: Option<String>,
+    pub device: DeviceId,
+    /// At sign-in or at the last renewal: whether the address is proven to be theirs.
+    pub verified: bool,
+    /// A second factor was proved in this session.
+    pub second_factor: bool,
+    pub signed_in_at: Timestamp,
+    /// When the password or a second factor was last proved.
+    pub authenticated_at: Timestamp,
+    /// The last request, to within [`Lifetime::noticed`].
+    pub seen_at: Timestamp,
 }
 
+/// How long a session lasts.
+struct Lifetime {
+    /// After the last request.
+    idle: SignedDuration,
+    /// After signing in, however busy.
+    absolute: SignedDuration,
+    /// How stale `seen_at` may be: a write for each request would cost more than the page.
+    noticed: SignedDuration,
+}
+
+/// People book weeks apart, on their own devices, which they can see and end; what costs money asks for a card besides.
+const TRAVELLER: Lifetime = Lifetime {
+    idle: SignedDuration::from_hours(24 * 14),
+    absolute: SignedDuration::from_hours(24 * 90),
+    noticed: SignedDuration::from_mins(5),
+};
+
+/// Staff see everybody's data, at desks that others pass: 30 minutes and 12 hours are what NIST SP 800-63B-3 gives AAL2.
+const STAFF: Lifetime = Lifetime {
+    idle: SignedDuration::from_mins(30),
+    absolute: SignedDuration::from_hours(12),
+    noticed: SignedDuration::from_mins(1),
+};
+
 impl SessionUser {
+    /// What an earlier version has written is nobody: they sign in again.
     pub async fn read(session: &Session) -> Result<Option<Self>, AppError> {
-        session
-            .get(SESSION_USER)
-            .await
-            .map_err(|error| AppError::broken(format!("session cannot be read: {error}")))
+        let value = session.get_value(SESSION_USER).await.map_err(broken)?;
+        Ok(value.and_then(|value| serde_json::from_value(value).ok()))
     }
 
-    pub async fn write(&self, session: &Session) -> Result<(), AppError> {
-        session
-            .insert(SESSION_USER, self)
-            .await
-            .map_err(|error| AppError::broken(format!("session cannot be written: {error}")))
+    /// The row ends when this falls idle by the wall clock; whether it still counts, the clock of the house says.
+    async fn write(&self, session: &Session) -> Result<(), AppError> {
+        session.insert(SESSION_USER, self).await.map_err(broken)?;
+        let idle = time::Duration::seconds(self.lifetime().idle.as_secs());
+        session.set_expiry(Some(Expiry::OnInactivity(idle)));
+        Ok(())
+    }
+
+    const fn lifetime(&self) -> &'static Lifetime {
+        if self.staff.is_some() { &STAFF } else { &TRAVELLER }
+    }
+
+    fn has_ended(&self, now: Timestamp) -> bool {
+        let Lifetime { idle, absolute, .. } = *self.lifetime();
+        now.duration_since(self.seen_at) >= idle || now.duration_since(self.signed_in_at) >= absolute
+    }
+
+    fn is_to_be_noticed(&self, now: Timestamp) -> bool {
+        now.duration_since(self.seen_at) >= self.lifetime().noticed
+    }
+}
+
+/// Who has just proved who they are.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    pub user: UserId,
+    pub email: String,
+    /// As its database word.
+    pub staff: Option<String>,
+    pub verified: bool,
+}
+
+/// The session of this request, to change who is signed in. Each change of rights gives it a new id, so that whoever knew
+/// the one before has nothing.
+#[derive(Clone, Debug)]
+pub struct Door {
+    session: Session,
+    db: Db,
+    clock: Clock,
+    user_agent: String,
+}
+
+impl Door {
+    pub async fn sign_in(&self, who: Newcomer) -> Result<DeviceId, AppError> {
+        if SessionUser::read(&self.session).await?.is_some() {
+            // Nothing of whoever was here before is left to the next.
+            self.sign_out().await?;
+        }
+        let now = self.clock.now();
+        let known = SessionUser {
+            user: who.user,
+            email: who.email,
+            staff: who.staff,
+            device: DeviceId::new(),
+            verified: who.verified,
+            second_factor: false,
+            signed_in_at: now,
+            authenticated_at: now,
+            seen_at: now,
+        };
+        self.renew_as(&known).await?;
+        Ok(known.device)
+    }
+
+    /// A new id for the same person, with what has changed about them. Without anybody signed in there is nothing to renew.
+    pub async fn renew(&self, change: impl FnOnce(&mut SessionUser)) -> Result<(), AppError> {
+        let mut known = SessionUser::read(&self.session).await?.ok_or(AppError::Unauthenticated)?;
+        change(&mut known);
+        self.renew_as(&known).await
+    }
+
+    /// The password was asked for once more, and it was right.
+    pub async fn password_proved(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        self.renew(|known| known.authenticated_at = now).await
+    }
+
+    pub async fn second_factor_proved(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        self.renew(|known| {
+            known.second_factor = true;
+            known.authenticated_at = now;
+        })
+        .await
+    }
+
+    /// The device goes with its session (migration 0009).
+    pub async fn sign_out(&self) -> Result<(), AppError> {
+        self.session.flush().await.map_err(broken)
+    }
+
+    /// The old row goes first, and the device with it: whatever fails after that, somebody has to sign in again.
+    async fn renew_as(&self, known: &SessionUser) -> Result<(), AppError> {
+        self.session.cycle_id().await.map_err(broken)?;
+        known.write(&self.session).await?;
+        // Only a saved session has an id.
+        self.session.save().await.map_err(broken)?;
+        let id = self.session.id().ok_or_else(|| AppError::broken("a saved session has no id"))?;
+        let mut tx = self.db.begin(System).await?;
+        sqlx::query!(
+            "insert into auth.devices (id, user_id, session_id, user_agent, created_at, seen_at)
+             values ($1, $2, $3, $4, $5, $6)",
+            known.device.0,
+            known.user.0,
+            id.to_string(),
+            self.user_agent,
+            known.signed_in_at.to_sqlx() as _,
+            known.seen_at.to_sqlx() as _,
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Door
+where
+    Db: FromRef<S>,
+    Clock: FromRef<S>,
+{
+    type Rejection = AppError;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
+        let session = parts
+            .extensions
+            .get::<Session>()
+            .cloned()
+            .ok_or_else(|| AppError::broken("the route stands outside the session layer"))?;
+        let header = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
+        let user_agent = user_agent::in_words(header.unwrap_or_default());
+        Ok(Self { session, db: Db::from_ref(state), clock: Clock::from_ref(state), user_agent })
+    }
+}
+
+/// Before every handler: a session that has lasted long enough ends here, and one in use is noticed now and then.
+pub async fn keep_time(
+    State(db): State<Db>,
+    State(clock): State<Clock>,
+    session: Session,
+    request: Request,
+    next: Next,
+) -> Response {
+    let is_asset = request.uri().path().starts_with("/static/");
+    if session.id().is_some()
+        && !is_asset
+        && let Err(error) = look_at(&db, &session, clock.now()).await
+    {
+        return error.into_response();
+    }
+    next.run(request).await
+}
+
+async fn look_at(db: &Db, session: &Session, now: Timestamp) -> Result<(), AppError> {
+    let Some(known) = SessionUser::read(session).await? else { return Ok(()) };
+    if known.has_ended(now) || (known.is_to_be_noticed(now) && !notice(db, known.device, now).await?) {
+        return session.flush().await.map_err(broken);
+    }
+    if known.is_to_be_noticed(now) {
+        SessionUser { seen_at: now, ..known }.write(session).await?;
+    }
+    Ok(())
+}
+
+/// False: the device was ended, and its session only seemed to be there.
+async fn notice(db: &Db, device: DeviceId, now: Timestamp) -> Result<bool, AppError> {
+    let mut tx = db.begin(System).await?;
+    let noticed =
+        sqlx::query!("update auth.devices set seen_at = $2 where id = $1", device.0, now.to_sqlx() as _)
+            .execute(&mut *tx)
+            .await?;
+    tx.commit().await?;
+    Ok(noticed.rows_affected() == 1)
+}
+
+fn broken(error: tower_sessions::session::Error) -> AppError {
+    AppError::broken(format!("session: {error}"))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn known(staff: bool) -> SessionUser {
+        let start: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        SessionUser {
+            user: UserId::new(),
+            email: "a@example.com".to_owned(),
+            staff: staff.then(|| "agent".to_owned()),
+            device: DeviceId::new(),
+            verified: true,
+            second_factor: false,
+            signed_in_at: start,
+            authenticated_at: start,
+            seen_at: start,
+        }
+    }
+
+    #[test]
+    fn a_session_ends_when_it_falls_idle_and_not_a_second_before() {
+        let second = SignedDuration::from_secs(1);
+        for (who, idle) in [(known(false), TRAVELLER.idle), (known(true), STAFF.idle)] {
+            assert!(!who.has_ended(who.seen_at + idle - second));
+            assert!(who.has_ended(who.seen_at + idle));
+        }
+    }
+
+    #[test]
+    fn a_session_in_use_ends_all_the_same_when_it_is_old() {
+        for (mut who, absolute) in [(known(false), TRAVELLER.absolute), (known(true), STAFF.absolute)] {
+            let end = who.signed_in_at + absolute;
+            who.seen_at = end - SignedDuration::from_secs(1);
+            assert!(!who.has_ended(who.seen_at));
+            assert!(who.has_ended(end));
+        }
+    }
+
+    #[test]
+    fn use_is_noticed_now_and_then() {
+        for (who, noticed) in [(known(false), TRAVELLER.noticed), (known(true), STAFF.noticed)] {
+            assert!(!who.is_to_be_noticed(who.seen_at));
+            assert!(!who.is_to_be_noticed(who.seen_at + noticed - SignedDuration::from_secs(1)));
+            assert!(who.is_to_be_noticed(who.seen_at + noticed));
+        }
+    }
+
+    #[tokio::test]
+    async fn a_session_of_an_earlier_version_is_nobody() {
+        let store = std::sync::Arc::new(tower_sessions_sqlx_store::PostgresStore::new(
+            sqlx::postgres::PgPoolOptions::new().connect_lazy("postgres://nowhere").unwrap(),
+        ));
+        let session = Session::new(None, store, None);
+        let earlier = serde_json::json!({ "user": UserId::new(), "email": "a@example.com", "staff": null });
+        session.insert(SESSION_USER, earlier).await.unwrap();
+        assert_eq!(SessionUser::read(&session).await.unwrap(), None);
     }
 }

@@ -7,11 +7,10 @@ use axum::{
 };
 use secrecy::SecretString;
 use serde::Deserialize;
-use tower_sessions::Session;
 
-use super::{again, check_length, safe_next, session_broken, with_next};
+use super::{again, check_length, safe_next, with_next};
 use crate::{
-    accounts::{self, Account, Passwords, Tries},
+    accounts::{self, Account, Passwords, Tries, devices},
     clock::Clock,
     db::Db,
     error::{AppError, FieldErrors},
@@ -19,8 +18,8 @@ use crate::{
         chrome::Chrome,
         components::Field,
         form::{self, Form, Query},
-        principal::MaybeSignedIn,
-        session::SessionUser,
+        principal::{MaybeSignedIn, SignedIn},
+        session::{Door, Newcomer},
     },
 };
 
@@ -72,7 +71,7 @@ pub async fn log_in(
     State(clock): State<Clock>,
     State(passwords): State<Passwords>,
     State(tries): State<Tries>,
-    session: Session,
+    door: Door,
     chrome: Chrome,
     Form(form): Form<LoginForm>,
 ) -> Result<Response, AppError> {
@@ -85,7 +84,7 @@ pub async fn log_in(
     };
     match accounts::sign_in(&db, &clock, &passwords, &tries, &email, form.password).await? {
         Some(account) => {
-            remember(&session, account).await?;
+            remember(&door, account).await?;
             Ok(Redirect::to(&page.next).into_response())
         }
         None => again(LoginPage { refused: true, ..page }),
@@ -99,14 +98,24 @@ impl LoginPage {
     }
 }
 
-pub async fn log_out(session: Session) -> Result<Redirect, AppError> {
-    session.flush().await.map_err(session_broken)?;
+pub async fn log_out(door: Door) -> Result<Redirect, AppError> {
+    door.sign_out().await?;
     Ok(Redirect::to("/"))
 }
 
-/// A new id at every sign-in: one that somebody planted in this browser before leads nowhere.
-async fn remember(session: &Session, account: Account) -> Result<(), AppError> {
-    session.cycle_id().await.map_err(session_broken)?;
-    let user = SessionUser { user: account.user, email: account.email, staff: account.staff };
-    user.write(session).await
+/// Every browser and every program.
+pub async fn log_out_everywhere(
+    State(db): State<Db>,
+    who: SignedIn,
+    door: Door,
+) -> Result<Redirect, AppError> {
+    devices::end_all(&db, who.user).await?;
+    door.sign_out().await?;
+    Ok(Redirect::to("/login"))
+}
+
+async fn remember(door: &Door, account: Account) -> Result<(), AppError> {
+    let Account { user, email, staff } = account;
+    door.sign_in(Newcomer { user, email, staff, verified: false }).await?;
+    Ok(())
 }

@@ -20,10 +20,6 @@ use crate::{
 /// Where signing in leads when nothing else was asked for.
 const HOME: &str = "/bookings";
 
-fn session_broken(error: tower_sessions::session::Error) -> AppError {
-    AppError::broken(format!("session: {error}"))
-}
-
 /// The form again, with what is wrong.
 fn again(page: impl Template) -> Result<Response, AppError> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())

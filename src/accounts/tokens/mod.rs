@@ -1,0 +1,131 @@
+//! API tokens. A program signs in once and gets a short access token and a refresh token; the refresh token is exchanged
+//! for a new pair, once. All tokens that grow from one sign-in are a family and end together.
+//!
+//! A refresh token that comes a second time ends its family: either the thief or the owner has used it before, and nobody
+//! can tell which. There is no time of grace for programs that lost an answer, for a thief would have it too: they sign in
+//! again. Two exchanges of one token at once are a second use as well.
+
+mod store;
+
+use jiff::{SignedDuration, Timestamp};
+
+use crate::{
+    clock::Clock,
+    db::{Db, System, Tx},
+    error::AppError,
+    ids::{FamilyId, Token, TokenHash, UserId},
+    web::{bearer, scopes::Scopes},
+};
+
+/// An access token cannot be told from a stolen one, so it is worth little time.
+const ACCESS: SignedDuration = SignedDuration::from_mins(15);
+/// As long as a monthly job needs.
+const REFRESH_IDLE: SignedDuration = SignedDuration::from_hours(24 * 30);
+/// As a traveller's browser: after this even a program in daily use proves the password again.
+const REFRESH_AT_MOST: SignedDuration = SignedDuration::from_hours(24 * 90);
+
+/// What a program gets. The tokens are shown here and never again: the database has their hashes.
+#[derive(Clone, Debug)]
+pub struct Issued {
+    pub access: Token,
+    pub refresh: Token,
+    /// Seconds until the access token ends.
+    pub expires_in: i64,
+    pub scopes: Scopes,
+}
+
+/// A pair of tokens and when each ends.
+struct Pair {
+    access: Token,
+    access_until: Timestamp,
+    refresh: Token,
+    refresh_until: Timestamp,
+}
+
+impl Pair {
+    /// No token outlives its family.
+    fn new(now: Timestamp, family_until: Timestamp) -> Self {
+        Self {
+            access: Token::random(),
+            access_until: (now + ACCESS).min(family_until),
+            refresh: Token::random(),
+            refresh_until: (now + REFRESH_IDLE).min(family_until),
+        }
+    }
+
+    fn issued(self, now: Timestamp, scopes: Scopes) -> Issued {
+        let expires_in = self.access_until.duration_since(now).as_secs();
+        Issued { access: self.access, refresh: self.refresh, expires_in, scopes }
+    }
+}
+
+/// For somebody who has just proved who they are.
+pub async fn issue(db: &Db, clock: &Clock, user: UserId, scopes: Scopes) -> Result<Issued, AppError> {
+    let (now, family) = (clock.now(), FamilyId::new());
+    let until = now + REFRESH_AT_MOST;
+    let pair = Pair::new(now, until);
+    let mut tx = db.begin(System).await?;
+    store::begin_family(&mut tx, family, user, scopes, now, until).await?;
+    store::keep(&mut tx, family, &pair, now).await?;
+    tx.commit().await?;
+    tracing::info!(%user, %family, "a program signed in");
+    Ok(pair.issued(now, scopes))
+}
+
+/// `None`: unknown, expired, or used before, which ends the family.
+pub async fn refresh(db: &Db, clock: &Clock, presented: &str) -> Result<Option<Issued>, AppError> {
+    let (now, hash) = (clock.now(), TokenHash::of(presented));
+    let mut tx = db.begin(System).await?;
+    store::lock_family(&mut tx, hash).await?;
+    let Some(family) = store::exchange(&mut tx, hash, now).await? else {
+        if let Some(family) = store::end_family_if_used(&mut tx, hash).await? {
+            tx.commit().await?;
+            tracing::warn!(%family, "a refresh token came twice: its family is ended");
+        }
+        return Ok(None);
+    };
+    let pair = Pair::new(now, family.until);
+    store::keep(&mut tx, family.id, &pair, now).await?;
+    tx.commit().await?;
+    Ok(Some(pair.issued(now, family.scopes)))
+}
+
+/// Ends the family of this token, whichever of the two it is. Of a token that nobody knows nothing is said.
+pub async fn revoke(db: &Db, presented: &str) -> Result<(), AppError> {
+    let mut tx = db.begin(System).await?;
+    store::end_family_of(&mut tx, TokenHash::of(presented)).await?;
+    tx.commit().await?;
+    Ok(())
+}
+
+pub async fn who(db: &Db, clock: &Clock, access: &str) -> Result<Option<(UserId, Scopes)>, AppError> {
+    let owner = bearer::token_owner(db, access, clock.now()).await?;
+    Ok(owner.map(|owner| (owner.user, owner.scopes)))
+}
+
+/// All programs of this user are signed out: with a new password, a sign-out everywhere, the end of the account. As a
+/// traveller it ends only what is theirs (row-level security).
+pub async fn end_families<P>(tx: &mut Tx<P>, user: UserId) -> Result<u64, AppError> {
+    store::end_families(tx, user).await
+}
+
+/// Expired tokens open nothing any more.
+pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<(), AppError> {
+    store::delete_expired(tx, now).await
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn no_token_outlives_its_family() {
+        let now: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        let young = Pair::new(now, now + REFRESH_AT_MOST);
+        assert_eq!((young.access_until, young.refresh_until), (now + ACCESS, now + REFRESH_IDLE));
+        let until = now + SignedDuration::from_mins(5);
+        let old = Pair::new(now, until);
+        assert_eq!((old.access_until, old.refresh_until), (until, until));
+        assert_eq!(old.issued(now, Scopes::ALL).expires_in, 300);
+    }
+}
