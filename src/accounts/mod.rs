@@ -4,13 +4,14 @@
 pub mod devices;
 pub mod pages;
 pub mod password;
+pub mod second_factor;
 mod store;
 pub mod tokens;
 mod tries;
 
 use secrecy::SecretString;
 
-pub use self::{password::Passwords, tries::Tries};
+pub use self::{password::Passwords, second_factor::SecondFactors, tries::Tries};
 use crate::{
     clock::Clock,
     db::{Db, Guest, System, Traveller},

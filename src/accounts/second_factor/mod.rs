@@ -1,0 +1,254 @@
+//! The second factor: an authenticator app (TOTP, RFC 6238: SHA-1, 6 digits, 30 seconds, which all apps speak) and ten
+//! recovery codes for the day on which it is lost. Everybody may have one; staff need one before they move money.
+
+mod codes;
+mod store;
+
+use jiff::{SignedDuration, Timestamp};
+use secrecy::{ExposeSecret, SecretString};
+
+pub use self::codes::{Setup, TypedCode};
+use crate::{
+    clock::Clock,
+    db::{Db, System, Tx},
+    error::AppError,
+    ids::{TokenHash, UserId},
+    vault::Vault,
+};
+
+/// How many recovery codes somebody gets.
+pub const RECOVERY_CODES: usize = 10;
+/// Wrong codes in a row that cost nothing but the try.
+const FREE_TRIES: i32 = 5;
+/// The sixth wrong code makes the next try wait for so long, each further one twice as long.
+const FIRST_WAIT: SignedDuration = SignedDuration::from_secs(30);
+const LONGEST_WAIT: SignedDuration = SignedDuration::from_hours(1);
+
+/// What is known of somebody's second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct SecondFactor {
+    pub since: Timestamp,
+    /// Recovery codes that have not been used.
+    pub codes_left: usize,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Checked {
+    Right,
+    /// A recovery code, which is used up by this. So many are left.
+    RightByRecovery(usize),
+    Wrong,
+    /// It was right, but has been used before: somebody may have looked over a shoulder.
+    UsedBefore,
+    /// Too many wrong ones: not even looked at.
+    Wait(SignedDuration),
+    /// This person has no second factor.
+    Absent,
+}
+
+impl Checked {
+    pub const fn is_right(self) -> bool {
+        matches!(self, Self::Right | Self::RightByRecovery(_))
+    }
+
+    /// What to say beside the field.
+    pub fn message(self) -> String {
+        match self {
+            Self::Right | Self::RightByRecovery(_) => String::new(),
+            Self::Wrong => "That code is not right. Take the one that the app shows now".to_owned(),
+            Self::UsedBefore => "That code was used before. Wait for the next one".to_owned(),
+            Self::Wait(left) => {
+                format!("Too many wrong codes. Wait {} seconds, then try again", left.as_secs().max(1))
+            }
+            Self::Absent => "There is no second factor any more. Sign in again".to_owned(),
+        }
+    }
+}
+
+#[derive(Clone)]
+pub struct SecondFactors {
+    pub db: Db,
+    pub clock: Clock,
+    pub vault: Vault,
+    /// What the app calls us.
+    pub issuer: String,
+}
+
+impl SecondFactors {
+    pub async fn of(&self, user: UserId) -> Result<Option<SecondFactor>, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::find(&mut tx, user).await
+    }
+
+    /// A new secret, which counts for nothing until a code from the app has proven it.
+    pub fn begin(&self, user: UserId, email: &str) -> Result<Setup, AppError> {
+        Setup::new(&self.vault, &self.issuer, user, email, self.clock.now())
+    }
+
+    /// The same secret again, from the form that it was shown on. `None`: the form is too old, or somebody else's.
+    pub fn resume(&self, user: UserId, email: &str, sealed: &str) -> Result<Option<Setup>, AppError> {
+        Setup::open(&self.vault, &self.issuer, user, email, sealed, self.clock.now())
+    }
+
+    /// The app works: from now on it is asked for, in place of whatever was before. New recovery codes, or `None` where
+    /// the code is not right.
+    pub async fn confirm(
+        &self,
+        user: UserId,
+        setup: &Setup,
+        typed: &str,
+    ) -> Result<Option<Vec<SecretString>>, AppError> {
+        let now = self.clock.now();
+        let Some(TypedCode::App(code)) = TypedCode::read(typed) else { return Ok(None) };
+        let Some(step) = codes::step_of(setup.secret(), &code, now)? else { return Ok(None) };
+        let sealed = self.seal(user, setup.secret())?;
+        let codes = codes::recovery_codes();
+        let mut tx = self.db.begin(System).await?;
+        store::replace(&mut tx, user, &sealed, step, now).await?;
+        store::replace_codes(&mut tx, user, &hashes(&codes), now).await?;
+        tx.commit().await?;
+        tracing::info!(user = %user, "second factor set up");
+        Ok(Some(codes))
+    }
+
+    /// Whether the typed code opens: the app's, or a recovery code. Each opens once. Wrong ones are counted under the lock
+    /// of the row, so that many at once get no further than many in a row.
+    pub async fn check(&self, user: UserId, typed: &str) -> Result<Checked, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let Some(factor) = store::lock(&mut tx, user).await? else { return Ok(Checked::Absent) };
+        let checked = match TypedCode::read(typed) {
+            // Nobody guesses 80 bits: the wait for wrong codes must not shut out who has lost the app.
+            Some(TypedCode::Recovery(code)) => self.check_recovery(&mut tx, user, &code, now).await?,
+            _ if factor.wait(now).is_some() => Checked::Wait(factor.wait(now).unwrap_or_default()),
+            Some(TypedCode::App(code)) => self.check_app(&mut tx, user, &factor, &code, now).await?,
+            None => Checked::Wrong,
+        };
+        if matches!(checked, Checked::Wrong | Checked::UsedBefore) {
+            store::count_wrong(&mut tx, user, now).await?;
+        }
+        tx.commit().await?;
+        tracing::info!(user = %user, right = checked.is_right(), "second factor asked for");
+        Ok(checked)
+    }
+
+    async fn check_app(
+        &self,
+        tx: &mut Tx<System>,
+        user: UserId,
+        factor: &store::Locked,
+        code: &str,
+        now: Timestamp,
+    ) -> Result<Checked, AppError> {
+        let secret = self.vault.open(&purpose(user), &factor.secret);
+        let secret = secret.map_err(|error| AppError::broken(format!("a second factor: {error}")))?;
+        let Some(step) = codes::step_of(&secret, code, now)? else { return Ok(Checked::Wrong) };
+        if step <= factor.last_step {
+            return Ok(Checked::UsedBefore);
+        }
+        // A secret under an older key moves to the newest when it is used.
+        let renewed =
+            if self.vault.is_current(&factor.secret) { None } else { Some(self.seal(user, &secret)?) };
+        store::use_step(tx, user, step, renewed.as_deref()).await?;
+        Ok(Checked::Right)
+    }
+
+    async fn check_recovery(
+        &self,
+        tx: &mut Tx<System>,
+        user: UserId,
+        code: &SecretString,
+        now: Timestamp,
+    ) -> Result<Checked, AppError> {
+        if store::use_code(tx, user, &TokenHash::of(code.expose_secret()), now).await? {
+            Ok(Checked::RightByRecovery(store::codes_left(tx, user).await?))
+        } else {
+            Ok(Checked::Wrong)
+        }
+    }
+
+    /// Ten new recovery codes; the old ones open nothing any more. `None`: there is no second factor.
+    pub async fn renew_codes(&self, user: UserId) -> Result<Option<Vec<SecretString>>, AppError> {
+        let codes = codes::recovery_codes();
+        let mut tx = self.db.begin(System).await?;
+        if store::lock(&mut tx, user).await?.is_none() {
+            return Ok(None);
+        }
+        store::replace_codes(&mut tx, user, &hashes(&codes), self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(Some(codes))
+    }
+
+    /// False: there was none.
+    pub async fn remove(&self, user: UserId) -> Result<bool, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let was = remove(&mut tx, user).await?;
+        tx.commit().await?;
+        tracing::info!(user = %user, was, "second factor removed");
+        Ok(was)
+    }
+
+    fn seal(&self, user: UserId, secret: &[u8]) -> Result<Vec<u8>, AppError> {
+        let sealed = self.vault.seal(&purpose(user), secret);
+        sealed.map_err(|error| AppError::broken(format!("a second factor: {error}")))
+    }
+}
+
+/// Whoever deletes an account, or helps somebody whose app and codes are gone, takes it away in their own transaction.
+pub async fn remove(tx: &mut Tx<System>, user: UserId) -> Result<bool, AppError> {
+    store::remove(tx, user).await
+}
+
+/// Of one person and for one thing: a secret copied to another row does not open.
+fn purpose(user: UserId) -> String {
+    format!("second-factor:{user}")
+}
+
+fn hashes(codes: &[SecretString]) -> Vec<TokenHash> {
+    codes
+        .iter()
+        .filter_map(|code| match TypedCode::read(code.expose_secret()) {
+            Some(TypedCode::Recovery(code)) => Some(TokenHash::of(code.expose_secret())),
+            _ => None,
+        })
+        .collect()
+}
+
+impl store::Locked {
+    /// How long the next try has to wait, if it does.
+    fn wait(&self, now: Timestamp) -> Option<SignedDuration> {
+        let beyond = u32::try_from(self.wrong_tries - FREE_TRIES).ok().filter(|beyond| *beyond > 0)?;
+        let wait = FIRST_WAIT * 2_i32.saturating_pow((beyond - 1).min(10));
+        let left = wait.min(LONGEST_WAIT) - now.duration_since(self.wrong_at?);
+        left.is_positive().then_some(left)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn wrong_codes_make_the_next_try_wait_longer_and_longer_up_to_an_hour() {
+        let start: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        let wait = |wrong_tries: i32, seconds: i64| {
+            let locked =
+                store::Locked { secret: Vec::new(), last_step: 0, wrong_tries, wrong_at: Some(start) };
+            locked.wait(start + SignedDuration::from_secs(seconds)).map(|left| left.as_secs())
+        };
+        assert_eq!([wait(0, 0), wait(5, 0)], [None, None]);
+        assert_eq!([wait(6, 0), wait(6, 29), wait(6, 30)], [Some(30), Some(1), None]);
+        assert_eq!([wait(7, 0), wait(8, 0), wait(9, 0)], [Some(60), Some(120), Some(240)]);
+        assert_eq!([wait(13, 0), wait(40, 0), wait(i32::MAX, 0)], [Some(3_600); 3]);
+    }
+
+    #[test]
+    fn every_recovery_code_that_is_shown_has_a_hash_of_its_own() {
+        let codes = codes::recovery_codes();
+        let mut hashes = hashes(&codes);
+        assert_eq!((codes.len(), hashes.len()), (RECOVERY_CODES, RECOVERY_CODES));
+        hashes.sort_unstable_by_key(|hash| hash.0);
+        hashes.dedup();
+        assert_eq!(hashes.len(), RECOVERY_CODES);
+    }
+}
