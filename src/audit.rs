@@ -5,20 +5,30 @@ use jiff_sqlx::ToSqlx;
 use serde_json::Value;
 
 use crate::{
-    db::{Staff, Tx},
-    ids::BookingId,
+    db::{Staff, System, Tx},
+    ids::{BookingId, UserId},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Action {
     /// Looked at a travel document unmasked.
     DocumentRevealed,
+    RefundRequested,
+    AttentionResolved,
+    StaffAdded,
+    RoleChanged,
+    StaffRemoved,
 }
 
 impl Action {
     pub const fn code(self) -> &'static str {
         match self {
             Self::DocumentRevealed => "document_revealed",
+            Self::RefundRequested => "refund_requested",
+            Self::AttentionResolved => "attention_resolved",
+            Self::StaffAdded => "staff_added",
+            Self::RoleChanged => "role_changed",
+            Self::StaffRemoved => "staff_removed",
         }
     }
 }
@@ -36,6 +46,30 @@ pub async fn record(
         "insert into audit_log (at, actor_id, action, booking_id, subject, data)
          values ($1, app_user_id(), $2, $3, $4, $5)",
         now.to_sqlx() as _,
+        action.code(),
+        booking.map(|id| id.0),
+        subject,
+        data,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// For what staff may not write themselves and the system does in their name: money, and who is staff.
+pub async fn record_for(
+    tx: &mut Tx<System>,
+    actor: UserId,
+    action: Action,
+    booking: Option<BookingId>,
+    subject: &str,
+    data: &Value,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into audit_log (at, actor_id, action, booking_id, subject, data) values ($1, $2, $3, $4, $5, $6)",
+        now.to_sqlx() as _,
+        actor.0,
         action.code(),
         booking.map(|id| id.0),
         subject,

@@ -24,6 +24,8 @@ pub enum MoneyError {
     MixedCurrencies,
     #[error("unknown currency")]
     UnknownCurrency,
+    #[error("not an amount")]
+    NotAnAmount,
 }
 
 impl Currency {
@@ -121,6 +123,29 @@ impl Money {
         text
     }
 
+    /// An amount as somebody types it: digits, and no more decimals than the currency has. A comma is refused: it would be
+    /// a hundred times too much or too little, depending on where its writer went to school.
+    pub fn read(typed: &str, currency: Currency) -> Result<Self, MoneyError> {
+        let typed = typed.trim();
+        let (whole, part) = typed.split_once('.').unwrap_or((typed, "0"));
+        let is_digits = |text: &str| !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit());
+        let decimals = currency.decimals() as usize;
+        let has_point = typed.contains('.');
+        if !is_digits(whole) || !is_digits(part) || (has_point && part.len() > decimals) {
+            return Err(MoneyError::NotAnAmount);
+        }
+        // Long zeros are still digits that somebody typed.
+        let digits = format!("{whole}{part:0<decimals$}");
+        let digits = &digits[..whole.len() + decimals];
+        let minor = digits.parse().map_err(|_| MoneyError::Overflow)?;
+        Ok(Self::new(minor, currency))
+    }
+
+    /// As [`Self::read`] takes it: "1126.00".
+    pub fn typed(self) -> String {
+        self.amount().replace(',', "")
+    }
+
     fn same_currency(self, other: Self) -> Result<(), MoneyError> {
         if self.currency == other.currency { Ok(()) } else { Err(MoneyError::MixedCurrencies) }
     }
@@ -141,6 +166,32 @@ mod tests {
 
     const fn eur(minor: i64) -> Money {
         Money::new(minor, Currency::Eur)
+    }
+
+    #[test]
+    fn a_typed_amount_has_the_decimals_of_its_currency_or_is_none() {
+        let read = |typed, currency| Money::read(typed, currency).map(|money| money.minor);
+        for (typed, minor) in [("20", 2_000), (" 20.5 ", 2_050), ("20.50", 2_050), ("0.01", 1), ("007", 700)]
+        {
+            assert_eq!(read(typed, Currency::Eur), Ok(minor), "{typed}");
+        }
+        assert_eq!([read("100", Currency::Jpy), read("1.234", Currency::Bhd)], [Ok(100), Ok(1_234)]);
+        for typed in [
+            "", " ", ".", "1.", ".5", "1,126.00", "20,50", "-5", "+5", "1e3", "20.505", "NaN", "٢٠", "0x10",
+            "1 000",
+        ] {
+            assert_eq!(read(typed, Currency::Eur), Err(MoneyError::NotAnAmount), "{typed}");
+        }
+        assert_eq!(read("1.0", Currency::Jpy), Err(MoneyError::NotAnAmount));
+        assert_eq!(read("99999999999999999999", Currency::Eur), Err(MoneyError::Overflow));
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_typed_reads_back(minor in 0..=i64::MAX, currency in prop::sample::select(&Currency::ALL[..])) {
+            let money = Money::new(minor, currency);
+            prop_assert_eq!(Money::read(&money.typed(), currency), Ok(money));
+        }
     }
 
     #[test]

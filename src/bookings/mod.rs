@@ -117,6 +117,8 @@ impl Draft {
 pub enum Actor {
     /// By account, or by the link to one booking.
     Traveller(Option<UserId>),
+    /// A member of the agency.
+    Staff(UserId),
     System,
     Stripe,
     Supplier,
@@ -130,6 +132,7 @@ impl Actor {
     pub const fn code(self) -> &'static str {
         match self {
             Self::Traveller(_) => "traveller",
+            Self::Staff(_) => "staff",
             Self::System => "system",
             Self::Stripe => "stripe",
             Self::Supplier => "supplier",
@@ -139,6 +142,7 @@ impl Actor {
     pub const fn user(self) -> Option<UserId> {
         match self {
             Self::Traveller(user) => user,
+            Self::Staff(user) => Some(user),
             Self::System | Self::Stripe | Self::Supplier => None,
         }
     }

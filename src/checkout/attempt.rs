@@ -42,6 +42,7 @@ impl Attempt {
 pub struct RefundRow {
     pub id: RefundId,
     pub booking: BookingId,
+    pub attempt: AttemptId,
     pub state: RefundState,
     pub amount: Money,
     pub try_epoch: i32,

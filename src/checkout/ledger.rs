@@ -58,6 +58,13 @@ pub enum Posting {
         refund: RefundId,
         amount: Money,
     },
+    /// Staff give money back. `from_deposits` of it is money without a ticket; the rest is our loss: the supplier is owed
+    /// the ticket's cost all the same.
+    RefundGranted {
+        refund: RefundId,
+        amount: Money,
+        from_deposits: Money,
+    },
     RefundPaid {
         refund: RefundId,
         amount: Money,
@@ -85,6 +92,7 @@ impl Posting {
             Self::Captured { .. } => "captured",
             Self::Sold { .. } => "sold",
             Self::RefundPromised { .. } => "refund_promised",
+            Self::RefundGranted { .. } => "refund_granted",
             Self::RefundPaid { .. } => "refund_paid",
             Self::RefundReturned { .. } => "refund_returned",
             Self::RefundFailed { .. } => "refund_failed",
@@ -99,6 +107,7 @@ impl Posting {
             | Self::Sold { attempt, .. }
             | Self::Unexplained { attempt, .. } => attempt.to_string(),
             Self::RefundPromised { refund, .. }
+            | Self::RefundGranted { refund, .. }
             | Self::RefundPaid { refund, .. }
             | Self::RefundReturned { refund, .. }
             | Self::RefundFailed { refund, .. } => refund.to_string(),
@@ -120,6 +129,11 @@ impl Posting {
             Self::RefundPromised { amount, .. } => {
                 vec![(Account::CustomerDeposits, amount), (Account::RefundsPayable, credit(amount)?)]
             }
+            Self::RefundGranted { amount, from_deposits, .. } => vec![
+                (Account::CustomerDeposits, from_deposits),
+                (Account::AgencyRevenue, amount.checked_sub(from_deposits)?),
+                (Account::RefundsPayable, credit(amount)?),
+            ],
             Self::RefundPaid { amount, .. } => {
                 vec![(Account::RefundsPayable, amount), (Account::StripeClearing, credit(amount)?)]
             }
@@ -187,6 +201,11 @@ mod tests {
             Posting::Captured { attempt, amount },
             Posting::Sold { attempt, amount, cost },
             Posting::RefundPromised { refund, amount },
+            Posting::RefundGranted {
+                refund,
+                amount,
+                from_deposits: Money::new(amount.minor.min(cost.minor), Currency::Eur),
+            },
             Posting::RefundPaid { refund, amount },
             Posting::RefundReturned { refund, amount },
             Posting::RefundFailed { refund, amount },
@@ -228,7 +247,7 @@ mod tests {
     fn a_promised_and_paid_refund_leaves_nothing_anywhere() {
         let postings = every_posting(57_140, 57_140);
         let mut balances = std::collections::HashMap::new();
-        for posting in [&postings[0], &postings[2], &postings[3]] {
+        for posting in [&postings[0], &postings[2], &postings[4]] {
             for (account, money) in posting.entries().unwrap() {
                 *balances.entry(account).or_insert(0) += money.minor;
             }
@@ -237,9 +256,29 @@ mod tests {
     }
 
     #[test]
+    fn a_refund_of_a_sold_ticket_is_our_loss_and_the_supplier_is_still_owed() {
+        let eur = |minor| Money::new(minor, Currency::Eur);
+        let (attempt, refund) = (AttemptId::new(), RefundId::new());
+        let postings = [
+            Posting::Captured { attempt, amount: eur(57_140) },
+            Posting::Sold { attempt, amount: eur(57_140), cost: eur(56_000) },
+            Posting::RefundGranted { refund, amount: eur(2_000), from_deposits: eur(0) },
+            Posting::RefundPaid { refund, amount: eur(2_000) },
+        ];
+        let mut balances = std::collections::HashMap::new();
+        for (account, money) in postings.iter().flat_map(|posting| posting.entries().unwrap()) {
+            *balances.entry(account).or_insert(0) += money.minor;
+        }
+        assert_eq!(balances[&Account::StripeClearing], 55_140);
+        assert_eq!(balances[&Account::SupplierPayable], -56_000);
+        assert_eq!(balances[&Account::AgencyRevenue], 860);
+        assert_eq!((balances[&Account::CustomerDeposits], balances[&Account::RefundsPayable]), (0, 0));
+    }
+
+    #[test]
     fn two_facts_never_share_a_key() {
         let keys: std::collections::HashSet<String> =
             every_posting(1, 1).iter().chain(&every_posting(1, 1)).map(Posting::key).collect();
-        assert_eq!(keys.len(), 14);
+        assert_eq!(keys.len(), 16);
     }
 }

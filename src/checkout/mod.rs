@@ -11,6 +11,7 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod refunds;
 pub mod pages;
+pub mod staff_refund;
 pub mod store;
 pub mod truth;
 pub mod webhook;

@@ -145,6 +145,7 @@ impl Checkout {
             store::set_refund_state(&mut tx, id, to, stripe_id).await?;
             let data = serde_json::json!({
                 "refund": id,
+                "attempt": refund.attempt,
                 "amount_minor": refund.amount.minor,
                 "currency": refund.amount.currency,
             });

@@ -253,7 +253,7 @@ pub async fn insert_refund(
 }
 
 /// What of an attempt's captured money is neither returned nor on its way back.
-pub async fn unrefunded(tx: &mut Tx<System>, attempt: &Attempt) -> Result<Money, AppError> {
+pub async fn unrefunded<P: Principal>(tx: &mut Tx<P>, attempt: &Attempt) -> Result<Money, AppError> {
     let refunded = sqlx::query_scalar!(
         r#"select coalesce(sum(amount_minor), 0)::bigint as "sum!" from refunds
             where attempt_id = $1 and state <> 'failed'"#,
@@ -264,10 +264,71 @@ pub async fn unrefunded(tx: &mut Tx<System>, attempt: &Attempt) -> Result<Money,
     Ok(attempt.captured.checked_sub(Money::new(refunded, attempt.amount.currency))?)
 }
 
+/// What of an attempt's money lies without a ticket, and whether it has bought one.
+pub struct Standing {
+    pub deposits: Money,
+    pub is_sold: bool,
+}
+
+pub async fn standing_in_ledger<P: Principal>(
+    tx: &mut Tx<P>,
+    attempt: &Attempt,
+) -> Result<Standing, AppError> {
+    let row = sqlx::query!(
+        r#"with its as (
+               select t.id, t.kind from ledger_transactions t
+                where t.booking_id = $1
+                  and split_part(t.posting_key, ':', 2) in
+                      (select $2::uuid::text union all select r.id::text from refunds r where r.attempt_id = $2::uuid))
+           select coalesce((select -sum(e.amount_minor) from ledger_entries e join its on its.id = e.transaction_id
+                             where e.account = 'customer_deposits'), 0)::bigint as "deposits!",
+                  exists (select from its where its.kind = 'sold') as "is_sold!""#,
+        attempt.booking.0,
+        attempt.id.0,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Standing { deposits: Money::new(row.deposits, attempt.amount.currency), is_sold: row.is_sold })
+}
+
+/// Jobs or people that are at this booking's money at the moment: a refund of ours would cross theirs.
+pub struct Busy {
+    pub returning: bool,
+    pub disputed: bool,
+    /// Refunded in Stripe's dashboard, which our books do not know.
+    pub refunded_elsewhere: bool,
+}
+
+pub async fn busy_with<P: Principal>(tx: &mut Tx<P>, booking: BookingId) -> Result<Busy, AppError> {
+    let row = sqlx::query!(
+        r#"select exists (select from outbox where kind = 'return_money' and subject = $1::uuid::text
+                             and state in ('ready', 'running')) as "returning!",
+                  exists (select from attention_items where kind = 'dispute' and booking_id = $1
+                             and resolved_at is null) as "disputed!",
+                  exists (select from attention_items where kind = 'refund_not_ours' and booking_id = $1
+                             and resolved_at is null) as "refunded_elsewhere!""#,
+        booking.0,
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(Busy { returning: row.returning, disputed: row.disputed, refunded_elsewhere: row.refunded_elsewhere })
+}
+
+/// The attempt and amount of a refund, if there is one of this id.
+pub async fn refund_of(tx: &mut Tx<System>, id: RefundId) -> Result<Option<(AttemptId, i64)>, sqlx::Error> {
+    let row = sqlx::query!(
+        r#"select attempt_id as "attempt_id: AttemptId", amount_minor from refunds where id = $1"#,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| (row.attempt_id, row.amount_minor)))
+}
+
 pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow, AppError> {
     let row = sqlx::query!(
         r#"select r.state, r.amount_minor, r.currency, r.booking_id as "booking_id: BookingId", r.try_epoch,
-                  a.payment_intent_id
+                  r.attempt_id as "attempt_id: AttemptId", a.payment_intent_id
              from refunds r join attempts a on a.id = r.attempt_id
             where r.id = $1 for no key update of r"#,
         id.0,
@@ -278,6 +339,7 @@ pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow,
     Ok(RefundRow {
         id,
         booking: row.booking_id,
+        attempt: row.attempt_id,
         state: row.state.parse().map_err(|_| AppError::broken("a refund state of another form"))?,
         amount: Money::new(row.amount_minor, row.currency.parse()?),
         try_epoch: row.try_epoch,

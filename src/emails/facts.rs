@@ -179,6 +179,8 @@ pub enum Return {
     Release,
     /// It was taken.
     Refund,
+    /// A part of what was taken, or all that was left of it: the payment names the part.
+    Part,
 }
 
 impl Return {
@@ -193,6 +195,9 @@ impl Return {
             Self::Refund => format!(
                 "{amount} total was charged to {place}. All of it is refunded to the same place. Banks usually show a \
                  refund within 5 to 10 working days."
+            ),
+            Self::Part => format!(
+                "{amount} of what you paid is refunded to {place}. Banks usually show a refund within 5 to 10 working days."
             ),
         }
     }

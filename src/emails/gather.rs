@@ -13,6 +13,7 @@ use crate::{
     },
     error::AppError,
     ids::AttemptId,
+    money::Money,
     outbox::{Mail, MailKind},
 };
 
@@ -71,6 +72,9 @@ pub(super) async fn gather(tx: &mut Tx<System>, mail: &Mail) -> Result<Option<Le
             held_until: booking.hold.as_ref().map(|hold| hold.expires_at),
         }),
         MailKind::MoneyReturned => {
+            if let Some(granted) = granted(tx, mail, &booking, &attempts, &brief).await? {
+                return Ok(Some(Letter::MoneyReturned(granted)));
+            }
             let attempt = named(mail.cause.parse().ok())?;
             let why =
                 if booking.state.has_ended() { WhyReturned::BookingEnded } else { WhyReturned::PaidAlready };
@@ -81,6 +85,32 @@ pub(super) async fn gather(tx: &mut Tx<System>, mail: &Mail) -> Result<Option<Le
                 back: way_back(attempt),
             })
         }
+    }))
+}
+
+/// The refund that staff granted, where that is the cause.
+async fn granted(
+    tx: &mut Tx<System>,
+    mail: &Mail,
+    booking: &Booking,
+    attempts: &[Attempt],
+    brief: &Brief,
+) -> Result<Option<MoneyReturned>, AppError> {
+    let Ok(refund) = mail.cause.parse() else { return Ok(None) };
+    let Some((attempt, amount)) = checkout::store::refund_of(tx, refund).await? else { return Ok(None) };
+    let Some(attempt) = attempts.iter().find(|known| known.id == attempt) else { return Ok(None) };
+    let left = checkout::store::unrefunded(tx, attempt).await?;
+    let why = match booking.state.has_ended() {
+        true => WhyReturned::BookingEnded,
+        false if left.minor == 0 => WhyReturned::GrantedInFull,
+        false => WhyReturned::Granted,
+    };
+    let amount = Money::new(amount, attempt.amount.currency);
+    Ok(Some(MoneyReturned {
+        booking: brief.clone(),
+        why,
+        payment: Payment { amount, ..payment(attempt) },
+        back: if amount == attempt.captured { Return::Refund } else { Return::Part },
     }))
 }
 

@@ -236,7 +236,7 @@ impl NotTicketed {
     pub const fn headline(&self) -> &'static str {
         match self.back {
             Return::Release => "No ticket, and no charge",
-            Return::Refund => "No ticket, and a full refund",
+            Return::Refund | Return::Part => "No ticket, and a full refund",
         }
     }
 }
@@ -260,6 +260,10 @@ pub enum WhyReturned {
     /// Another payment came first.
     PaidAlready,
     BookingEnded,
+    /// The agency gives it back.
+    Granted,
+    /// It was the last of what was paid for tickets that stand.
+    GrantedInFull,
 }
 
 /// Money came that the booking does not need.
@@ -285,6 +289,9 @@ impl MoneyReturned {
                     "A payment came for booking {reference}, but that booking has ended. Nothing was bought with it."
                 )
             }
+            WhyReturned::Granted | WhyReturned::GrantedInFull => {
+                format!("We have granted you a refund for booking {reference}.")
+            }
         }
     }
 
@@ -292,6 +299,10 @@ impl MoneyReturned {
         match self.why {
             WhyReturned::PaidAlready => "Your booking is untouched, and so is the payment that it lives on.",
             WhyReturned::BookingEnded => "The booking stays as it is. Search again if you still want to fly.",
+            WhyReturned::Granted => "Your booking and your tickets stay as they are.",
+            WhyReturned::GrantedInFull => {
+                "With it, all that you paid has gone back. The booking page shows whether your tickets still stand."
+            }
         }
     }
 }

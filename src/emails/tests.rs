@@ -222,6 +222,15 @@ fn letters() -> Vec<(&'static str, Letter)> {
             "money_returned_after_end",
             returned(&single, WhyReturned::BookingEnded, Return::Refund, without_card),
         ),
+        (
+            "money_returned_granted",
+            returned(
+                &family,
+                WhyReturned::Granted,
+                Return::Part,
+                Payment { amount: Money::new(2_000, Currency::Eur), ..visa(&family) },
+            ),
+        ),
     ]
 }
 

@@ -28,6 +28,8 @@ pub enum Attention {
     RefundFailed,
     /// Somebody refunded in Stripe's dashboard: the ledger and the ticket do not know.
     RefundNotOurs,
+    /// All of the money went back by our own doing, and the ticket can still be flown.
+    RefundedTicketLive,
     /// Somebody has asked their bank for the money back.
     Dispute,
     /// A machine met an event that must not happen.
@@ -50,6 +52,7 @@ impl Attention {
             Self::CaptureFailed => "capture_failed",
             Self::RefundFailed => "refund_failed",
             Self::RefundNotOurs => "refund_not_ours",
+            Self::RefundedTicketLive => "refunded_ticket_live",
             Self::Dispute => "dispute",
             Self::IllegalStep => "illegal_step",
             Self::JobDead => "job_dead",

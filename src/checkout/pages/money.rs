@@ -1,6 +1,9 @@
 //! Where the traveller's money is once a booking has ended, told in sentences. Pure.
 
+use serde_json::Value;
+
 use crate::{
+    bookings::Event,
     checkout::{Attempt, Standing, lifecycle::AttemptState},
     money::Money,
 };
@@ -70,11 +73,20 @@ impl MoneyIs {
     }
 
     fn worst(standing: &Standing, counts: impl Fn(&Attempt) -> bool) -> Self {
-        let kinds = standing.file.events.iter().rev().map(|event| event.kind.as_str());
-        let refund = kinds.into_iter().find(|kind| kind.starts_with("refund_"));
+        // Events of an older version do not say of which attempt they are: they are everybody's.
+        let is_of = |event: &Event, attempt: &Attempt| match event.data.get("attempt").and_then(Value::as_str)
+        {
+            Some(id) => id == attempt.id.to_string(),
+            None => true,
+        };
+        let refund = |attempt: &Attempt| {
+            let mut events = standing.file.events.iter().rev();
+            let last = events.find(|event| event.kind.starts_with("refund_") && is_of(event, attempt));
+            last.map(|event| event.kind.as_str())
+        };
         let attempts = standing.attempts.iter().filter(|attempt| counts(attempt));
         attempts
-            .map(|attempt| Self::of(attempt, refund))
+            .map(|attempt| Self::of(attempt, refund(attempt)))
             .max_by_key(|money| money.rank())
             .unwrap_or(Self::Untouched)
     }

@@ -147,6 +147,7 @@ fn amounts_of(kind: &str, data: &Value) -> Option<String> {
 
 fn refund_line(kind: &str) -> Option<Said> {
     match kind {
+        "requested" => said(Tone::Plain, "Refund granted", "It goes back to where you paid from."),
         "submitted" => said(Tone::Plain, "Refund sent to your bank", ""),
         "submit_unknown" => said(Tone::Warn, "Refund not answered yet", "We ask again by ourselves."),
         "pending" => {
@@ -271,7 +272,7 @@ mod tests {
         kinds.retain(|kind| kind != "draft");
         // An attempt begins as "creating" without an event.
         kinds.extend(AttemptState::ALL.iter().skip(1).map(|state| format!("payment_{}", state.code())));
-        kinds.extend(RefundState::ALL.iter().skip(1).map(|state| format!("refund_{}", state.code())));
+        kinds.extend(RefundState::ALL.iter().map(|state| format!("refund_{}", state.code())));
         let others =
             ["offer_chosen", "terms_accepted", "card_declined", "tickets_issued", "payment_quarantined"];
         kinds.extend(others.map(str::to_owned));
@@ -315,7 +316,7 @@ mod tests {
 
     #[test]
     fn unknown_kinds_and_unreadable_data_are_left_out_and_never_break_the_page() {
-        for kind in ["payment_", "refund_requested", "staff_note", ""] {
+        for kind in ["payment_", "refund_", "staff_note", ""] {
             assert_eq!(told(kind, data()), None, "{kind}");
         }
         for broken in [

@@ -1,0 +1,309 @@
+//! Money that staff give back: how much may go, and the one transaction that promises it. From there on it is a refund
+//! like any other: a job asks Stripe, and the ledger follows what Stripe says.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    audit,
+    bookings::{self, Actor, Booking, lifecycle::BookingState},
+    checkout::{
+        Attempt, Checkout,
+        ledger::{self, Posting},
+        lifecycle::AttemptState,
+        store,
+    },
+    db::{Staff, System, Tx},
+    error::{AppError, FieldErrors, Refusal},
+    ids::{AttemptId, BookingReference, RefundId, UserId},
+    money::Money,
+    outbox::{self, About, Attention, Job, MailKind},
+};
+
+/// Why staff give money back: from a list, so that it can be counted.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Reason {
+    Goodwill,
+    ScheduleChange,
+    NotProvided,
+    ChargedTwice,
+    AirlineRefund,
+    Other,
+}
+
+impl Reason {
+    pub const ALL: [Self; 6] = [
+        Self::Goodwill,
+        Self::ScheduleChange,
+        Self::NotProvided,
+        Self::ChargedTwice,
+        Self::AirlineRefund,
+        Self::Other,
+    ];
+
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Goodwill => "goodwill",
+            Self::ScheduleChange => "schedule_change",
+            Self::NotProvided => "not_provided",
+            Self::ChargedTwice => "charged_twice",
+            Self::AirlineRefund => "airline_refund",
+            Self::Other => "other",
+        }
+    }
+
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::Goodwill => "Goodwill",
+            Self::ScheduleChange => "The airline changed the flights",
+            Self::NotProvided => "Something sold was not provided",
+            Self::ChargedTwice => "Charged twice",
+            Self::AirlineRefund => "The airline gave money back",
+            Self::Other => "Other: say it in the note",
+        }
+    }
+
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|reason| reason.code() == code)
+    }
+}
+
+/// An attempt of the booking, and what of its money may go back.
+#[derive(Debug)]
+pub struct Refundable {
+    pub attempt: Attempt,
+    pub left: Money,
+    /// Why nothing of it may, if so.
+    pub obstacle: Option<Refusal>,
+}
+
+/// Everything that a decision about a refund needs.
+#[derive(Debug)]
+pub struct RefundDesk {
+    pub booking: Booking,
+    pub attempts: Vec<Refundable>,
+}
+
+impl RefundDesk {
+    pub fn of(&self, attempt: AttemptId) -> Option<&Refundable> {
+        self.attempts.iter().find(|refundable| refundable.attempt.id == attempt)
+    }
+
+    /// The ended booking needs nothing of its money any more, so that all of it goes.
+    pub const fn only_in_full(&self) -> bool {
+        self.booking.state.has_ended()
+    }
+
+    /// After this refund nothing is left of the money behind a ticket that can be flown.
+    pub fn leaves_live_ticket(&self, refundable: &Refundable, amount: Money) -> bool {
+        leaves_live_ticket(&self.booking, refundable, amount)
+    }
+}
+
+/// What somebody decided after seeing it written out.
+#[derive(Clone, Debug)]
+pub struct RefundOrder {
+    /// Drawn with the page that asked for the decision: sending it twice is the same decision.
+    pub id: RefundId,
+    pub attempt: AttemptId,
+    pub amount: Money,
+    /// What was left when the page was drawn.
+    pub seen_left: Money,
+    pub reason: Reason,
+    pub note: String,
+}
+
+impl Checkout {
+    pub async fn refund_desk(
+        &self,
+        staff: UserId,
+        reference: &BookingReference,
+    ) -> Result<RefundDesk, AppError> {
+        let mut tx = self.db.begin(Staff(staff)).await?;
+        let booking = bookings::store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
+        let all = store::attempts_of(&mut tx, booking.id).await?;
+        let busy = store::busy_with(&mut tx, booking.id).await?;
+        let mut attempts = Vec::new();
+        for attempt in &all {
+            let left = store::unrefunded(&mut tx, attempt).await?;
+            let in_ledger = store::standing_in_ledger(&mut tx, attempt).await?;
+            let obstacle = obstacle(&booking, &all, attempt, left, &in_ledger, &busy);
+            attempts.push(Refundable { attempt: attempt.clone(), left, obstacle });
+        }
+        Ok(RefundDesk { booking, attempts })
+    }
+
+    /// Promises the refund: row, ledger, event, audit, mail and job in one transaction, under the lock of the booking.
+    /// The same order again is no second refund.
+    pub async fn refund_by_staff(
+        &self,
+        staff: UserId,
+        reference: &BookingReference,
+        order: &RefundOrder,
+    ) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let booking = bookings::store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
+        let booking = bookings::store::lock(&mut tx, booking.id).await?;
+        if let Some(made) = store::refund_of(&mut tx, order.id).await? {
+            let is_same = made == (order.attempt, order.amount.minor);
+            return if is_same { Ok(()) } else { Err(figures_changed(order.seen_left)) };
+        }
+        let all = store::attempts_of(&mut tx, booking.id).await?;
+        // An attempt of another booking is as good as none.
+        all.iter().find(|attempt| attempt.id == order.attempt).ok_or(AppError::NotFound)?;
+        let attempt = store::lock_attempt(&mut tx, order.attempt).await?;
+        let left = store::unrefunded(&mut tx, &attempt).await?;
+        let in_ledger = store::standing_in_ledger(&mut tx, &attempt).await?;
+        let busy = store::busy_with(&mut tx, booking.id).await?;
+        if left != order.seen_left {
+            return Err(figures_changed(left));
+        }
+        if let Some(refusal) = obstacle(&booking, &all, &attempt, left, &in_ledger, &busy) {
+            return Err(AppError::Conflict(refusal));
+        }
+        check_amount(&booking, order.amount, left).map_err(AppError::Invalid)?;
+        let refundable = Refundable { attempt, left, obstacle: None };
+        promise(&mut tx, staff, &booking, &refundable, in_ledger.deposits, order, now).await?;
+        tx.commit().await?;
+        tracing::info!(refund = %order.id, staff = %staff, amount = order.amount.minor, "refund requested by staff");
+        Ok(())
+    }
+}
+
+async fn promise(
+    tx: &mut Tx<System>,
+    staff: UserId,
+    booking: &Booking,
+    from: &Refundable,
+    deposits: Money,
+    order: &RefundOrder,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let (refund, amount) = (order.id, order.amount);
+    let from_deposits = Money::new(deposits.minor.clamp(0, amount.minor), amount.currency);
+    let posting = Posting::RefundGranted { refund, amount, from_deposits };
+    store::insert_refund(tx, refund, &from.attempt, amount, order.reason.code(), now).await?;
+    ledger::post(tx, booking.id, &posting, now).await?;
+    let event = json!({
+        "refund": refund,
+        "attempt": from.attempt.id,
+        "amount_minor": amount.minor,
+        "currency": amount.currency,
+        "reason": order.reason.code(),
+    });
+    bookings::store::record(tx, booking.id, "refund_requested", Actor::Staff(staff), &event, now).await?;
+    let mut data = event;
+    data["note"] = json!(order.note);
+    let (action, subject) = (audit::Action::RefundRequested, refund.to_string());
+    audit::record_for(tx, staff, action, Some(booking.id), &subject, &data, now).await?;
+    if let Some(contact) = &booking.contact {
+        let (kind, cause) = (MailKind::MoneyReturned, refund.to_string());
+        outbox::owe_mail(tx, kind, About::Booking(booking.id), &contact.email, &cause, now).await?;
+    }
+    if leaves_live_ticket(booking, from, amount) {
+        let detail = format!("{amount} was the last of its money, and its tickets can still be flown");
+        let (kind, subject) = (Attention::RefundedTicketLive, booking.id.to_string());
+        outbox::raise(tx, kind, &subject, Some(booking.id), &detail, now).await?;
+    }
+    outbox::push(tx, &Job::SubmitRefund(refund), now, now).await?;
+    Ok(())
+}
+
+fn leaves_live_ticket(booking: &Booking, from: &Refundable, amount: Money) -> bool {
+    let is_behind_it = booking.secured_by == Some(from.attempt.id);
+    booking.state == BookingState::Confirmed && is_behind_it && amount == from.left
+}
+
+/// Whether this much may go back; the message stands beside the field "amount".
+pub fn check_amount(booking: &Booking, amount: Money, left: Money) -> Result<(), FieldErrors> {
+    let refuse = |message: String| Err(FieldErrors::one("amount", message));
+    if amount.currency != left.currency || amount.minor <= 0 {
+        return refuse(format!("More than nothing, in {}", left.currency));
+    }
+    if amount.minor > left.minor {
+        return refuse(format!("At most {left} is left of this payment"));
+    }
+    if booking.state.has_ended() && amount != left {
+        return refuse(format!("The booking has ended, so all {left} go back"));
+    }
+    Ok(())
+}
+
+/// Why nothing of this attempt may be refunded by a person now, if so.
+fn obstacle(
+    booking: &Booking,
+    all: &[Attempt],
+    attempt: &Attempt,
+    left: Money,
+    in_ledger: &store::Standing,
+    busy: &store::Busy,
+) -> Option<Refusal> {
+    let no = |code, title, detail: &str| {
+        Some(Refusal { code, title, detail: format!("{detail} Nothing was refunded.") })
+    };
+    let is_behind_ticket = booking.secured_by == Some(attempt.id) && booking.state == BookingState::Confirmed;
+    if all.iter().any(|attempt| attempt.quarantined.is_some()) {
+        no(
+            "quarantined",
+            "A payment of this booking is in quarantine",
+            "Stripe's facts do not fit what was accepted. That has to be settled first.",
+        )
+    } else if busy.disputed {
+        no("disputed", "This booking is in dispute", "The bank decides; a refund now could be paid twice.")
+    } else if busy.refunded_elsewhere {
+        no(
+            "refunded_elsewhere",
+            "Money went back in Stripe's dashboard",
+            "Our books do not know of it, so what is left is not known either. That has to be settled first.",
+        )
+    } else if attempt.state != AttemptState::Captured {
+        no(
+            "not_captured",
+            "Nothing was charged there",
+            "Money that is only set aside is released when the booking ends.",
+        )
+    } else if left.minor <= 0 {
+        no("nothing_left", "All of it has gone back", "Nothing is left of this payment.")
+    } else if matches!(booking.state, BookingState::Ticketing | BookingState::Cancelling)
+        || (is_behind_ticket && !in_ledger.is_sold)
+    {
+        no(
+            "in_flight",
+            "The airline is being asked at this moment",
+            "What becomes of the tickets decides what becomes of the money. Wait for it.",
+        )
+    } else if busy.returning {
+        no("returning", "This money goes back by itself", "A job is at it.")
+    } else {
+        None
+    }
+}
+
+fn figures_changed(left: Money) -> AppError {
+    AppError::Conflict(Refusal {
+        code: "figures_changed",
+        title: "The figures have changed",
+        detail: format!(
+            "Somebody else was faster. Now {left} is left of this payment. This refund was not made. Look again before you \
+             decide."
+        ),
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_reason_reads_back_and_fits_its_column() {
+        for reason in Reason::ALL {
+            assert_eq!(Reason::from_code(reason.code()), Some(reason));
+            assert!(
+                reason.code().len() <= 40
+                    && reason.code().bytes().all(|b| b.is_ascii_lowercase() || b == b'_')
+            );
+        }
+        assert_eq!(Reason::from_code("because"), None);
+    }
+}
