@@ -17,6 +17,7 @@ mod invariants;
 mod machines;
 mod mails;
 mod money;
+mod observatory;
 mod papers;
 mod process;
 mod refunds;
