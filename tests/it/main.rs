@@ -14,6 +14,7 @@ mod guests;
 mod helpers;
 mod hostile;
 mod invariants;
+mod isolation;
 mod machines;
 mod mails;
 mod money;

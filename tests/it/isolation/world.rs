@@ -1,0 +1,88 @@
+//! A database in which at least one row of every table belongs to alice: without a row nothing could be seen to leak.
+
+use jetbridge::sandbox::stripe::Session;
+
+use crate::helpers::{
+    app::{self, TestApp},
+    browser::Browser,
+    story::GOOD_CARD,
+};
+
+/// What the application has no way yet, or no short way, to bring about.
+const BY_HAND: &str = "
+insert into attention_items (kind, subject, booking_id, detail) values ('late', ':confirmed', ':confirmed', '');
+insert into audit_log (actor_id, action, booking_id, subject)
+    values (':carol', 'document_revealed', ':confirmed', ':confirmed');
+insert into tower_sessions.session (id, data, expiry_date) values ('hers', '', '2100-01-01');
+";
+
+pub struct World {
+    pub app: TestApp,
+    /// What stands for the ids in predicates and statements: `:alice`, `:confirmed`.
+    names: Vec<(&'static str, String)>,
+}
+
+impl World {
+    pub async fn new() -> Self {
+        let app = TestApp::start().await;
+        let alice = app.alice().await;
+        let bob = app.bob().await;
+        app.staff("owner").await;
+        app.staff("viewer").await;
+        // Of each life that a booking may have, one.
+        let draft = app.draft(&alice).await;
+        let confirmed = app.confirmed(&alice).await;
+        let refunded = app.draft_for(&alice, "Soldout").await;
+        pay_at_once(&app, &alice, &refunded).await;
+        app.settle().await;
+        let held = app.draft(&alice).await;
+        app.press_pay(&alice, &held).await;
+        // Bob has his own, so that an update or insert of his that is not alice's has something to touch.
+        app.confirmed(&bob).await;
+
+        let mut names = Vec::new();
+        for (name, email) in [
+            ("alice", app::ALICE),
+            ("bob", app::BOB),
+            ("carol", "owner@example.com"),
+            ("colleague", "viewer@example.com"),
+        ] {
+            let id = app.texts(&format!("select id::text from auth.users where email = '{email}'")).await;
+            names.push((name, id[0].clone()));
+        }
+        for (name, reference) in
+            [("draft", draft), ("confirmed", confirmed), ("refunded", refunded), ("held", held)]
+        {
+            let id = app
+                .texts(&format!("select id::text from bookings where booking_reference = '{reference}'"))
+                .await;
+            names.push((name, id[0].clone()));
+        }
+        let world = Self { app, names };
+        world.app.execute(&world.named(BY_HAND)).await;
+        world
+    }
+
+    /// The text with ids for names.
+    pub fn named(&self, text: &str) -> String {
+        self.names.iter().fold(text.to_owned(), |text, (name, id)| text.replace(&format!(":{name}"), id))
+    }
+
+    pub fn id(&self, name: &str) -> String {
+        self.named(&format!(":{name}"))
+    }
+
+    pub async fn end(self) {
+        self.app.abandon_jobs();
+        self.app.execute("delete from attention_items; delete from tower_sessions.session").await;
+        self.app.finish().await;
+    }
+}
+
+/// By a method that is charged before there is a ticket; where no seats are left that makes a refund.
+async fn pay_at_once(app: &TestApp, browser: &Browser, reference: &str) -> Session {
+    let session = app.press_pay(browser, reference).await;
+    app.stripe.tamper_session(&session.id, |session| session.capture_method = "automatic".to_owned());
+    app.stripe.pay(&session.id, GOOD_CARD).expect("pays");
+    session
+}
