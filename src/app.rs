@@ -26,13 +26,17 @@ use crate::{
     demo::{self, DemoMailbox},
     emails::Emails,
     error::AppError,
+    limits::Limits,
     mailer::Mailer,
     payments::Payments,
     sandbox::mailbox::Mailbox,
     search,
     supplier::SharedSupplier,
     vault::Vault,
-    web::{assets, chrome::SiteSettings, frame, problem::Problem, server, session, session_cache::Sessions},
+    web::{
+        assets, chrome::SiteSettings, crowd::Crowd, frame, problem::Problem, server, session,
+        session_cache::Sessions,
+    },
     worker::Worker,
 };
 
@@ -68,6 +72,7 @@ pub struct App {
     mailbox: DemoMailbox,
     vault: Vault,
     sessions: Sessions,
+    limits: Limits,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -94,6 +99,7 @@ pieces! {
     tries: Tries,
     mailbox: DemoMailbox,
     vault: Vault,
+    limits: Limits,
 }
 
 impl App {
@@ -111,6 +117,7 @@ impl App {
             livemode: config.takes_real_money(),
         };
         Ok(Self {
+            limits: Limits::new(db.clone(), clock.clone(), vault.clone()),
             site: Arc::new(site),
             config: Arc::new(config),
             sessions: Sessions::new(db.clone()),
@@ -196,7 +203,8 @@ impl App {
     /// Serves until `stop`, then lets the requests in flight finish.
     pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
         tokio::spawn(self.sessions.clone().hear(stop.clone()));
-        server::serve(listener, self.router(), stop, GRACE).await;
+        let crowd = Crowd::new(self.config.trusted_proxy_hops);
+        server::serve(listener, self.router(), crowd, stop, GRACE).await;
     }
 
     fn session_layer(&self) -> SessionManagerLayer<Sessions> {

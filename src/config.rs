@@ -14,7 +14,7 @@ use url::Url;
 use crate::vault::Vault;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
-pub const VARIABLES: [&str; 22] = [
+pub const VARIABLES: [&str; 23] = [
     "BASE_URL",
     "BIND_ADDR",
     "DATABASE_MAX_CONNECTIONS",
@@ -37,6 +37,7 @@ pub const VARIABLES: [&str; 22] = [
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRETS",
     "SUPPLIER",
+    "TRUSTED_PROXY_HOPS",
 ];
 
 #[derive(Clone, Debug)]
@@ -46,6 +47,9 @@ pub struct Config {
     pub bind: SocketAddr,
     /// The address that travellers see: links in mails, the way back from Stripe, the cookie's security.
     pub base_url: Url,
+    /// How many proxies of ours stand between visitors and this process: that many of the last entries in X-Forwarded-For
+    /// are believed.
+    pub trusted_proxy_hops: usize,
     pub database: DatabaseConfig,
     /// Where demo mode keeps its PostgreSQL and its staff password.
     pub data_dir: PathBuf,
@@ -232,6 +236,7 @@ fn read(vars: &Vars<'_>) -> Config {
         mode,
         bind,
         base_url: read_base_url(vars, mode, bind),
+        trusted_proxy_hops: read_hops(vars, mode),
         database: read_database(vars, mode),
         data_dir: vars.get("DATA_DIR").map_or_else(|| PathBuf::from("data"), PathBuf::from),
         encryption_keys: read_encryption_keys(vars, mode),
@@ -301,6 +306,20 @@ fn read_base_url(vars: &Vars<'_>, mode: Mode, bind: SocketAddr) -> Url {
             url
         }
     }
+}
+
+/// Production is always behind something that ends TLS, and taking that for every visitor would hold them all to the limits
+/// of one: so it has to be said.
+fn read_hops(vars: &Vars<'_>, mode: Mode) -> usize {
+    let wanted = "a number from 0 to 10";
+    if mode != Mode::Demo && vars.get("TRUSTED_PROXY_HOPS").is_none() {
+        vars.wrong("TRUSTED_PROXY_HOPS", "is missing: how many proxies stand in front (1 on Railway)");
+    }
+    let hops = vars.parsed("TRUSTED_PROXY_HOPS", 0, wanted);
+    if hops > 10 {
+        vars.wrong("TRUSTED_PROXY_HOPS", format!("must be {wanted}"));
+    }
+    hops
 }
 
 /// The address of a site that listens here.
@@ -485,7 +504,7 @@ mod tests {
 
     type Pairs = &'static [(&'static str, &'static str)];
 
-    const PRODUCTION: [(&str, &str); 8] = [
+    const PRODUCTION: [(&str, &str); 9] = [
         ("JETBRIDGE_MODE", "production"),
         ("BASE_URL", "https://fly.example.com"),
         ("DATABASE_URL", "postgres://app:hunter2@db.example.com/jetbridge"),
@@ -494,6 +513,7 @@ mod tests {
         ("SMTP_URL", "smtps://user:hunter2@mail.example.com"),
         ("MAIL_FROM", "Fly <fly@example.com>"),
         ("ENCRYPTION_KEYS", "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+        ("TRUSTED_PROXY_HOPS", "1"),
     ];
     const SELLER: [(&str, &str); 3] =
         [("SELLER_NAME", "Fly Ltd"), ("SELLER_ADDRESS", "1 Road"), ("SELLER_EMAIL", "help@example.com")];
@@ -545,12 +565,15 @@ mod tests {
     #[test]
     fn production_refuses_whatever_is_missing_or_pretend() {
         let full = [&PRODUCTION[..], &SELLER[..]].concat();
-        let cases: [(Pairs, &[&str]); 14] = [
+        let cases: [(Pairs, &[&str]); 17] = [
             (&[], &["SUPPLIER"]),
             (&[("SUPPLIER", "timetable")], &["SUPPLIER"]),
             (&[("SUPPLIER", "duffel")], &["SUPPLIER"]),
             (&[("BASE_URL", "http://fly.example.com")], &["BASE_URL", "SUPPLIER"]),
             (&[("BASE_URL", "https://fly.example.com/shop")], &["BASE_URL", "SUPPLIER"]),
+            (&[("TRUSTED_PROXY_HOPS", "")], &["TRUSTED_PROXY_HOPS", "SUPPLIER"]),
+            (&[("TRUSTED_PROXY_HOPS", "11")], &["TRUSTED_PROXY_HOPS", "SUPPLIER"]),
+            (&[("TRUSTED_PROXY_HOPS", "-1")], &["TRUSTED_PROXY_HOPS", "SUPPLIER"]),
             (&[("DATABASE_URL", "")], &["DATABASE_URL", "SUPPLIER"]),
             (&[("ENCRYPTION_KEYS", "")], &["ENCRYPTION_KEYS", "SUPPLIER"]),
             (&[("ENCRYPTION_KEYS", "k1:AAAA")], &["ENCRYPTION_KEYS", "SUPPLIER"]),

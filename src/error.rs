@@ -45,6 +45,24 @@ pub struct Refusal {
     pub detail: String,
 }
 
+/// Somebody did something more often than a limit allows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TooMany {
+    pub retry_after_seconds: u32,
+    /// What there was too much of, in a sentence.
+    pub detail: &'static str,
+    /// The limit itself, for programs. `None`: a delay that grows with each try.
+    pub quota: Option<Quota>,
+}
+
+/// As in the header `RateLimit-Policy`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Quota {
+    pub name: &'static str,
+    pub tokens: u32,
+    pub window_seconds: u32,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error("not signed in")]
@@ -68,7 +86,10 @@ pub enum AppError {
     #[error("gone: {}", .0.code)]
     Gone(Refusal),
     #[error("too many requests")]
-    TooMany { retry_after_seconds: u32 },
+    TooMany(TooMany),
+    /// All is well, but more is wanted at this moment than there are hands for.
+    #[error("busy")]
+    Busy { retry_after_seconds: u32 },
     /// A gateway did not answer, or answered nonsense. `detail` says what that means for the traveller.
     #[error("upstream {service}: {reason}")]
     Upstream { service: &'static str, reason: String, detail: String },

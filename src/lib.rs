@@ -17,6 +17,7 @@ pub mod db;
 pub mod audit;
 pub mod embedded;
 pub mod error;
+pub mod limits;
 pub mod outbox;
 
 // Rank 2: gateways, the only places with network IO.

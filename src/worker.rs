@@ -14,6 +14,7 @@ use crate::{
     db::{Db, System},
     emails::Emails,
     error::AppError,
+    limits,
     outbox::{self, Attention, Claim, Job, Outcome},
     search,
 };
@@ -148,6 +149,7 @@ impl Worker {
         search::sweep(&mut tx, now).await?;
         bookings::links::sweep(&mut tx, now).await?;
         tokens::sweep(&mut tx, now).await?;
+        limits::sweep(&mut tx, now).await?;
         outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
         for breach in invariants::breaches(&mut tx, now).await? {
             let subject = breach.subject.as_str();

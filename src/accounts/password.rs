@@ -75,7 +75,7 @@ impl Passwords {
         job: impl FnOnce() -> Result<T, AppError> + Send + 'static,
     ) -> Result<T, AppError> {
         let Ok(_place) = Arc::clone(&self.inside).try_acquire_owned() else {
-            return Err(AppError::TooMany { retry_after_seconds: 2 });
+            return Err(AppError::Busy { retry_after_seconds: 2 });
         };
         let permit = Arc::clone(&self.working).acquire_owned().await;
         let done = spawn_blocking(move || {
@@ -171,6 +171,6 @@ mod tests {
         let all = u32::try_from(passwords.inside.available_permits()).unwrap();
         let _crowd = passwords.inside.acquire_many(all).await.unwrap();
         let answer = passwords.verify("plover cabinet ozone lattice".into(), None).await;
-        assert!(matches!(answer, Err(AppError::TooMany { .. })));
+        assert!(matches!(answer, Err(AppError::Busy { .. })));
     }
 }

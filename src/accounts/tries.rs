@@ -8,7 +8,7 @@ use std::{
 
 use jiff::{SignedDuration, Timestamp};
 
-use crate::error::AppError;
+use crate::error::{AppError, TooMany};
 
 const ALLOWED: u32 = 10;
 const WINDOW: SignedDuration = SignedDuration::from_mins(15);
@@ -39,7 +39,11 @@ impl Tries {
             *window = Window { since: now, count: 0 };
         } else if window.count >= ALLOWED {
             let left = (WINDOW - age).as_secs();
-            return Err(AppError::TooMany { retry_after_seconds: u32::try_from(left).unwrap_or(1).max(1) });
+            return Err(AppError::TooMany(TooMany {
+                retry_after_seconds: u32::try_from(left).unwrap_or(1).max(1),
+                detail: "There were several tries with a wrong password.",
+                quota: None,
+            }));
         }
         window.count += 1;
         Ok(())
@@ -68,7 +72,7 @@ mod tests {
         }
         let late = start + SignedDuration::from_mins(14);
         let refused = tries.begin("Maria@Example.com", late).unwrap_err();
-        assert!(matches!(refused, AppError::TooMany { retry_after_seconds: 60 }));
+        assert!(matches!(refused, AppError::TooMany(TooMany { retry_after_seconds: 60, .. })));
         tries.begin("joao@example.com", late).unwrap();
         tries.begin("maria@example.com", start + WINDOW).unwrap();
         for _ in 0..3 * ALLOWED {

@@ -4,7 +4,7 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    body::{Body, Bytes},
+    body::{Body, Bytes, HttpBody},
     extract::{DefaultBodyLimit, FromRequest, MatchedPath, Request, State},
     http::{Extensions, HeaderName, HeaderValue, Method, StatusCode},
     middleware::{self, Next},
@@ -120,6 +120,10 @@ pub fn outside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<S
 /// taken for a failure of ours (503).
 async fn whole_body(request: Request, next: Next) -> Response {
     let limit = if security::is_webhook(request.uri().path()) { WEBHOOK_LIMIT } else { BODY_LIMIT };
+    if HttpBody::size_hint(request.body()).lower() > limit as u64 {
+        // Too long by its own word: not a byte of it is read.
+        return Problem::of_status(StatusCode::PAYLOAD_TOO_LARGE).into_response();
+    }
     let (parts, body) = request.into_parts();
     let mut sent = Request::new(body);
     DefaultBodyLimit::max(limit).apply(&mut sent);

@@ -7,7 +7,9 @@
 pub mod assets;
 pub mod bearer;
 pub mod chrome;
+pub mod client;
 pub mod components;
+pub mod crowd;
 pub mod form;
 pub mod frame;
 pub mod links;
@@ -20,3 +22,4 @@ pub mod server;
 pub mod session;
 pub mod session_cache;
 pub mod user_agent;
+pub mod wire;

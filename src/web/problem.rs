@@ -6,13 +6,13 @@ use std::{any::Any, error::Error, fmt::Write, sync::Arc};
 use askama::Template;
 use axum::{
     body::Body,
-    http::{HeaderValue, Method, StatusCode, header},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
 use serde_json::json;
 
 use crate::{
-    error::{AppError, FieldErrors, Refusal},
+    error::{AppError, FieldErrors, Quota, Refusal},
     web::{chrome::Chrome, components::words, frame::Frame, security, session::SessionUser},
 };
 
@@ -26,6 +26,8 @@ pub struct Problem {
     pub detail: String,
     pub errors: FieldErrors,
     pub retry_after_seconds: Option<u32>,
+    /// Which limit was reached.
+    quota: Option<Quota>,
     cause: Option<Arc<AppError>>,
 }
 
@@ -45,6 +47,7 @@ impl Problem {
             detail: detail.to_owned(),
             errors: FieldErrors::default(),
             retry_after_seconds: None,
+            quota: None,
             cause: None,
         }
     }
@@ -148,9 +151,20 @@ impl From<&AppError> for Problem {
             AppError::Refused(refusal) => Self::refusal(StatusCode::UNPROCESSABLE_ENTITY, refusal),
             AppError::Conflict(refusal) => Self::refusal(StatusCode::CONFLICT, refusal),
             AppError::Gone(refusal) => Self::refusal(StatusCode::GONE, refusal),
-            AppError::TooMany { retry_after_seconds } => Self {
-                retry_after_seconds: Some(*retry_after_seconds),
+            AppError::TooMany(too_many) => Self {
+                detail: too_many.detail.to_owned(),
+                retry_after_seconds: Some(too_many.retry_after_seconds),
+                quota: too_many.quota,
                 ..Self::of_status(StatusCode::TOO_MANY_REQUESTS)
+            },
+            AppError::Busy { retry_after_seconds } => Self {
+                retry_after_seconds: Some(*retry_after_seconds),
+                ..Self::new(
+                    StatusCode::SERVICE_UNAVAILABLE,
+                    "busy",
+                    "Too many people at the door",
+                    "More people sign in at this moment than we can check at once, so nothing was done. The rest of the site works.",
+                )
             },
             AppError::Upstream { service, detail, .. } => {
                 let title = format!("{} does not answer", upstream_name(service));
@@ -239,10 +253,26 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
     }
     if let Some(seconds) = problem.retry_after_seconds {
         rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        if let Some(quota) = problem.quota.filter(|_| is_program) {
+            tell_limit(rendered.headers_mut(), quota, seconds);
+        }
     }
     rendered.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
     rendered.extensions_mut().insert(Rendered);
     rendered
+}
+
+/// The limit that was reached, as drafted by the IETF (draft-ietf-httpapi-ratelimit-headers): nothing remains, and when
+/// something will.
+fn tell_limit(headers: &mut HeaderMap, quota: Quota, seconds: u32) {
+    let Quota { name, tokens, window_seconds } = quota;
+    let policy = format!("\"{name}\";q={tokens};w={window_seconds}");
+    let left = format!("\"{name}\";r=0;t={seconds}");
+    for (header, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+        if let Ok(value) = HeaderValue::from_str(&value) {
+            headers.insert(header, value);
+        }
+    }
 }
 
 /// Health probes answer a machine that reads the status alone.
@@ -252,7 +282,9 @@ fn is_probe(path: &str) -> bool {
 
 fn log(problem: &Problem) {
     let cause = problem.cause.as_deref().map(causes).unwrap_or_default();
-    if problem.status.is_server_error() {
+    if problem.code == "busy" {
+        tracing::warn!("turned away: the queue is full");
+    } else if problem.status.is_server_error() {
         tracing::error!(status = problem.status.as_u16(), code = problem.code, cause, "failed");
     } else {
         tracing::debug!(status = problem.status.as_u16(), code = problem.code, "refused");
@@ -400,7 +432,7 @@ fn what_next(frame: &Frame, status: StatusCode, code: &str) -> Next {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::error::InternalError;
+    use crate::error::{InternalError, TooMany};
 
     async fn text(response: Response) -> String {
         let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
@@ -495,9 +527,17 @@ mod tests {
 
     #[test]
     fn too_many_says_when_to_come_back() {
-        let error = AppError::TooMany { retry_after_seconds: 42 };
-        let response = render(&Frame::for_tests("/login"), None, error.into_response());
-        assert_eq!(response.headers()[header::RETRY_AFTER], "42");
+        let quota = Quota { name: "sign-in", tokens: 100, window_seconds: 1_000 };
+        let told = |path| {
+            let too_many = TooMany { retry_after_seconds: 42, detail: "Too much.", quota: Some(quota) };
+            render(&Frame::for_tests(path), None, AppError::TooMany(too_many).into_response())
+        };
+        let (page, program) = (told("/login"), told("/api/auth/login"));
+        assert_eq!(page.headers()[header::RETRY_AFTER], "42");
+        assert!(!page.headers().contains_key("ratelimit"));
+        assert_eq!(program.headers()[header::RETRY_AFTER], "42");
+        assert_eq!(program.headers()["ratelimit-policy"], "\"sign-in\";q=100;w=1000");
+        assert_eq!(program.headers()["ratelimit"], "\"sign-in\";r=0;t=42");
         assert_eq!(wait_in_words(42), "42 seconds");
         assert_eq!(wait_in_words(898), "15 minutes");
     }

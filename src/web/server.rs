@@ -1,28 +1,55 @@
-//! HTTP/1.1 over TCP. As `axum::serve`, but a visitor who never finishes asking is not waited for.
+//! HTTP/1.1 over TCP. As `axum::serve`, but nobody is waited for who never finishes asking or never takes the answer, and
+//! nobody takes all the room there is.
 
-use std::{pin::pin, time::Duration};
+use std::{net::IpAddr, pin::pin, task, time::Duration};
 
-use axum::{Router, serve::Listener};
+use axum::{Router, http::Request, serve::Listener};
+use hyper::server::conn::http1;
 use hyper_util::{
-    rt::{TokioExecutor, TokioIo, TokioTimer},
-    server::conn::auto::Builder,
+    rt::{TokioIo, TokioTimer},
     service::TowerToHyperService,
 };
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tower::Service;
+
+use crate::web::{
+    client::Peer,
+    crowd::{Crowd, Place},
+    wire::Wire,
+};
 
 /// How long the head of a request may take, and a connection may stay open without one.
 const HEAD_TIME: Duration = Duration::from_secs(10);
+/// How long nothing of an answer may be taken.
+const ANSWER_TIME: Duration = Duration::from_secs(20);
+/// A head that is longer is refused (431): no browser sends half of it.
+const HEAD_LIMIT: usize = 64 * 1024;
 
 /// Serves until `stop`, then lets requests in flight finish for as long as `grace`.
-pub async fn serve(mut listener: TcpListener, router: Router, stop: CancellationToken, grace: Duration) {
+pub async fn serve(
+    mut listener: TcpListener,
+    router: Router,
+    crowd: Crowd,
+    stop: CancellationToken,
+    grace: Duration,
+) {
     let connections = TaskTracker::new();
     loop {
-        let (stream, _) = tokio::select! {
-            accepted = Listener::accept(&mut listener) => accepted,
+        let next = async {
+            // Room first: whoever finds none waits in the kernel's queue until somebody leaves.
+            let room = crowd.room().await;
+            let (stream, peer) = Listener::accept(&mut listener).await;
+            (stream, peer.ip(), room)
+        };
+        let (stream, peer, room) = tokio::select! {
+            came = next => came,
             () = stop.cancelled() => break,
         };
-        connections.spawn(answer(stream, router.clone(), stop.clone()));
+        // One address that has its share already is hung up on.
+        if let Some(place) = crowd.enter(peer, room) {
+            connections.spawn(answer(stream, peer, place, router.clone(), stop.clone()));
+        }
     }
     drop(listener);
     connections.close();
@@ -31,10 +58,11 @@ pub async fn serve(mut listener: TcpListener, router: Router, stop: Cancellation
     }
 }
 
-async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
-    let mut builder = Builder::new(TokioExecutor::new()).http1_only();
-    builder.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIME);
-    let connection = builder.serve_connection(TokioIo::new(stream), TowerToHyperService::new(router));
+async fn answer(stream: TcpStream, peer: IpAddr, _place: Place, router: Router, stop: CancellationToken) {
+    let mut builder = http1::Builder::new();
+    builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_header_size(HEAD_LIMIT);
+    let service = TowerToHyperService::new(FromPeer { router, peer: Peer(peer) });
+    let connection = builder.serve_connection(TokioIo::new(Wire::new(stream, ANSWER_TIME)), service);
     let mut connection = pin!(connection);
     // How a connection ends is the visitor's affair: nobody is left to be told.
     tokio::select! {
@@ -42,4 +70,29 @@ async fn answer(stream: TcpStream, router: Router, stop: CancellationToken) {
         () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
+}
+
+/// The router, told who is at the other end.
+#[derive(Clone)]
+struct FromPeer {
+    router: Router,
+    peer: Peer,
+}
+
+impl<B> Service<Request<B>> for FromPeer
+where
+    Router: Service<Request<B>>,
+{
+    type Response = <Router as Service<Request<B>>>::Response;
+    type Error = <Router as Service<Request<B>>>::Error;
+    type Future = <Router as Service<Request<B>>>::Future;
+
+    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> task::Poll<Result<(), Self::Error>> {
+        Service::<Request<B>>::poll_ready(&mut self.router, cx)
+    }
+
+    fn call(&mut self, mut request: Request<B>) -> Self::Future {
+        request.extensions_mut().insert(self.peer);
+        self.router.call(request)
+    }
 }

@@ -10,6 +10,7 @@ mod cast;
 mod cost;
 mod demo;
 mod errors;
+mod flood;
 mod guests;
 mod helpers;
 mod hostile;

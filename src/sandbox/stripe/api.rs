@@ -6,7 +6,8 @@ use axum::{
     Json, Router,
     body::Bytes,
     extract::{ConnectInfo, DefaultBodyLimit, State},
-    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri},
+    http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header, uri::Authority},
+    middleware::{self, Next},
     response::{IntoResponse, Response},
     routing::{any, get},
 };
@@ -33,7 +34,16 @@ pub fn routes(inner: Arc<Inner>) -> Router {
         .route("/pay/{session}", get(page::show).post(page::submit))
         .route("/pay/{session}/authenticate", get(page::challenge).post(page::answer_challenge))
         .layer(DefaultBodyLimit::max(LARGEST_BODY))
+        .layer(middleware::from_fn(by_own_name))
         .with_state(inner)
+}
+
+/// Asked by another site's name that leads here (DNS rebinding), this would be that site's to read. It has no name but
+/// those of this machine.
+async fn by_own_name(headers: HeaderMap, request: axum::extract::Request, next: Next) -> Response {
+    let host = headers.get(header::HOST).and_then(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let is_ours = host.is_some_and(|host| matches!(host.host(), "127.0.0.1" | "localhost" | "[::1]"));
+    if is_ours { next.run(request).await } else { StatusCode::MISDIRECTED_REQUEST.into_response() }
 }
 
 struct Request {

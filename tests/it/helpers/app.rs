@@ -60,7 +60,7 @@ pub struct TestApp {
 }
 
 /// Production's parts with Stripe's test keys, behind an https address.
-pub const REHEARSAL: [(&str, &str); 10] = [
+pub const REHEARSAL: [(&str, &str); 11] = [
     ("JETBRIDGE_MODE", "production"),
     ("JETBRIDGE_ALLOW_TEST_MODE", "1"),
     ("BASE_URL", "https://fly.example.com"),
@@ -71,6 +71,7 @@ pub const REHEARSAL: [(&str, &str); 10] = [
     ("MAIL_FROM", "Fly <fly@example.com>"),
     ("SUPPLIER", "timetable"),
     ("ENCRYPTION_KEYS", "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
+    ("TRUSTED_PROXY_HOPS", "1"),
 ];
 
 impl TestApp {

@@ -1,0 +1,159 @@
+//! How often somebody may do something: counted in PostgreSQL, so that it holds for any number of processes, about
+//! subjects that are kept as keyed hashes only. Whoever asks too often is told how long to wait; nobody is made to wait
+//! inside a request, and nobody can lock somebody else out.
+
+mod local;
+mod rules;
+mod store;
+mod subject;
+
+use std::time::Duration;
+
+use jiff::{SignedDuration, Timestamp};
+
+use self::{
+    local::{Answer, Local},
+    store::Slowness,
+    subject::Key,
+};
+pub use self::{
+    rules::{InDoubt, Limit, Rule},
+    subject::Subject,
+};
+use crate::{
+    clock::Clock,
+    db::{Db, System, Tx},
+    error::{AppError, TooMany},
+    vault::Vault,
+};
+
+/// Five tries are free, then 1, 2, 4 … seconds, at most a quarter of an hour. Guessing gets some hundred tries a day at one
+/// account; a person who mistypes waits for seconds.
+const SIGN_IN: Slowness = Slowness {
+    free: 5,
+    first: Duration::from_secs(1),
+    longest: Duration::from_secs(15 * 60),
+    forgotten_after: Duration::from_secs(24 * 3600),
+};
+
+#[derive(Clone)]
+pub struct Limits {
+    db: Db,
+    clock: Clock,
+    vault: Vault,
+    local: Local,
+}
+
+impl Limits {
+    pub fn new(db: Db, clock: Clock, vault: Vault) -> Self {
+        Self { db, clock, vault, local: Local::default() }
+    }
+
+    /// Counts one, or says how long to wait.
+    pub async fn take(&self, rule: Rule, subject: &Subject) -> Result<(), AppError> {
+        let (limit, now) = (rule.limit(), self.clock.now());
+        let key = subject.key(&self.vault);
+        match self.local.take(rule, key, now) {
+            Answer::Taken => return Ok(()),
+            Answer::Refused(until) => return Err(too_many(&limit, until.duration_since(now))),
+            Answer::Unknown => {}
+        }
+        match self.ask(rule, &limit, &key, now).await {
+            Ok(answer) => answer,
+            Err(error) if limit.in_doubt == InDoubt::Allow => {
+                tracing::error!(rule = limit.name, %error, "a limit could not be counted: going on without");
+                Ok(())
+            }
+            Err(error) => Err(uncounted(&error)),
+        }
+    }
+
+    async fn ask(
+        &self,
+        rule: Rule,
+        limit: &Limit,
+        key: &Key,
+        now: Timestamp,
+    ) -> Result<Result<(), AppError>, sqlx::Error> {
+        let mut tx = self.db.begin(System).await?;
+        let taken = store::take(&mut tx, limit, key, now).await?;
+        tx.commit().await?;
+        if taken.tokens > 0 {
+            self.local.keep(rule, *key, taken.tokens - 1, now);
+            return Ok(Ok(()));
+        }
+        self.local.refuse(rule, *key, now + taken.wait, now);
+        tracing::warn!(rule = limit.name, "limit reached");
+        Ok(Err(too_many(limit, taken.wait)))
+    }
+
+    /// Counts a try at the password of `who` before it is made, so that many at once get no further than many in a row. The
+    /// delay grows with each; a success ([`Limits::signed_in`]) ends it.
+    pub async fn begin_sign_in(&self, who: &Subject) -> Result<(), AppError> {
+        let key = who.key(&self.vault);
+        let count = async {
+            let mut tx = self.db.begin(System).await?;
+            let wait = store::begin_sign_in(&mut tx, &key, &SIGN_IN, self.clock.now()).await?;
+            tx.commit().await?;
+            Ok(wait)
+        };
+        match count.await {
+            Ok(SignedDuration::ZERO) => Ok(()),
+            Ok(wait) => Err(AppError::TooMany(TooMany {
+                retry_after_seconds: seconds(wait),
+                detail: "There were several tries with a wrong password, so the next one has to wait.",
+                quota: None,
+            })),
+            Err(error) => Err(uncounted(&error)),
+        }
+    }
+
+    /// The right password: the person is here, and their network did nothing wrong.
+    pub async fn signed_in(&self, who: &Subject, network: &Subject) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::forget_sign_ins(&mut tx, &who.key(&self.vault)).await?;
+        store::give_back(&mut tx, &Rule::SignInAddress.limit(), &network.key(&self.vault)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// Empties the tables of what says nothing any more. Run now and then by the worker.
+pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<(), AppError> {
+    let tried_before = now.saturating_sub(SIGN_IN.forgotten_after).unwrap_or(now);
+    Ok(store::sweep(tx, now, tried_before).await?)
+}
+
+fn too_many(limit: &Limit, wait: SignedDuration) -> AppError {
+    let quota = Some(limit.quota());
+    AppError::TooMany(TooMany { retry_after_seconds: seconds(wait), detail: limit.told, quota })
+}
+
+/// Nobody gets past a guard that cannot count.
+fn uncounted(error: &sqlx::Error) -> AppError {
+    AppError::Upstream {
+        service: "limits",
+        reason: error.to_string(),
+        detail: "We cannot check this at the moment, so nothing was done.".to_owned(),
+    }
+}
+
+/// Whole seconds, rounded up: whoever waits that long is not refused again for a fraction.
+fn seconds(wait: SignedDuration) -> u32 {
+    let whole = wait.as_secs() + i64::from(wait.subsec_nanos() > 0);
+    u32::try_from(whole).unwrap_or(1).max(1)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_wait_is_told_in_whole_seconds_that_suffice() {
+        for (micros, told) in
+            [(0, 1), (1, 1), (999_999, 1), (1_000_000, 1), (1_000_001, 2), (899_500_000, 900)]
+        {
+            assert_eq!(seconds(SignedDuration::from_micros(micros)), told, "{micros}");
+        }
+    }
+}

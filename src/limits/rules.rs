@@ -1,0 +1,164 @@
+//! What is limited, and how much is allowed. The figures let a family, an office or a hotel behind one address pass
+//! without noticing, and a program that guesses or floods not get far.
+
+use std::time::Duration;
+
+use crate::error::Quota;
+
+/// One thing that somebody may do too often, counted for one kind of subject.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Rule {
+    /// Failed sign-ins from one network; those that succeed are given back. An account's own tries are slowed down by
+    /// [`super::Limits::begin_sign_in`], which locks nobody out.
+    SignInAddress,
+    SignUpAddress,
+    /// Sign-ups for one e-mail address, which may get a mail for each.
+    SignUpAccount,
+    ResetAddress,
+    /// Mails with a way to a new password, to one e-mail address.
+    ResetAccount,
+    /// Searches of guests, by network.
+    SearchAddress,
+    /// Searches of somebody who is signed in: their own, whatever others do behind the same address.
+    SearchAccount,
+    BookingAddress,
+    BookingAccount,
+    /// Webhooks that Stripe has not signed. Those that it has signed are never counted.
+    WebhookBadSignature,
+    FindAddress,
+    /// Tries to find one booking, from wherever they come.
+    FindBooking,
+    /// Codes of the second factor, of one user: one in a million fits.
+    SecondFactor,
+    /// The password asked for again inside a session.
+    PasswordAgain,
+}
+
+/// A bucket of `burst` tokens that gains one in `every`.
+#[derive(Clone, Copy, Debug)]
+pub struct Limit {
+    /// Public: it stands in the headers of an answer to a program.
+    pub name: &'static str,
+    pub burst: u32,
+    pub every: Duration,
+    /// How many tokens a process takes at a time and then spends without asking: 1 asks each time. What it has taken counts
+    /// as used, so several processes never allow more than the limit together.
+    pub block: u32,
+    /// What happens when nobody can say whether the limit is reached.
+    pub in_doubt: InDoubt,
+    /// Said to whoever reaches it.
+    pub told: &'static str,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum InDoubt {
+    /// It guards a secret: nobody passes uncounted.
+    Refuse,
+    /// It only keeps a flood out: people go on.
+    Allow,
+}
+
+impl Rule {
+    pub const ALL: [Self; 14] = [
+        Self::SignInAddress,
+        Self::SignUpAddress,
+        Self::SignUpAccount,
+        Self::ResetAddress,
+        Self::ResetAccount,
+        Self::SearchAddress,
+        Self::SearchAccount,
+        Self::BookingAddress,
+        Self::BookingAccount,
+        Self::WebhookBadSignature,
+        Self::FindAddress,
+        Self::FindBooking,
+        Self::SecondFactor,
+        Self::PasswordAgain,
+    ];
+
+    pub const fn limit(self) -> Limit {
+        let mails = "We have sent several mails to this address already.";
+        let searches = "Too many searches came from your network.";
+        match self {
+            Self::SignInAddress => {
+                guard("sign-in", 100, 10, "Too many failed sign-ins came from your network.")
+            }
+            Self::SignUpAddress => guard("sign-up", 50, 60, "Too many accounts were made from your network."),
+            Self::SignUpAccount => guard("sign-up-address", 10, 1_800, mails),
+            Self::ResetAddress => {
+                guard("reset", 30, 60, "Too many new passwords were asked for from your network.")
+            }
+            Self::ResetAccount => guard("reset-address", 3, 1_800, mails),
+            Self::SearchAddress => {
+                Limit { every: Duration::from_millis(500), ..flood("search", 300, searches) }
+            }
+            Self::SearchAccount => flood("search-account", 200, "You have searched very often."),
+            Self::BookingAddress => {
+                guard("booking", 60, 30, "Too many bookings were begun from your network.")
+            }
+            Self::BookingAccount => guard("booking-account", 40, 120, "You have begun many bookings."),
+            Self::WebhookBadSignature => {
+                flood("webhook", 60, "Too many unsigned events came from this address.")
+            }
+            Self::FindAddress => {
+                guard("find", 20, 30, "Too many bookings were looked for from your network.")
+            }
+            Self::FindBooking => guard("find-booking", 10, 600, "This booking was looked for too often."),
+            Self::SecondFactor => guard("second-factor", 5, 300, "Too many codes were tried."),
+            Self::PasswordAgain => guard("password-again", 10, 60, "Too many passwords were tried."),
+        }
+    }
+}
+
+const fn guard(name: &'static str, burst: u32, every_seconds: u64, told: &'static str) -> Limit {
+    let every = Duration::from_secs(every_seconds);
+    Limit { name, burst, every, block: 1, in_doubt: InDoubt::Refuse, told }
+}
+
+/// One a second, ten at a time.
+const fn flood(name: &'static str, burst: u32, told: &'static str) -> Limit {
+    Limit { name, burst, every: Duration::from_secs(1), block: 10, in_doubt: InDoubt::Allow, told }
+}
+
+impl Limit {
+    /// In the words of the `RateLimit-Policy` header: so many within the time in which an empty bucket fills.
+    pub fn quota(&self) -> Quota {
+        let window = self.every.saturating_mul(self.burst).as_secs();
+        Quota {
+            name: self.name,
+            tokens: self.burst,
+            window_seconds: u32::try_from(window).unwrap_or(u32::MAX).max(1),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_rule_has_a_name_of_its_own_and_figures_that_make_sense() {
+        let names: BTreeSet<&str> = Rule::ALL.iter().map(|rule| rule.limit().name).collect();
+        assert_eq!(names.len(), Rule::ALL.len());
+        for rule in Rule::ALL {
+            let limit = rule.limit();
+            assert!(limit.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'-'), "{rule:?}");
+            assert!(limit.block >= 1 && limit.block * 5 <= limit.burst, "{rule:?}");
+            assert!(
+                !limit.every.is_zero() && limit.quota().window_seconds >= limit.burst.min(60),
+                "{rule:?}"
+            );
+            assert!(limit.told.ends_with('.'), "{rule:?}");
+        }
+    }
+
+    #[test]
+    fn what_guards_a_secret_refuses_in_doubt() {
+        for rule in [Rule::SignInAddress, Rule::ResetAccount, Rule::FindBooking, Rule::SecondFactor] {
+            assert_eq!(rule.limit().in_doubt, InDoubt::Refuse);
+        }
+        assert_eq!(Rule::SearchAddress.limit().in_doubt, InDoubt::Allow);
+    }
+}

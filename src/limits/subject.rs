@@ -1,0 +1,89 @@
+//! Whom a limit is about.
+
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+};
+
+use crate::{
+    ids::{BookingReference, UserId},
+    vault::Vault,
+};
+
+/// A network, an account or an address of a person. It is never shown: the database and the logs know it by
+/// [`Subject::key`] at most.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Subject(String);
+
+/// A keyed hash: without the agency's keys nobody can tell which address it stands for.
+pub type Key = [u8; 32];
+
+impl Subject {
+    /// Whoever has one address of IPv6 has a whole /64 of them.
+    pub fn network(address: IpAddr) -> Self {
+        match address.to_canonical() {
+            IpAddr::V4(address) => Self(format!("network:{address}")),
+            IpAddr::V6(address) => {
+                let [a, b, c, d, ..] = address.segments();
+                Self(format!("network:{}/64", Ipv6Addr::new(a, b, c, d, 0, 0, 0, 0)))
+            }
+        }
+    }
+
+    /// With or without an account, in whatever case it is typed.
+    pub fn email(address: &str) -> Self {
+        Self(format!("email:{}", address.to_lowercase()))
+    }
+
+    pub fn user(user: UserId) -> Self {
+        Self(format!("user:{user}"))
+    }
+
+    /// A browser that this account was signed in with before, by the random id in its cookie.
+    pub fn browser(user: UserId, id: &[u8; 16]) -> Self {
+        Self(format!("browser:{user}:{}", hex::encode(id)))
+    }
+
+    pub fn booking(reference: &BookingReference) -> Self {
+        Self(format!("booking:{reference}"))
+    }
+
+    pub fn key(&self, vault: &Vault) -> Key {
+        vault.sign("limit-subject", self.0.as_bytes())
+    }
+}
+
+impl fmt::Debug for Subject {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Subject(…)")
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_network_is_an_address_of_ipv4_or_a_64_of_ipv6() {
+        let network = |text: &str| Subject::network(text.parse().unwrap());
+        assert_eq!(network("2001:db8:1:2::1"), network("2001:db8:1:2:ffff:ffff:ffff:ffff"));
+        assert_ne!(network("2001:db8:1:2::1"), network("2001:db8:1:3::1"));
+        assert_eq!(network("::ffff:192.0.2.1"), network("192.0.2.1"));
+        assert_ne!(network("192.0.2.1"), network("192.0.2.2"));
+    }
+
+    #[test]
+    fn an_address_counts_once_in_any_case_and_no_subject_shows_itself() {
+        assert_eq!(Subject::email("Maria@Example.com"), Subject::email("maria@example.com"));
+        assert!(!format!("{:?}", Subject::email("maria@example.com")).contains("maria"));
+    }
+
+    #[test]
+    fn a_key_depends_on_the_agencys_keys() {
+        let vault = |name| Vault::new(&crate::vault::new_key(name)).unwrap();
+        let (one, two) = (vault("one"), vault("two"));
+        let subject = Subject::email("maria@example.com");
+        assert_eq!(subject.key(&one), subject.key(&one));
+        assert_ne!(subject.key(&one), subject.key(&two));
+    }
+}
