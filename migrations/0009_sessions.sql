@@ -24,18 +24,19 @@ create trigger session_tell_truncate after truncate on tower_sessions.session
 create table auth.devices (
     id         uuid primary key,
     user_id    uuid not null references auth.users (id),
-    session_id text not null constraint devices_session_id_unique unique
-               references tower_sessions.session (id) on delete cascade,
+    session_id text constraint devices_session_id_unique unique
+               references tower_sessions.session (id) on delete set null,
     user_agent text not null constraint devices_user_agent_length check (length(user_agent) between 1 and 60),
     created_at timestamptz not null,
     seen_at    timestamptz not null
 );
 comment on table auth.devices is 'One row per signed-in browser. Deleting it signs that browser out.';
-comment on column auth.devices.session_id is 'The key to the session, which its owner need not know: only the system reads it.';
+comment on column auth.devices.session_id is 'The key to the session, which its owner need not know: only the system reads it. NULL while the session changes its id, and after its end.';
 comment on column auth.devices.user_agent is 'Browser and system in words, such as "Firefox on Linux"; never the whole header.';
 comment on column auth.devices.created_at is 'When it signed in.';
 comment on column auth.devices.seen_at is 'When it was last used, to within some minutes.';
 create index devices_user_id on auth.devices (user_id, seen_at);
+create index devices_without_session on auth.devices (seen_at) where session_id is null;
 
 alter table auth.devices enable row level security;
 alter table auth.devices force row level security;
@@ -46,7 +47,7 @@ create policy devices_own_seen on auth.devices for select to jetbridge_traveller
 create policy devices_own_ended on auth.devices for delete to jetbridge_traveller using (user_id = app_user_id());
 create policy devices_system on auth.devices to jetbridge_system using (true) with check (true);
 
--- A session that ends takes its device along (the foreign key); a device that ends takes its session along (this).
+-- The device is what counts: a session can get a new id, and is refused one once its device is gone.
 create function auth.end_session() returns trigger
     language plpgsql security definer set search_path = pg_catalog, tower_sessions
 as $$

@@ -17,6 +17,7 @@ use crate::{
     limits,
     outbox::{self, Attention, Claim, Job, Outcome},
     search,
+    web::session,
 };
 
 const LANES: usize = 4;
@@ -150,6 +151,7 @@ impl Worker {
         bookings::links::sweep(&mut tx, now).await?;
         tokens::sweep(&mut tx, now).await?;
         limits::sweep(&mut tx, now).await?;
+        session::sweep(&mut tx, now).await?;
         outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
         for breach in invariants::breaches(&mut tx, now).await? {
             let subject = breach.subject.as_str();

@@ -53,22 +53,23 @@ pub async fn make_staff(
     email: &str,
     hash: &str,
     role: &str,
-) -> Result<(), AppError> {
-    sqlx::query!(
-        "with made as (
+) -> Result<UserId, AppError> {
+    let user = sqlx::query_scalar!(
+        r#"with made as (
              insert into auth.users (id, email, password_hash, staff_role) values ($1, $2::text::citext, $3, $4)
                  on conflict (email) do update set password_hash = excluded.password_hash, staff_role = excluded.staff_role
              returning id
-         )
-         insert into profiles (user_id) select id from made on conflict (user_id) do nothing",
+         ),
+         known as (insert into profiles (user_id) select id from made on conflict (user_id) do nothing)
+         select id as "id!" from made"#,
         user.0,
         email,
         hash,
         role,
     )
-    .execute(&mut **tx)
+    .fetch_one(&mut **tx)
     .await?;
-    Ok(())
+    Ok(UserId(user))
 }
 
 /// Row-level security leaves one profile to see.

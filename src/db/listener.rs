@@ -25,7 +25,7 @@ impl Db {
             .max_lifetime(None)
             .idle_timeout(None)
             // Its heartbeat is no query that anybody wants to read about.
-            .connect_with(options.disable_statement_logging())
+            .connect_with(options.application_name("jetbridge listener").disable_statement_logging())
             .await?;
         let mut listener = PgListener::connect_with(&pool).await?;
         // Whoever listens must know of the gap before new notifications come in.

@@ -10,11 +10,11 @@ use axum::{
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 use serde::{Deserialize, Serialize};
-use tower_sessions::{Expiry, Session, cookie::time};
+use tower_sessions::{Expiry, Session, cookie::time, session::Record, session_store};
 
 use crate::{
     clock::Clock,
-    db::{Db, System},
+    db::{Db, System, Tx},
     error::AppError,
     ids::{DeviceId, UserId},
     web::user_agent,
@@ -131,6 +131,7 @@ impl Door {
             authenticated_at: now,
             seen_at: now,
         };
+        self.begin_device(&known).await?;
         self.renew_as(&known).await?;
         Ok(known.device)
     }
@@ -138,6 +139,11 @@ impl Door {
     /// A new id for the same person, with what has changed about them. Without anybody signed in there is nothing to renew.
     pub async fn renew(&self, change: impl FnOnce(&mut SessionUser)) -> Result<(), AppError> {
         let mut known = SessionUser::read(&self.session).await?.ok_or(AppError::Unauthenticated)?;
+        // What is kept in process may be a second old; what is renewed lasts.
+        if !notice(&self.db, known.device, self.clock.now()).await? {
+            self.session.flush().await.map_err(broken)?;
+            return Err(AppError::Unauthenticated);
+        }
         change(&mut known);
         self.renew_as(&known).await
     }
@@ -157,25 +163,26 @@ impl Door {
         .await
     }
 
-    /// The device goes with its session (migration 0009).
     pub async fn sign_out(&self) -> Result<(), AppError> {
+        if let Some(known) = SessionUser::read(&self.session).await? {
+            end_device(&self.db, known.device).await?;
+        }
         self.session.flush().await.map_err(broken)
     }
 
-    /// The old row goes first, and the device with it: whatever fails after that, somebody has to sign in again.
+    /// Saved at once: whoever renews a session that was ended meanwhile is told so here, not after the handler.
     async fn renew_as(&self, known: &SessionUser) -> Result<(), AppError> {
         self.session.cycle_id().await.map_err(broken)?;
         known.write(&self.session).await?;
-        // Only a saved session has an id.
-        self.session.save().await.map_err(broken)?;
-        let id = self.session.id().ok_or_else(|| AppError::broken("a saved session has no id"))?;
+        self.session.save().await.map_err(broken)
+    }
+
+    async fn begin_device(&self, known: &SessionUser) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
         sqlx::query!(
-            "insert into auth.devices (id, user_id, session_id, user_agent, created_at, seen_at)
-             values ($1, $2, $3, $4, $5, $6)",
+            "insert into auth.devices (id, user_id, user_agent, created_at, seen_at) values ($1, $2, $3, $4, $5)",
             known.device.0,
             known.user.0,
-            id.to_string(),
             self.user_agent,
             known.signed_in_at.to_sqlx() as _,
             known.seen_at.to_sqlx() as _,
@@ -226,12 +233,24 @@ pub async fn keep_time(
 
 async fn look_at(db: &Db, session: &Session, now: Timestamp) -> Result<(), AppError> {
     let Some(known) = SessionUser::read(session).await? else { return Ok(()) };
-    if known.has_ended(now) || (known.is_to_be_noticed(now) && !notice(db, known.device, now).await?) {
+    if known.has_ended(now) {
+        end_device(db, known.device).await?;
         return session.flush().await.map_err(broken);
     }
     if known.is_to_be_noticed(now) {
+        if !notice(db, known.device, now).await? {
+            return session.flush().await.map_err(broken);
+        }
         SessionUser { seen_at: now, ..known }.write(session).await?;
     }
+    Ok(())
+}
+
+/// Its session goes with it (migration 0009).
+async fn end_device(db: &Db, device: DeviceId) -> Result<(), AppError> {
+    let mut tx = db.begin(System).await?;
+    sqlx::query!("delete from auth.devices where id = $1", device.0).execute(&mut *tx).await?;
+    tx.commit().await?;
     Ok(())
 }
 
@@ -244,6 +263,40 @@ async fn notice(db: &Db, device: DeviceId, now: Timestamp) -> Result<bool, AppEr
             .await?;
     tx.commit().await?;
     Ok(noticed.rows_affected() == 1)
+}
+
+/// A session row with a new id belongs to the device of whoever is signed in by it. An error if that device was ended: then
+/// the session, which a request under way still had in hand, must not come back under another id.
+pub(super) async fn give_to_device(db: &Db, record: &Record) -> session_store::Result<()> {
+    let Some(value) = record.data.get(SESSION_USER) else { return Ok(()) };
+    let device = serde_json::from_value::<SessionUser>(value.clone()).map(|known| known.device);
+    let device = device.map_err(|error| session_store::Error::Decode(error.to_string()))?;
+    let given = async {
+        let mut tx = db.begin(System).await?;
+        let given = sqlx::query!(
+            "update auth.devices set session_id = $2 where id = $1",
+            device.0,
+            record.id.to_string(),
+        )
+        .execute(&mut *tx)
+        .await?;
+        tx.commit().await?;
+        Ok::<_, sqlx::Error>(given.rows_affected() == 1)
+    };
+    match given.await {
+        Ok(true) => Ok(()),
+        Ok(false) => Err(session_store::Error::Backend("the device was ended".to_owned())),
+        Err(error) => Err(session_store::Error::Backend(error.to_string())),
+    }
+}
+
+/// Devices whose session ended by itself. Not those that are changing their id at this moment.
+pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<(), AppError> {
+    let before = now - SignedDuration::from_hours(1);
+    sqlx::query!("delete from auth.devices where session_id is null and seen_at < $1", before.to_sqlx() as _)
+        .execute(&mut **tx)
+        .await?;
+    Ok(())
 }
 
 fn broken(error: tower_sessions::session::Error) -> AppError {

@@ -22,6 +22,7 @@ use tower_sessions::{
 use crate::{
     db::{Db, SessionRows},
     ids::TokenHash,
+    web::session,
 };
 
 /// The trigger of migration 0009 speaks on it.
@@ -92,8 +93,14 @@ fn key(id: &Id) -> TokenHash {
 
 #[async_trait]
 impl SessionStore for Sessions {
+    /// A new id, at sign-in or when it is renewed.
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        self.rows.create(record).await
+        self.rows.create(record).await?;
+        let given = session::give_to_device(&self.db, record).await;
+        if given.is_err() {
+            self.rows.delete(&record.id).await?;
+        }
+        given
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {

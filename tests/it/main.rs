@@ -27,6 +27,7 @@ mod refusals;
 mod schema;
 mod search;
 mod security;
+mod sessions;
 mod staff;
 mod timetable;
 mod webhook;

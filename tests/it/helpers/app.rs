@@ -24,7 +24,7 @@ use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
 };
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::subscriber::DefaultGuard;
 use url::Url;
 
@@ -74,6 +74,58 @@ pub const REHEARSAL: [(&str, &str); 11] = [
     ("TRUSTED_PROXY_HOPS", "1"),
 ];
 
+/// A second process. It ends when it is dropped; end it before the test's own app.
+pub struct Twin {
+    pub url: Url,
+    _stop: DropGuard,
+}
+
+impl Twin {
+    /// The same browser, whose next request happens to reach this process.
+    pub fn browser(&self, of: &Browser) -> Browser {
+        of.at(&self.url)
+    }
+}
+
+/// What an app is given besides its database.
+struct Outside {
+    stripe: stripe::Handle,
+    mailbox: Mailbox,
+    vault: Vault,
+}
+
+impl Outside {
+    fn app(&self, config: &Config, db: &Db, clock: &Clock) -> (App, Arc<Switches>) {
+        let settings = StripeSettings {
+            secret_key: self.stripe.secret_key(),
+            api_url: Some(self.stripe.base_url().parse().expect("a URL")),
+            webhook_secrets: vec![self.stripe.webhook_secret()],
+        };
+        let smtp_url = self.mailbox.smtp_url().into();
+        let mail = MailSettings { smtp_url, from: config.mail.from.clone() };
+        let timetable = Arc::new(Timetable::new(db.clone(), clock.clone()));
+        let switches = timetable.switches();
+        let app = App::new(Parts {
+            config: config.clone(),
+            db: db.clone(),
+            clock: clock.clone(),
+            payments: Payments::new(&settings, clock.clone()).expect("a Stripe client"),
+            supplier: timetable,
+            mailer: Mailer::new(&mail, clock.clone()).expect("a mailer"),
+            vault: self.vault.clone(),
+            checkout_origin: self.stripe.base_url().to_owned(),
+        })
+        .expect("an app");
+        (app.with_mailbox(self.mailbox.clone()), switches)
+    }
+}
+
+async fn listen() -> (TcpListener, Url) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let address = listener.local_addr().expect("an address");
+    (listener, format!("http://{address}/").parse().expect("a URL"))
+}
+
 impl TestApp {
     pub async fn start() -> Self {
         Self::start_with(&[]).await
@@ -85,9 +137,7 @@ impl TestApp {
         let (statements, listening) = Statements::listen();
         let database = Database::fresh().await;
         let clock = Clock::manual(START.parse().expect("an instant"));
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let address = listener.local_addr().expect("an address");
-        let url: Url = format!("http://{address}/").parse().expect("a URL");
+        let (listener, url) = listen().await;
         let given =
             |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let own = |name: &str| (name == "BASE_URL").then(|| url.to_string());
@@ -96,30 +146,9 @@ impl TestApp {
         let sandbox = Sandbox::start(clock.clone()).await.expect("a sandbox");
         let stripe = sandbox.stripe;
         stripe.set_webhook_url(url.join("/webhooks/stripe").expect("a URL"));
-        let settings = StripeSettings {
-            secret_key: stripe.secret_key(),
-            api_url: Some(stripe.base_url().parse().expect("a URL")),
-            webhook_secrets: vec![stripe.webhook_secret()],
-        };
-        let payments = Payments::new(&settings, clock.clone()).expect("a Stripe client");
-        let mail =
-            MailSettings { smtp_url: sandbox.mailbox.smtp_url().into(), from: config.mail.from.clone() };
-        let mailer = Mailer::new(&mail, clock.clone()).expect("a mailer");
-        let timetable = Arc::new(Timetable::new(db.clone(), clock.clone()));
         let keys = config.encryption_keys.clone().unwrap_or_else(|| vault::new_key("test"));
-        let vault = Vault::new(&keys).expect("keys");
-        let app = App::new(Parts {
-            config: config.clone(),
-            db: db.clone(),
-            clock: clock.clone(),
-            payments,
-            supplier: timetable.clone(),
-            mailer,
-            vault: vault.clone(),
-            checkout_origin: stripe.base_url().to_owned(),
-        })
-        .expect("an app")
-        .with_mailbox(sandbox.mailbox.clone());
+        let outside = Outside { stripe, mailbox: sandbox.mailbox, vault: Vault::new(&keys).expect("keys") };
+        let (app, switches) = outside.app(&config, &db, &clock);
         let worker = app.worker();
         let stop = CancellationToken::new();
         tokio::spawn(app.serve(listener, stop.clone()));
@@ -127,11 +156,11 @@ impl TestApp {
             clock,
             db,
             config,
-            vault,
+            vault: outside.vault,
             statements,
-            stripe,
-            mailbox: sandbox.mailbox,
-            switches: timetable.switches(),
+            stripe: outside.stripe,
+            mailbox: outside.mailbox,
+            switches,
             worker,
             url,
             database: Some(database),
@@ -140,6 +169,19 @@ impl TestApp {
             may_leave_jobs: Cell::new(false),
             _listening: listening,
         }
+    }
+
+    /// Another process of the same site: the same database, clock and outside world, and a memory of its own.
+    pub async fn twin(&self) -> Twin {
+        let (listener, url) = listen().await;
+        let database = self.database.as_ref().expect("not finished");
+        let db = Db::connect(database.options(), 4).await.expect("a pool");
+        let outside =
+            Outside { stripe: self.stripe.clone(), mailbox: self.mailbox.clone(), vault: self.vault.clone() };
+        let (app, _) = outside.app(&self.config, &db, &self.clock);
+        let stop = CancellationToken::new();
+        tokio::spawn(app.serve(listener, stop.clone()));
+        Twin { url, _stop: stop.drop_guard() }
     }
 
     /// Somebody new, not signed in.

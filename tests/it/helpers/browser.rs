@@ -34,6 +34,19 @@ impl Browser {
         Self { http, home: home.clone(), cookies: RefCell::default(), headers: RefCell::default() }
     }
 
+    /// The same cookies and headers, at another address of the site.
+    pub fn at(&self, home: &Url) -> Self {
+        let browser = Self::new(home);
+        browser.cookies.borrow_mut().clone_from(&self.cookies.borrow());
+        browser.headers.borrow_mut().clone_from(&self.headers.borrow());
+        browser
+    }
+
+    /// Whoever copied the cookies has this.
+    pub fn copy(&self) -> Self {
+        self.at(&self.home)
+    }
+
     /// Sends this header with every request from now on.
     pub fn set_header(&self, name: &'static str, value: &str) {
         let value = HeaderValue::from_str(value).expect("a header value");
