@@ -106,7 +106,7 @@ impl App {
     pub fn new(parts: Parts) -> Result<Self, AppError> {
         let site = site_settings(&parts.config, parts.checkout_origin);
         let Parts { config, db, clock, payments, supplier, mailer, vault, .. } = parts;
-        let emails = Emails::new(db.clone(), clock.clone(), mailer, (&config).into());
+        let emails = Emails::new(db.clone(), clock.clone(), mailer, vault.clone(), (&config).into());
         let bookings = Bookings { db: db.clone(), clock: clock.clone(), supplier: supplier.clone() };
         let checkout = Checkout {
             db: db.clone(),
@@ -172,6 +172,8 @@ impl App {
             .route("/bookings/{reference}/return", get(checkout::pages::after::returned))
             .route("/bookings/{reference}/cancelled", get(checkout::pages::after::cancelled))
             .route("/bookings/{reference}/drop", post(checkout::pages::after::drop_booking))
+            .route("/find", get(bookings::pages::find::find).post(bookings::pages::find::ask))
+            .route("/booking-link/{token}", get(bookings::pages::find::open))
             .route("/webhooks/stripe", stripe_webhook())
             .route("/api/payment/webhook", stripe_webhook())
             .route("/signup", get(accounts::pages::signup::signup).post(accounts::pages::signup::sign_up))

@@ -55,6 +55,8 @@ uuid_ids! {
     FamilyId,
     /// Somebody whom a traveller often books for.
     TravellerId,
+    /// Somebody's wish to find a booking again.
+    FindId,
     /// Names one HTTP request in logs, errors and answers.
     RequestId,
 }

@@ -111,6 +111,7 @@ impl Worker {
             Job::LapseHold(id) => self.checkout.lapse_hold(*id).await,
             Job::ReleaseHold(id) => self.bookings.release_hold(*id).await,
             Job::SendMail(id) => self.emails.send(*id, &claim).await,
+            Job::FindBooking(id) => self.bookings.find(*id).await,
         }
     }
 

@@ -1,5 +1,7 @@
 //! Bookings: from the first choice of an offer to the ticket. What pages and API both call is [`Bookings`].
 
+pub mod find;
+mod find_store;
 mod guests;
 pub mod lifecycle;
 pub mod links;

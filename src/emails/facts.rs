@@ -4,7 +4,7 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 
 use crate::{
     emails::plain,
-    ids::BookingReference,
+    ids::{BookingReference, Token},
     itinerary::{Condition, Fare, Offer, Passenger, PassengerKind},
     money::{Money, MoneyError},
     web::components::words,
@@ -17,11 +17,14 @@ pub struct Brief {
     pub offer: Offer,
     /// Fares and taxes, which add up to the offer's total.
     pub price_lines: Vec<(String, Money)>,
+    /// What opens it. `None`: the account that it belongs to.
+    pub link: Option<Token>,
 }
 
 impl Brief {
     pub fn new(reference: &BookingReference, offer: &Offer) -> Result<Self, MoneyError> {
-        Ok(Self { reference: reference.clone(), price_lines: price_lines(offer)?, offer: offer.clone() })
+        let (reference, price_lines) = (reference.clone(), price_lines(offer)?);
+        Ok(Self { reference, price_lines, offer: offer.clone(), link: None })
     }
 
     /// "Lisbon to New York and back".

@@ -1,23 +1,35 @@
 //! From the rows of the present moment to a letter. `None`: what the mail would say is no longer true.
 
+use jiff::Timestamp;
+
 use crate::{
-    bookings::{self, Booking, lifecycle::BookingState},
+    bookings::{
+        self, Booking,
+        lifecycle::BookingState,
+        links::{self, Link},
+    },
     checkout::{self, Attempt, lifecycle::AttemptState},
     db::{System, Tx},
     emails::{
         facts::{Brief, Payment, Return, Ticketed},
         letters::{
-            BookingConfirmation, HoldExpired, Letter, MoneyReturned, NotTicketed, PaymentReceipt,
-            WhyNoTicket, WhyReturned,
+            BookingConfirmation, BookingLink, HoldExpired, Letter, MoneyReturned, NotTicketed,
+            PaymentReceipt, WhyNoTicket, WhyReturned,
         },
     },
     error::AppError,
-    ids::AttemptId,
+    ids::{AttemptId, Token},
     money::Money,
     outbox::{Mail, MailKind},
+    vault::Vault,
 };
 
-pub(super) async fn gather(tx: &mut Tx<System>, mail: &Mail) -> Result<Option<Letter>, AppError> {
+pub(super) async fn gather(
+    tx: &mut Tx<System>,
+    mail: &Mail,
+    vault: &Vault,
+    now: Timestamp,
+) -> Result<Option<Letter>, AppError> {
     let missing = |what: &str| AppError::broken(format!("mail {}: {what}", mail.id));
     let booking = mail.about.booking().ok_or_else(|| missing("it is about no booking"))?;
     let booking = bookings::store::find_by_id(tx, booking).await?;
@@ -27,7 +39,8 @@ pub(super) async fn gather(tx: &mut Tx<System>, mail: &Mail) -> Result<Option<Le
         let attempt = attempts.iter().find(|attempt| Some(attempt.id) == id);
         attempt.ok_or_else(|| missing("the attempt behind it is missing"))
     };
-    let brief = Brief::new(&booking.reference, &booking.offer)?;
+    let link = way_in(tx, mail, &booking, vault, now).await?;
+    let brief = Brief { link, ..Brief::new(&booking.reference, &booking.offer)? };
     Ok(Some(match mail.kind {
         MailKind::BookingConfirmation => {
             if booking.state != BookingState::Confirmed {
@@ -71,6 +84,9 @@ pub(super) async fn gather(tx: &mut Tx<System>, mail: &Mail) -> Result<Option<Le
             booking: brief,
             held_until: booking.hold.as_ref().map(|hold| hold.expires_at),
         }),
+        // Asked for, but by now the contact is another or the link's time is over.
+        MailKind::BookingLink if brief.link.is_none() && booking.user.is_none() => return Ok(None),
+        MailKind::BookingLink => Letter::BookingLink(BookingLink { booking: brief }),
         MailKind::MoneyReturned => {
             if let Some(granted) = granted(tx, mail, &booking, &attempts, &brief).await? {
                 return Ok(Some(Letter::MoneyReturned(granted)));
@@ -112,6 +128,25 @@ async fn granted(
         payment: Payment { amount, ..payment(attempt) },
         back: if amount == attempt.captured { Return::Refund } else { Return::Part },
     }))
+}
+
+/// The link into a booking that belongs to no account, in a mail to its contact. The same mail carries the same link,
+/// however often it is tried.
+async fn way_in(
+    tx: &mut Tx<System>,
+    mail: &Mail,
+    booking: &Booking,
+    vault: &Vault,
+    now: Timestamp,
+) -> Result<Option<Token>, AppError> {
+    let contact = booking.contact.as_ref();
+    let is_contact = contact.is_some_and(|contact| contact.email.eq_ignore_ascii_case(&mail.to));
+    let Some(expires_at) = booking.link_until(now).filter(|_| is_contact && booking.user.is_none()) else {
+        return Ok(None);
+    };
+    let token = Token::from_bytes(vault.sign("mail-token", mail.id.0.as_bytes()));
+    let link = Link { hash: token.hash(), booking: booking.id, mail: Some(mail.id), expires_at };
+    Ok(links::insert(tx, &link, now).await?.then_some(token))
 }
 
 async fn passengers(tx: &mut Tx<System>, booking: &Booking) -> Result<Vec<Ticketed>, AppError> {

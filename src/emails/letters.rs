@@ -10,7 +10,6 @@ use crate::{
         facts::{Brief, Fact, Payment, Return, Ticketed, fare_facts, passenger_fact},
         look, parts, plain,
     },
-    ids::BookingReference,
 };
 
 /// Mail programs cut long subjects; ours end before that.
@@ -33,8 +32,12 @@ impl From<&Config> for Sender {
 }
 
 impl Sender {
-    pub fn booking_link(&self, reference: &BookingReference) -> String {
-        format!("{}/bookings/{reference}", self.base_url)
+    /// The booking's page, or the secret address that opens it for somebody without an account.
+    pub fn booking_link(&self, booking: &Brief) -> String {
+        match &booking.link {
+            Some(token) => format!("{}/booking-link/{}", self.base_url, token.expose()),
+            None => format!("{}/bookings/{}", self.base_url, booking.reference),
+        }
     }
 
     pub fn search_link(&self) -> String {
@@ -49,6 +52,7 @@ pub enum Letter {
     NotTicketed(NotTicketed),
     HoldExpired(HoldExpired),
     MoneyReturned(MoneyReturned),
+    BookingLink(BookingLink),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -66,6 +70,7 @@ impl Letter {
             Self::NotTicketed(letter) => letter.compose(sender),
             Self::HoldExpired(letter) => letter.compose(sender),
             Self::MoneyReturned(letter) => letter.compose(sender),
+            Self::BookingLink(letter) => letter.compose(sender),
         }
     }
 }
@@ -108,6 +113,7 @@ written_by! {
     NotTicketed: "not_ticketed/subject.txt" "not_ticketed/body.txt" "not_ticketed/body.html";
     HoldExpired: "hold_expired/subject.txt" "hold_expired/body.txt" "hold_expired/body.html";
     MoneyReturned: "money_returned/subject.txt" "money_returned/body.txt" "money_returned/body.html";
+    BookingLink: "booking_link/subject.txt" "booking_link/body.txt" "booking_link/body.html";
 }
 
 /// One line of plain characters: a header can neither be broken nor grow without end.
@@ -304,5 +310,27 @@ impl MoneyReturned {
                 "With it, all that you paid has gone back. The booking page shows whether your tickets still stand."
             }
         }
+    }
+}
+
+/// Somebody who knows the booking asked for the way to it.
+#[derive(Clone, Debug)]
+pub struct BookingLink {
+    pub booking: Brief,
+}
+
+impl BookingLink {
+    /// What opens the booking, and for whom.
+    pub const fn way(&self) -> &'static str {
+        match self.booking.link {
+            Some(_) => {
+                "This link opens it without an account. Whoever has the link can see and change the booking, so keep it to yourself."
+            }
+            None => "It belongs to an account. Sign in with that account to open it.",
+        }
+    }
+
+    pub const fn button(&self) -> &'static str {
+        if self.booking.link.is_some() { "Open the booking" } else { "Sign in and open it" }
     }
 }

@@ -25,6 +25,7 @@ use crate::{
     ids::MailId,
     mailer::{MailError, Mailer, OutgoingMail},
     outbox::{self, Attention, Claim, Mail, Outcome},
+    vault::Vault,
 };
 
 /// After this a person is told that a mail does not go out.
@@ -37,24 +38,27 @@ pub struct Emails {
     db: Db,
     clock: Clock,
     mailer: Mailer,
+    /// Signs the links that are proofs.
+    vault: Vault,
     sender: Arc<Sender>,
 }
 
 impl Emails {
-    pub fn new(db: Db, clock: Clock, mailer: Mailer, sender: Sender) -> Self {
-        Self { db, clock, mailer, sender: Arc::new(sender) }
+    pub fn new(db: Db, clock: Clock, mailer: Mailer, vault: Vault, sender: Sender) -> Self {
+        Self { db, clock, mailer, vault, sender: Arc::new(sender) }
     }
 
     /// The job that sends one mail. An error means: try again later.
     pub async fn send(&self, id: MailId, claim: &Claim) -> Result<Outcome, AppError> {
         let mut tx = self.db.begin(System).await?;
         let Some(mail) = outbox::mail(&mut tx, id).await? else { return Ok(Outcome::Done) };
-        let Some(letter) = gather::gather(&mut tx, &mail).await? else {
+        let Some(letter) = gather::gather(&mut tx, &mail, &self.vault, self.clock.now()).await? else {
             outbox::give_up_mail(&mut tx, id, "overtaken: what it would tell is no longer so").await?;
             tx.commit().await?;
             return Ok(Outcome::Done);
         };
-        drop(tx);
+        // A link must be known before anybody can click it.
+        tx.commit().await?;
         let Composed { subject, text, html } = letter.compose(&self.sender)?;
         let outgoing = OutgoingMail { id, to: mail.to.clone(), subject: subject.clone(), text, html };
         let sent = self.mailer.send(&outgoing).await;

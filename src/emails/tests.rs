@@ -9,15 +9,15 @@ use proptest::prelude::*;
 use super::{
     facts::{Brief, Payment, Return, Ticketed},
     letters::{
-        BookingConfirmation, Composed, HoldExpired, Letter, MoneyReturned, NotTicketed, PaymentReceipt,
-        Sender, WhyNoTicket, WhyReturned, subject_line,
+        BookingConfirmation, BookingLink, Composed, HoldExpired, Letter, MoneyReturned, NotTicketed,
+        PaymentReceipt, Sender, WhyNoTicket, WhyReturned, subject_line,
     },
     plain, without_addresses,
 };
 use crate::{
     airports::Airports,
     config::Site,
-    ids::BookingReference,
+    ids::{BookingReference, Token},
     itinerary::{
         Airport, Cabin, Carrier, Condition, Conditions, Fare, LocalTime, Offer, OfferId, Party, Passenger,
         PassengerKind, PassengerPrice, Segment, Sex, Slice, Tax,
@@ -206,6 +206,7 @@ fn letters() -> Vec<(&'static str, Letter)> {
     };
     let without_card = Payment { amount: single.total, card: None };
     let held_until = Some(at("2026-11-22T16:45:00Z"));
+    let by_link = || Brief { link: Some(Token::from_bytes([7; 32])), ..brief(&family) };
     vec![
         ("booking_confirmation", confirmation(&family, family_members(), true)),
         ("booking_confirmation_not_yet_charged", confirmation(&single, kenji(), false)),
@@ -230,6 +231,12 @@ fn letters() -> Vec<(&'static str, Letter)> {
                 Return::Part,
                 Payment { amount: Money::new(2_000, Currency::Eur), ..visa(&family) },
             ),
+        ),
+        ("booking_link", Letter::BookingLink(BookingLink { booking: by_link() })),
+        ("booking_link_to_an_account", Letter::BookingLink(BookingLink { booking: brief(&family) })),
+        (
+            "hold_expired_without_an_account",
+            Letter::HoldExpired(HoldExpired { booking: by_link(), held_until }),
         ),
     ]
 }
@@ -280,7 +287,9 @@ fn nothing_is_left_unfilled_and_every_link_is_absolute() {
                 link.starts_with("https://jetbridge.example/") || link == "mailto:help@jetbridge.example";
             assert!(is_absolute, "{name}: {link}");
         }
-        assert!(text.contains("https://jetbridge.example/bookings/K7WQ4M"), "{name}");
+        let by_link = text.contains("https://jetbridge.example/booking-link/");
+        assert_ne!(by_link, text.contains("https://jetbridge.example/bookings/K7WQ4M"), "{name}");
+        assert_eq!(by_link, html.contains("https://jetbridge.example/booking-link/"), "{name}");
         for foreign in ["<img", "<script", "src=", "url(", "@import", "<link"] {
             assert!(!html.contains(foreign), "{name}: {foreign}");
         }
@@ -291,7 +300,9 @@ fn nothing_is_left_unfilled_and_every_link_is_absolute() {
 fn plain_text_stays_within_76_columns() {
     for (name, letter) in letters() {
         for line in compose(&letter).text.lines() {
-            assert!(line.chars().count() <= plain::WIDTH, "{name}: {line}");
+            // An address is never broken.
+            let is_link = line.starts_with("https://") && !line.contains(' ');
+            assert!(is_link || line.chars().count() <= plain::WIDTH, "{name}: {line}");
             assert_eq!(line, line.trim_end(), "{name}");
         }
     }

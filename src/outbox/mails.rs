@@ -20,15 +20,18 @@ pub enum MailKind {
     HoldExpired,
     /// Money came for something that no longer needs it, and goes back.
     MoneyReturned,
+    /// Somebody asked for the way to a booking.
+    BookingLink,
 }
 
 impl MailKind {
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
         Self::NotTicketed,
         Self::HoldExpired,
         Self::MoneyReturned,
+        Self::BookingLink,
     ];
 
     pub const fn code(self) -> &'static str {
@@ -38,6 +41,7 @@ impl MailKind {
             Self::NotTicketed => "not_ticketed",
             Self::HoldExpired => "hold_expired",
             Self::MoneyReturned => "money_returned",
+            Self::BookingLink => "booking_link",
         }
     }
 

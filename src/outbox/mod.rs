@@ -13,7 +13,7 @@ use jiff_sqlx::ToSqlx;
 
 use crate::{
     db::{System, Tx},
-    ids::{AttemptId, BookingId, MailId, RefundId},
+    ids::{AttemptId, BookingId, FindId, MailId, RefundId},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -35,10 +35,12 @@ pub enum Job {
     LapseHold(BookingId),
     ReleaseHold(BookingId),
     SendMail(MailId),
+    /// Send a link to a booking's contact, if what somebody typed belongs together.
+    FindBooking(FindId),
 }
 
 impl Job {
-    const KINDS: [&'static str; 10] = [
+    const KINDS: [&'static str; 11] = [
         "open_session",
         "check_attempt",
         "apply_event",
@@ -49,6 +51,7 @@ impl Job {
         "lapse_hold",
         "release_hold",
         "send_mail",
+        "find_booking",
     ];
 
     pub fn kind(&self) -> &'static str {
@@ -63,6 +66,7 @@ impl Job {
             Self::LapseHold(_) => "lapse_hold",
             Self::ReleaseHold(_) => "release_hold",
             Self::SendMail(_) => "send_mail",
+            Self::FindBooking(_) => "find_booking",
         }
     }
 
@@ -77,6 +81,7 @@ impl Job {
             | Self::ReleaseHold(id) => id.to_string(),
             Self::SubmitRefund(id) => id.to_string(),
             Self::SendMail(id) => id.to_string(),
+            Self::FindBooking(id) => id.to_string(),
         }
     }
 
@@ -92,6 +97,7 @@ impl Job {
             "lapse_hold" => Self::LapseHold(subject.parse().ok()?),
             "release_hold" => Self::ReleaseHold(subject.parse().ok()?),
             "send_mail" => Self::SendMail(subject.parse().ok()?),
+            "find_booking" => Self::FindBooking(subject.parse().ok()?),
             _ => return None,
         })
     }

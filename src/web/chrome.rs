@@ -67,6 +67,11 @@ impl Chrome {
             || self.current.strip_prefix(path).is_some_and(|rest| path != "/" && rest.starts_with('/'))
     }
 
+    /// Where somebody's bookings are: with the account, or behind what they know of one.
+    pub fn bookings(&self) -> &'static str {
+        if self.signed_in.is_some() { "/bookings" } else { "/find" }
+    }
+
     pub fn is_staff(&self) -> bool {
         self.signed_in.as_ref().is_some_and(|who| who.staff)
     }

@@ -39,8 +39,18 @@ fn refuse_foreign(_: ProtectionError) -> Response<Body> {
 }
 
 /// Pages that show or take personal data are kept by nobody, not even by the back button of a shared computer.
-const PERSONAL: [&str; 8] =
-    ["/bookings", "/account", "/admin", "/login", "/logout", "/signup", "/demo", "/api"];
+const PERSONAL: [&str; 10] = [
+    "/bookings",
+    "/booking-link",
+    "/find",
+    "/account",
+    "/admin",
+    "/login",
+    "/logout",
+    "/signup",
+    "/demo",
+    "/api",
+];
 
 pub fn set_headers(frame: &Frame, response: &mut Response) {
     let personal = PERSONAL.iter().any(|prefix| frame.path.starts_with(prefix));
@@ -56,7 +66,8 @@ pub fn set_headers(frame: &Frame, response: &mut Response) {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     for (name, value) in FIXED {
-        headers.insert(HeaderName::from_static(name), HeaderValue::from_static(value));
+        // What a route says more strictly of itself stands.
+        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
     }
     if frame.site.https {
         let value = HeaderValue::from_static("max-age=31536000; includeSubDomains");

@@ -154,6 +154,7 @@ impl World {
         match address.split('/').nth(1).unwrap_or_default() {
             "offers" => (one(&self.offer), "nonsense"),
             "bookings" | "admin" if address.contains("{reference}") => (self.bookings.clone(), "ACDEFG"),
+            "booking-link" => (vec!["A".repeat(43)], "nonsense"),
             "demo" => (one(&self.mail), "00000000-0000-7000-8000-000000000000"),
             "static" => (one(&self.style), "nothing.css"),
             _ => panic!("say here which of alice's things {address} names"),

@@ -1,12 +1,38 @@
 //! Booking without an account: the whole way, and that the link to one booking opens that one and nothing else.
 
+use jiff::SignedDuration;
+use reqwest::Method;
 use sqlx::{Connection, Executor};
 
 use crate::helpers::{
     app::TestApp,
     browser::Browser,
+    page::Page,
     story::{SEARCH, passenger},
 };
+
+/// What [`passenger`] writes as the contact.
+const CONTACT: &str = "maria@example.com";
+
+/// The secret addresses that our mails carry, oldest first.
+fn mailed_links(app: &TestApp) -> Vec<String> {
+    let mut mails = app.mailbox.list();
+    mails.sort_by_key(|mail| mail.envelope.received);
+    let link = |text: String| {
+        text.lines().find_map(|line| line.split_once("/booking-link/").map(|(_, token)| token.to_owned()))
+    };
+    mails
+        .into_iter()
+        .filter_map(|mail| mail.text.and_then(link))
+        .map(|token| format!("/booking-link/{token}"))
+        .collect()
+}
+
+async fn find(browser: &Browser, reference: &str, family: &str, email: &str) -> Page {
+    let page = browser.get("/find").await.expect(200);
+    let typed = [("reference", reference), ("family", family), ("email", email)];
+    browser.submit(&page, "form[action='/find']", &typed).await
+}
 
 /// As a guest who has nothing here: pages ask for a sign-in, forms are refused.
 async fn is_shut(browser: &Browser, reference: &str) {
@@ -248,5 +274,286 @@ async fn a_bad_form_of_a_guest_keeps_what_was_typed_and_a_good_one_is_saved() {
     assert_eq!(page.value("form#who", "p1_family"), "Novak");
     dora.post_form(&address, &passenger("Novak")).await.redirect();
     assert_eq!(app.texts("select family_name from passengers").await, ["Novak"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_mails_of_a_guest_carry_a_link_that_opens_the_booking_in_any_browser() {
+    let app = TestApp::start().await;
+    let dora = app.guest();
+    let reference = app.confirmed(&dora).await;
+    let links = mailed_links(&app);
+    assert_eq!(links.len(), 2, "confirmation and receipt");
+    for link in links {
+        let phone = app.guest();
+        let page = phone.get(&link).await;
+        assert_eq!(page.redirect(), format!("/bookings/{reference}"));
+        assert_eq!(page.header("referrer-policy"), Some("no-referrer"));
+        assert!(page.header("cache-control").unwrap().contains("no-store"));
+        phone.get(&page.location()).await.expect(200).says("Maria Inês");
+        // Once more is no harm, and this browser still opens nothing else.
+        assert_eq!(phone.get(&link).await.redirect(), format!("/bookings/{reference}"));
+        is_shut(&phone, "ACDEFG").await;
+        let held = phone.get("/find").await.expect(200).texts("main li");
+        assert_eq!(held, [reference.as_str()]);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_mails_of_an_account_carry_no_link_that_opens_anything() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    assert_eq!(mailed_links(&app), Vec::<String>::new());
+    assert_eq!(app.count("booking_links").await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_link_is_kept_by_its_hash_only() {
+    let app = TestApp::start().await;
+    let dora = app.guest();
+    app.confirmed(&dora).await;
+    let link = mailed_links(&app).remove(0);
+    app.guest().get(&link).await.redirect();
+    let token = link.trim_start_matches("/booking-link/");
+    let tables = app
+        .texts("select format('%I.%I', schemaname, tablename) from pg_tables where schemaname !~ '^(pg_|information_schema)'")
+        .await;
+    for table in tables {
+        let found = app.count(&format!("{table} t where strpos(t::text, '{token}') > 0")).await;
+        assert_eq!(found, 0, "{table}");
+    }
+    let hex = hex::encode(token);
+    assert_eq!(
+        app.count(&format!("tower_sessions.session where strpos(encode(data, 'hex'), '{hex}') > 0")).await,
+        0
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn looking_at_a_link_without_opening_it_changes_nothing() {
+    let app = TestApp::start().await;
+    let dora = app.guest();
+    app.confirmed(&dora).await;
+    let link = mailed_links(&app).remove(0);
+    let sessions = app.count("tower_sessions.session").await;
+    let scanner = app.guest();
+    let page = scanner.request(Method::HEAD, &link).await;
+    assert_eq!((page.status.as_u16(), page.header("set-cookie")), (303, None));
+    let prefetching = app.guest();
+    prefetching.set_header("sec-purpose", "prefetch;prerender");
+    let page = prefetching.get(&link).await;
+    assert_eq!((page.status.as_u16(), page.header("set-cookie")), (204, None));
+    assert_eq!(app.count("tower_sessions.session").await, sessions);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_dead_link_says_so_and_unknown_revoked_and_expired_ones_look_the_same() {
+    let app = TestApp::start().await;
+    let dora = app.guest();
+    app.confirmed(&dora).await;
+    let link = mailed_links(&app).remove(0);
+    let told = |page: Page| (page.status.as_u16(), page.words());
+    let unknown = told(app.get(&format!("/booking-link/{}", "A".repeat(43))).await);
+    assert_eq!(unknown.0, 404);
+    assert!(unknown.1.contains("This link opens nothing any more"));
+    for nonsense in ["x", "%00", "..%2f", &"x".repeat(3_000)] {
+        assert_eq!(told(app.get(&format!("/booking-link/{nonsense}")).await), unknown, "{nonsense}");
+    }
+    app.execute(
+        "update booking_links set created_at = created_at - interval '1 year', expires_at = '2026-11-24'",
+    )
+    .await;
+    app.clock.advance(SignedDuration::from_hours(24));
+    app.sweep().await;
+    assert_eq!(told(app.get(&link).await), unknown);
+    app.abandon_jobs();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_link_gives_the_browser_a_new_session_and_keeps_who_is_signed_in() {
+    let app = TestApp::start().await;
+    let dora = app.guest();
+    let reference = app.confirmed(&dora).await;
+    let link = mailed_links(&app).remove(0);
+    let alice = app.alice().await;
+    let before = alice.cookie("session").unwrap();
+    alice.get(&link).await.redirect();
+    assert_ne!(alice.cookie("session").unwrap(), before);
+    alice.get("/account").await.expect(200);
+    alice.get(&format!("/bookings/{reference}")).await.expect(200).says("not in your account");
+    // Whoever copied the cookie that she had before has not got the link.
+    let thief = app.guest();
+    thief.set_cookie("session", &before);
+    assert_ne!(thief.get(&format!("/bookings/{reference}")).await.status, 200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_new_contact_address_ends_the_links_that_were_mailed_to_the_old_one() {
+    let app = TestApp::start().await;
+    let (dora, reference) = app.dora().await;
+    find(&dora, &reference, "Duarte", CONTACT).await.redirect();
+    app.run_jobs().await;
+    let link = mailed_links(&app).remove(0);
+    app.guest().get(&link).await.redirect();
+    let mut typed = passenger("Duarte").to_vec();
+    typed.retain(|(name, _)| *name != "email");
+    typed.push(("email", "inês.typed.it.wrong@example.com"));
+    dora.post_form(&format!("/bookings/{reference}/passengers"), &typed).await.expect(422);
+    app.guest().get(&link).await.redirect();
+    typed.pop();
+    typed.push(("email", "ines@example.com"));
+    dora.post_form(&format!("/bookings/{reference}/passengers"), &typed).await.redirect();
+    app.guest().get(&link).await.expect(404);
+    dora.get(&format!("/bookings/{reference}")).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_booking_is_found_by_what_its_traveller_knows_and_the_way_goes_to_the_contact() {
+    let app = TestApp::start().await;
+    let (_, reference) = app.dora().await;
+    let spoken = format!("{} {}", reference[..3].to_lowercase(), &reference[3..]);
+    let phone = app.guest();
+    let sent = find(&phone, &spoken, "DUARTE", "Maria@Example.com").await;
+    phone
+        .follow(sent)
+        .await
+        .expect(200)
+        .says("If these belong together, we have sent the link to that address");
+    assert_eq!(phone.cookie("session"), None, "looking makes no session");
+    app.run_jobs().await;
+    let mail = app.mailbox.list().remove(0);
+    assert_eq!(mail.envelope.to, [CONTACT]);
+    phone.get(&mailed_links(&app)[0]).await.redirect();
+    phone.get(&format!("/bookings/{reference}")).await.expect(200);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn finding_is_no_oracle() {
+    let app = TestApp::start().await;
+    let (_, reference) = app.dora().await;
+    let alice = app.alice().await;
+    let alices = app.draft(&alice).await;
+    let cases = [
+        (reference.as_str(), "Duarte", CONTACT),
+        (alices.as_str(), "Duarte", CONTACT),
+        ("ACDEFG", "Duarte", CONTACT),
+        (reference.as_str(), "Novak", CONTACT),
+        (reference.as_str(), "Duart", CONTACT),
+        (reference.as_str(), "Duarte", "mallory@example.com"),
+        (alices.as_str(), "Duarte", "alice@example.com"),
+    ];
+    let mut answers = std::collections::BTreeSet::new();
+    for (reference, family, email) in cases {
+        let guest = app.guest();
+        guest.get("/find").await;
+        app.statements.take();
+        let fields = [("reference", reference), ("family", family), ("email", email)];
+        let page = guest.post_form("/find", &fields).await;
+        let statements = app.statements.take();
+        let headers = format!("{:?} {:?}", page.header("location"), page.header("set-cookie"));
+        let shown =
+            guest.follow(Page::new(page.status, page.headers.clone(), page.url.clone(), b"")).await.words();
+        answers.insert((page.status.as_u16(), page.body.clone(), headers, shown, statements));
+    }
+    assert_eq!(answers.len(), 1, "{answers:#?}");
+    // The mails go out later, to the contacts of the two that fit and to nobody else.
+    app.run_jobs().await;
+    let to: Vec<_> = app.mailbox.list().into_iter().flat_map(|mail| mail.envelope.to).collect();
+    assert_eq!(to, [CONTACT, CONTACT]);
+    assert_eq!(app.count("booking_finds").await, 0, "nothing of what was typed is kept");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_account_is_told_to_sign_in_and_gets_no_link() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.draft(&alice).await;
+    find(&app.guest(), &reference, "Duarte", CONTACT).await.redirect();
+    app.run_jobs().await;
+    let mail = app.mailbox.list().remove(0);
+    assert!(mail.text.unwrap().contains("Sign in with that account"));
+    assert_eq!(app.count("booking_links").await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_booking_is_mailed_about_three_times_an_hour_however_often_somebody_asks() {
+    let app = TestApp::start().await;
+    let (_, reference) = app.dora().await;
+    for _ in 0..6 {
+        find(&app.guest(), &reference, "Duarte", CONTACT).await.redirect();
+    }
+    app.run_jobs().await;
+    assert_eq!(app.mailbox.list().len(), 3);
+    app.clock.advance(SignedDuration::from_mins(61));
+    find(&app.guest(), &reference, "Duarte", CONTACT).await.redirect();
+    app.run_jobs().await;
+    assert_eq!(app.mailbox.list().len(), 4);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_cannot_be_a_booking_is_told_beside_its_field_and_the_rest_is_kept() {
+    let app = TestApp::start().await;
+    let good = [("reference", "K7WQ4M"), ("family", "Duarte"), ("email", CONTACT)];
+    let long = "x".repeat(5_000);
+    let cases = [
+        ("reference", ""),
+        ("reference", "O0O0O0"),
+        ("reference", "K7WQ4"),
+        ("reference", "К7WQ4M"),
+        ("reference", "'; drop table bookings; --"),
+        ("reference", "K7WQ4M\u{0}"),
+        ("reference", long.as_str()),
+        ("family", ""),
+        ("family", "   "),
+        ("family", "Du\u{0}arte"),
+        ("family", "Du\u{202e}arte"),
+        ("family", long.as_str()),
+        ("email", ""),
+        ("email", "maria"),
+        ("email", "maria@example.com\r\nBcc: all@example.com"),
+        ("email", "märia@example.com"),
+        ("email", long.as_str()),
+    ];
+    for (field, value) in cases {
+        let typed: Vec<(&str, &str)> =
+            good.iter().map(|(k, v)| if *k == field { (*k, value) } else { (*k, *v) }).collect();
+        let page = app.guest().post_form("/find", &typed).await.expect(422);
+        assert!(!page.field_error(field).is_empty(), "{field} = {value:?}");
+        assert!(page.has(&format!(".errors a[href='#{field}']")), "{field} is not in the summary");
+        for (other, kept) in good.iter().filter(|(other, _)| *other != field) {
+            assert_eq!(page.value("form[action='/find']", other), *kept, "{field} = {value:?}");
+        }
+    }
+    app.guest().post_form("/find", &[]).await.expect(422);
+    for harmless in ["<script>alert(1)</script>", "Müller-Lüdenscheidt", "O’Neil", "山田", "محمد"] {
+        app.guest()
+            .post_form("/find", &[("reference", "K7WQ4M"), ("family", harmless), ("email", CONTACT)])
+            .await
+            .redirect();
+    }
+    app.guest().post_from_elsewhere("/find", &good).await.expect(403);
+    app.run_jobs().await;
+    assert_eq!(app.mailbox.list().len(), 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_login_page_leads_to_finding_a_booking() {
+    let app = TestApp::start().await;
+    let login = app.get("/login?next=%2Fbookings%2FK7WQ4M").await.expect(200);
+    login.says("Booked without an account?");
+    app.get(&login.attr("main a[href='/find']", "href")).await.expect(200);
     app.finish().await;
 }

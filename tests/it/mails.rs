@@ -13,6 +13,7 @@ use jetbridge::{
     outbox::{Claim, Job, MailKind, Outcome},
     sandbox::mailbox::{Fault, Mail, Mailbox, Settings, Stage},
     supplier::{Supplier, timetable::Timetable},
+    vault::{self, Vault},
 };
 use jiff::SignedDuration;
 use jiff_sqlx::ToSqlx;
@@ -48,7 +49,8 @@ impl Scene {
         let from = "Jetbridge <bookings@jetbridge.example>".to_owned();
         let mailer = Mailer::new(&MailSettings { smtp_url, from }, clock.clone()).unwrap();
         let config = Config::from_vars(|_| None).unwrap();
-        let emails = Emails::new(db.clone(), clock.clone(), mailer, Sender::from(&config));
+        let vault = Vault::new(&vault::new_key("test")).unwrap();
+        let emails = Emails::new(db.clone(), clock.clone(), mailer, vault, Sender::from(&config));
         let sql = database.superuser().await;
         let (booking, attempt) = (BookingId::new(), AttemptId::new());
         let mut scene = Self { database, db, clock, mailbox, emails, sql, booking, attempt };
