@@ -44,6 +44,7 @@ alter table attention_items add constraint attention_items_resolved_with_reason
     check ((resolved_by is null) = (resolved_reason is null) and (resolved_by is null or resolved_at is not null));
 comment on column attention_items.resolved_by is 'Who took care of it.';
 comment on column attention_items.resolved_reason is 'What they did, in their words.';
+create index attention_items_resolved_by on attention_items (resolved_by) where resolved_by is not null;
 create index attention_items_open on attention_items (raised_at, id) where resolved_at is null;
 create index attention_items_resolved on attention_items (resolved_at desc, id desc) where resolved_at is not null;
 
