@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower_sessions::{SessionManagerLayer, cookie::SameSite};
 
 use crate::{
-    accounts::{self, Passwords, Tries},
+    accounts::{self, Passwords, SecondFactors, Tries},
     admin,
     airports::Airports,
     bookings::{self, Bookings},
@@ -69,6 +69,7 @@ pub struct App {
     emails: Emails,
     passwords: Passwords,
     tries: Tries,
+    factors: SecondFactors,
     mailbox: DemoMailbox,
     vault: Vault,
     sessions: Sessions,
@@ -97,6 +98,7 @@ pieces! {
     checkout: Checkout,
     passwords: Passwords,
     tries: Tries,
+    factors: SecondFactors,
     mailbox: DemoMailbox,
     vault: Vault,
     limits: Limits,
@@ -116,8 +118,15 @@ impl App {
             base_url: config.link("").trim_end_matches('/').to_owned(),
             livemode: config.takes_real_money(),
         };
+        let factors = SecondFactors {
+            db: db.clone(),
+            clock: clock.clone(),
+            vault: vault.clone(),
+            issuer: config.site.name.clone(),
+        };
         Ok(Self {
             limits: Limits::new(db.clone(), clock.clone(), vault.clone()),
+            factors,
             site: Arc::new(site),
             config: Arc::new(config),
             sessions: Sessions::new(db.clone()),
@@ -181,6 +190,19 @@ impl App {
             .route("/logout", post(accounts::pages::login::log_out))
             .route("/logout/everywhere", post(accounts::pages::login::log_out_everywhere))
             .route("/account", get(accounts::pages::account::account))
+            .route("/login/code", get(accounts::pages::code::code).post(accounts::pages::code::check_code))
+            .route(
+                "/reauthenticate",
+                get(accounts::pages::reauthenticate::reauthenticate)
+                    .post(accounts::pages::reauthenticate::prove),
+            )
+            .route("/account/second-factor", get(accounts::pages::second_factor::second_factor))
+            .route(
+                "/account/second-factor/setup",
+                get(accounts::pages::second_factor::setup).post(accounts::pages::second_factor::set_up),
+            )
+            .route("/account/second-factor/codes", post(accounts::pages::second_factor::renew_codes))
+            .route("/account/second-factor/remove", post(accounts::pages::second_factor::remove))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
             .route("/demo/mail", get(demo::mails))

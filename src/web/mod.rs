@@ -16,6 +16,7 @@ pub mod links;
 pub mod powers;
 pub mod principal;
 pub mod problem;
+pub mod proof;
 pub mod scopes;
 pub mod security;
 pub mod server;

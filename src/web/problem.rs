@@ -412,6 +412,9 @@ fn what_next(frame: &Frame, status: StatusCode, code: &str) -> Next {
         (StatusCode::NOT_FOUND, None) if frame.path.starts_with("/admin/") => {
             Next { label: "All bookings", href: "/admin/bookings".to_owned() }
         }
+        (StatusCode::FORBIDDEN, _) if code == "second_factor_missing" => {
+            Next { label: "Set up a second factor", href: "/account/second-factor".to_owned() }
+        }
         (StatusCode::FORBIDDEN, _) if code == "role_may_not" => {
             Next { label: "All bookings", href: "/admin/bookings".to_owned() }
         }

@@ -39,7 +39,7 @@ fn refuse_foreign(_: ProtectionError) -> Response<Body> {
 }
 
 /// Pages that show or take personal data are kept by nobody, not even by the back button of a shared computer.
-const PERSONAL: [&str; 10] = [
+const PERSONAL: [&str; 11] = [
     "/bookings",
     "/booking-link",
     "/find",
@@ -48,6 +48,7 @@ const PERSONAL: [&str; 10] = [
     "/login",
     "/logout",
     "/signup",
+    "/reauthenticate",
     "/demo",
     "/api",
 ];

@@ -25,6 +25,7 @@ mod process;
 mod refunds;
 mod refusals;
 mod schema;
+mod second_factor;
 mod search;
 mod security;
 mod sessions;

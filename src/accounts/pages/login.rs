@@ -7,10 +7,11 @@ use axum::{
 };
 use secrecy::SecretString;
 use serde::Deserialize;
+use tower_sessions::Session;
 
-use super::{again, check_length, safe_next, with_next};
+use super::{again, check_length, code, safe_next, with_next};
 use crate::{
-    accounts::{self, Account, Passwords, Tries, devices},
+    accounts::{self, Account, Passwords, SecondFactors, Tries, devices},
     clock::Clock,
     db::Db,
     error::{AppError, FieldErrors},
@@ -71,6 +72,8 @@ pub async fn log_in(
     State(clock): State<Clock>,
     State(passwords): State<Passwords>,
     State(tries): State<Tries>,
+    State(factors): State<SecondFactors>,
+    session: Session,
     door: Door,
     chrome: Chrome,
     Form(form): Form<LoginForm>,
@@ -83,6 +86,10 @@ pub async fn log_in(
         return again(LoginPage { errors, ..page });
     };
     match accounts::sign_in(&db, &clock, &passwords, &tries, &email, form.password).await? {
+        Some(account) if factors.of(account.user).await?.is_some() => {
+            let mark = factors.mark(&account.email).await?.ok_or(AppError::Unauthenticated)?;
+            code::ask(&door, &session, account, mark, &page.next, clock.now()).await
+        }
         Some(account) => {
             remember(&door, account).await?;
             Ok(Redirect::to(&page.next).into_response())
@@ -114,7 +121,7 @@ pub async fn log_out_everywhere(
     Ok(Redirect::to("/login"))
 }
 
-async fn remember(door: &Door, account: Account) -> Result<(), AppError> {
+pub(super) async fn remember(door: &Door, account: Account) -> Result<(), AppError> {
     let Account { user, email, staff } = account;
     door.sign_in(Newcomer { user, email, staff, verified: false }).await?;
     Ok(())

@@ -1,7 +1,10 @@
 //! The pages of an account.
 
 pub mod account;
+pub mod code;
 pub mod login;
+pub mod reauthenticate;
+pub mod second_factor;
 pub mod signup;
 
 use askama::Template;
@@ -58,7 +61,8 @@ fn safe_next(raw: &str) -> String {
 }
 
 fn leads_back(path: &str) -> bool {
-    path.starts_with("//") || ["/login", "/signup", "/logout"].contains(&path)
+    path.starts_with("//")
+        || ["/login", "/login/code", "/signup", "/logout", "/reauthenticate"].contains(&path)
 }
 
 #[cfg(test)]
@@ -85,6 +89,8 @@ mod tests {
             ("javascript:alert(1)", HOME),
             ("/login?next=/login", HOME),
             ("/logout", HOME),
+            ("/login/code", HOME),
+            ("/reauthenticate?next=/admin", HOME),
         ];
         for (raw, expected) in cases {
             assert_eq!(safe_next(raw), expected, "{raw:?}");

@@ -6,7 +6,7 @@ use secrecy::{SecretString, zeroize::Zeroizing};
 use totp_rs::{Algorithm, Builder, Totp};
 
 use crate::{
-    accounts::second_factor::RECOVERY_CODES,
+    accounts::second_factor::{LONGEST_CODE, RECOVERY_CODES},
     error::AppError,
     ids::{self, BookingReference, UserId},
     vault::Vault,
@@ -34,7 +34,7 @@ pub enum TypedCode {
 impl TypedCode {
     /// Accepts spaces and hyphens between, and recovery codes in small letters.
     pub fn read(typed: &str) -> Option<Self> {
-        if typed.len() > 100 {
+        if typed.len() > LONGEST_CODE {
             return None;
         }
         let plain: String = typed

@@ -9,13 +9,16 @@ use secrecy::{ExposeSecret, SecretString};
 
 pub use self::codes::{Setup, TypedCode};
 use crate::{
+    accounts::{self, Account},
     clock::Clock,
-    db::{Db, System, Tx},
+    db::{Db, Guest, System, Tx},
     error::AppError,
     ids::{TokenHash, UserId},
     vault::Vault,
 };
 
+/// Longer than any code with its spaces and hyphens; what is longer is not even read.
+pub const LONGEST_CODE: usize = 40;
 /// How many recovery codes somebody gets.
 pub const RECOVERY_CODES: usize = 10;
 /// Wrong codes in a row that cost nothing but the try.
@@ -165,6 +168,27 @@ impl SecondFactors {
         } else {
             Ok(Checked::Wrong)
         }
+    }
+
+    /// Marks the password of this moment, without telling anything of it.
+    pub async fn mark(&self, email: &str) -> Result<Option<TokenHash>, AppError> {
+        let mut tx = self.db.begin(Guest).await?;
+        let login = accounts::store::find_login(&mut tx, email).await?;
+        Ok(login.map(|login| TokenHash::of(&login.password_hash)))
+    }
+
+    /// The account again, if it has kept its password since.
+    pub async fn still(
+        &self,
+        user: UserId,
+        email: &str,
+        mark: &TokenHash,
+    ) -> Result<Option<Account>, AppError> {
+        let mut tx = self.db.begin(Guest).await?;
+        let login = accounts::store::find_login(&mut tx, email).await?;
+        Ok(login
+            .filter(|login| login.user == user && TokenHash::of(&login.password_hash) == *mark)
+            .map(|login| Account { user, email: email.to_owned(), staff: login.staff_role }))
     }
 
     /// Ten new recovery codes; the old ones open nothing any more. `None`: there is no second factor.

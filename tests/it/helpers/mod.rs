@@ -3,6 +3,7 @@
 #![allow(dead_code, reason = "the browser tests use a part of it")]
 
 pub mod app;
+pub mod authenticator;
 pub mod browser;
 pub mod cluster;
 mod markup;

@@ -1,0 +1,129 @@
+//! Proof that it is still them: what is grave is done only by somebody who has just shown a password or a code, and money
+//! moves only by somebody who has shown a code of their second factor.
+
+use std::ops::Deref;
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::request::Parts,
+    response::{IntoResponse, Redirect, Response},
+};
+use jiff::{SignedDuration, Timestamp};
+use url::form_urlencoded;
+
+use crate::{
+    clock::Clock,
+    db::{Db, System},
+    error::{AppError, Refusal},
+    ids::UserId,
+    web::{
+        frame::Frame,
+        powers::{May, RefundMoney},
+        principal::{SignedIn, SignedInStaff},
+    },
+};
+
+/// How long a proof is fresh.
+pub const FRESH: SignedDuration = SignedDuration::from_mins(5);
+
+/// Somebody who has just proved who they are; by a code, if they have a second factor. Others are asked, and come back.
+#[derive(Clone, Debug)]
+pub struct Proved {
+    who: SignedIn,
+    pub has_second_factor: bool,
+}
+
+/// A member of the agency who may move money and has just proved who they are by their second factor.
+#[derive(Clone, Debug)]
+pub struct MoneyPower(May<RefundMoney>);
+
+impl Deref for Proved {
+    type Target = SignedIn;
+    fn deref(&self) -> &SignedIn {
+        &self.who
+    }
+}
+
+impl Deref for MoneyPower {
+    type Target = SignedInStaff;
+    fn deref(&self) -> &SignedInStaff {
+        &self.0
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for Proved
+where
+    Db: FromRef<S>,
+    Clock: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let who = SignedIn::from_request_parts(parts, state).await.map_err(AppError::into_response)?;
+        let has_second_factor =
+            has_second_factor(&Db::from_ref(state), who.user).await.map_err(AppError::into_response)?;
+        let by_enough = who.second_factor || !has_second_factor;
+        if !by_enough || !is_fresh(who.authenticated_at, Clock::from_ref(state).now()) {
+            return Err(ask_again(parts));
+        }
+        Ok(Self { who, has_second_factor })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for MoneyPower
+where
+    Db: FromRef<S>,
+    Clock: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let staff = May::from_request_parts(parts, state).await.map_err(AppError::into_response)?;
+        let proved = Proved::from_request_parts(parts, state).await?;
+        if proved.has_second_factor { Ok(Self(staff)) } else { Err(no_second_factor().into_response()) }
+    }
+}
+
+fn is_fresh(proved_at: Timestamp, now: Timestamp) -> bool {
+    now.duration_since(proved_at) < FRESH
+}
+
+fn ask_again(parts: &Parts) -> Response {
+    let next = Frame::of(&parts.extensions).map_or("/", |frame| frame.return_to.as_str());
+    let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
+    Redirect::to(&format!("/reauthenticate?next={next}")).into_response()
+}
+
+fn no_second_factor() -> AppError {
+    AppError::Barred(Refusal {
+        code: "second_factor_missing",
+        title: "Set up a second factor first",
+        detail: "Money moves only by somebody who signs in with a code besides the password. It takes two minutes and an \
+                 authenticator app. Nothing was changed."
+            .to_owned(),
+    })
+}
+
+async fn has_second_factor(db: &Db, user: UserId) -> Result<bool, AppError> {
+    let mut tx = db.begin(System).await?;
+    let has = sqlx::query_scalar!(
+        r#"select exists (select from auth.second_factors where user_id = $1) as "has!""#,
+        user.0
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(has)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_is_fresh_for_five_minutes() {
+        let at: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
+        assert!(is_fresh(at, at));
+        assert!(is_fresh(at, at + FRESH - SignedDuration::from_secs(1)));
+        assert!(!is_fresh(at, at + FRESH));
+    }
+}
