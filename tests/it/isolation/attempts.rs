@@ -58,6 +58,7 @@ pub fn principals(world: &World) -> Vec<Principal> {
     };
     vec![
         principal("guest", "jetbridge_guest", None),
+        Principal { link: Some(world.id("link")), ..principal("dora", "jetbridge_guest", None) },
         principal("nobody", "jetbridge_traveller", None),
         principal("alice", "jetbridge_traveller", Some("alice")),
         principal("bob", "jetbridge_traveller", Some("bob")),

@@ -13,7 +13,17 @@ const BY_HAND: &str = "
 insert into attention_items (kind, subject, booking_id, detail) values ('late', ':confirmed', ':confirmed', '');
 insert into audit_log (actor_id, action, booking_id, subject)
     values (':carol', 'document_revealed', ':confirmed', ':confirmed');
-insert into tower_sessions.session (id, data, expiry_date) values ('hers', '', '2100-01-01');
+insert into auth.second_factors (user_id, secret, confirmed_at, last_step) values
+    (':alice', repeat('x', 40)::bytea, '2026-11-23', 1), (':carol', repeat('x', 40)::bytea, '2026-11-23', 1)
+    on conflict (user_id) do nothing;
+insert into auth.recovery_codes (user_id, hash, created_at) values
+    (':alice', sha256('x'), '2026-11-23'), (':carol', sha256('x'), '2026-11-23');
+insert into auth.token_families (id, user_id, scopes, created_at, expires_at)
+    values (':alice', ':alice', '{bookings:read}', '2026-11-23', '2100-01-01');
+insert into auth.tokens (hash, family_id, kind, created_at, expires_at)
+    values (sha256('hers'), ':alice', 'access', '2026-11-23', '2100-01-01');
+insert into booking_finds (id, reference, family_name, email, created_at)
+    values (':alice', 'ACDEFG', 'Duarte', 'maria@example.com', '2026-11-23');
 ";
 
 pub struct World {
@@ -37,6 +47,7 @@ impl World {
         app.settle().await;
         let held = app.draft(&alice).await;
         app.press_pay(&alice, &held).await;
+        let doras = app.dora().await.1;
         // Bob has his own, so that an update or insert of his that is not alice's has something to touch.
         app.confirmed(&bob).await;
 
@@ -50,14 +61,20 @@ impl World {
             let id = app.texts(&format!("select id::text from auth.users where email = '{email}'")).await;
             names.push((name, id[0].clone()));
         }
-        for (name, reference) in
-            [("draft", draft), ("confirmed", confirmed), ("refunded", refunded), ("held", held)]
-        {
+        for (name, reference) in [
+            ("draft", draft),
+            ("confirmed", confirmed),
+            ("refunded", refunded),
+            ("held", held),
+            ("doras", doras),
+        ] {
             let id = app
                 .texts(&format!("select id::text from bookings where booking_reference = '{reference}'"))
                 .await;
             names.push((name, id[0].clone()));
         }
+        let link = app.texts("select encode(token_hash, 'hex') from booking_links").await.remove(0);
+        names.push(("link", link));
         let world = Self { app, names };
         world.app.execute(&world.named(BY_HAND)).await;
         world
@@ -74,7 +91,7 @@ impl World {
 
     pub async fn end(self) {
         self.app.abandon_jobs();
-        self.app.execute("delete from attention_items; delete from tower_sessions.session").await;
+        self.app.execute("delete from attention_items").await;
         self.app.finish().await;
     }
 }
