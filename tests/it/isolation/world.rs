@@ -22,6 +22,8 @@ insert into auth.token_families (id, user_id, scopes, created_at, expires_at)
     values (':alice', ':alice', '{bookings:read}', '2026-11-23', '2100-01-01');
 insert into auth.tokens (hash, family_id, kind, created_at, expires_at)
     values (sha256('hers'), ':alice', 'access', '2026-11-23', '2100-01-01');
+insert into rate_limits (rule, subject, spent_to) values ('hers', sha256('hers'), '2026-11-23');
+insert into sign_in_delays (subject, tries, tried_at, next_at) values (sha256('hers'), 1, '2026-11-23', '2026-11-23');
 insert into booking_finds (id, reference, family_name, email, created_at)
     values (':alice', 'ACDEFG', 'Duarte', 'maria@example.com', '2026-11-23');
 ";
