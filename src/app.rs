@@ -109,7 +109,13 @@ impl App {
         let site = site_settings(&parts.config, parts.checkout_origin);
         let Parts { config, db, clock, payments, supplier, mailer, vault, .. } = parts;
         let emails = Emails::new(db.clone(), clock.clone(), mailer, vault.clone(), (&config).into());
-        let bookings = Bookings { db: db.clone(), clock: clock.clone(), supplier: supplier.clone() };
+        let bookings = Bookings {
+            db: db.clone(),
+            clock: clock.clone(),
+            supplier: supplier.clone(),
+            vault: vault.clone(),
+            keep_documents_days: config.document_retention_days,
+        };
         let checkout = Checkout {
             db: db.clone(),
             clock: clock.clone(),

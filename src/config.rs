@@ -14,12 +14,13 @@ use url::Url;
 use crate::vault::Vault;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
-pub const VARIABLES: [&str; 23] = [
+pub const VARIABLES: [&str; 24] = [
     "BASE_URL",
     "BIND_ADDR",
     "DATABASE_MAX_CONNECTIONS",
     "DATABASE_URL",
     "DATA_DIR",
+    "DOCUMENT_RETENTION_DAYS",
     "ENCRYPTION_KEYS",
     "JETBRIDGE_ALLOW_TEST_MODE",
     "JETBRIDGE_MODE",
@@ -55,6 +56,8 @@ pub struct Config {
     pub data_dir: PathBuf,
     /// Seals what the database must not tell. `None`: demo mode makes its own and keeps it in `data_dir`.
     pub encryption_keys: Option<SecretString>,
+    /// How many days after the journey passports are deleted.
+    pub document_retention_days: u16,
     /// `None`: the sandbox that demo mode starts itself.
     pub stripe: Option<StripeConfig>,
     pub mail: MailConfig,
@@ -240,6 +243,7 @@ fn read(vars: &Vars<'_>) -> Config {
         database: read_database(vars, mode),
         data_dir: vars.get("DATA_DIR").map_or_else(|| PathBuf::from("data"), PathBuf::from),
         encryption_keys: read_encryption_keys(vars, mode),
+        document_retention_days: read_retention(vars),
         stripe: read_stripe(vars, mode),
         mail: read_mail(vars, mode),
         supplier: read_supplier(vars, mode),
@@ -365,6 +369,15 @@ fn read_encryption_keys(vars: &Vars<'_>, mode: Mode) -> Option<SecretString> {
         Some(Ok(_)) => {}
     }
     keys
+}
+
+/// Airlines and authorities may ask for a while after the journey; what is kept longer can only be stolen.
+fn read_retention(vars: &Vars<'_>) -> u16 {
+    let days = vars.parsed("DOCUMENT_RETENTION_DAYS", 30, "a number from 0 to 365");
+    if days > 365 {
+        vars.wrong("DOCUMENT_RETENTION_DAYS", "must be a number from 0 to 365");
+    }
+    days
 }
 
 fn read_stripe(vars: &Vars<'_>, mode: Mode) -> Option<StripeConfig> {

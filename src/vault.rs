@@ -112,6 +112,16 @@ impl Vault {
             .is_some_and(|((name, _), newest)| newest.name.as_bytes() == name)
     }
 
+    /// Opens with whatever key fits and seals with the newest: how an old key becomes unneeded.
+    pub fn renew(&self, purpose: &str, sealed: &[u8]) -> Result<Vec<u8>, VaultError> {
+        self.seal(purpose, &self.open(purpose, sealed)?)
+    }
+
+    /// The name of the key that seals, as it stands at the beginning of what it has sealed.
+    pub fn newest(&self) -> &str {
+        self.0.first().map_or("", |key| &key.name)
+    }
+
     pub fn sign(&self, purpose: &str, message: &[u8]) -> [u8; 32] {
         self.0.first().map_or([0; 32], |key| key.sign(purpose, message))
     }
@@ -206,7 +216,8 @@ mod tests {
         let signature = before.sign("p", b"message");
         let during = vault(&[&new, &old]);
         assert!(!during.is_current(&sealed));
-        let renewed = during.seal("p", &during.open("p", &sealed).unwrap()).unwrap();
+        assert_eq!(during.newest(), "k2");
+        let renewed = during.renew("p", &sealed).unwrap();
         assert!(during.is_current(&renewed) && during.verify("p", b"message", &signature));
         let after = vault(&[&new]);
         assert_eq!(after.open("p", &renewed).unwrap().as_slice(), b"secret");

@@ -120,6 +120,17 @@ impl Airports {
         self.countries.get(code).copied().unwrap_or(code)
     }
 
+    pub fn is_country(&self, code: &str) -> bool {
+        self.countries.contains_key(code)
+    }
+
+    /// All countries as (code, name), in the order of their names.
+    pub fn countries(&self) -> Vec<(&'static str, &'static str)> {
+        let mut countries: Vec<_> = self.countries.iter().map(|(code, name)| (*code, *name)).collect();
+        countries.sort_unstable_by_key(|(_, name)| *name);
+        countries
+    }
+
     fn read() -> Self {
         let mut airports = Vec::with_capacity(4_500);
         let mut sizes = Vec::with_capacity(4_500);

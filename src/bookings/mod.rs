@@ -1,5 +1,6 @@
 //! Bookings: from the first choice of an offer to the ticket. What pages and API both call is [`Bookings`].
 
+pub mod documents;
 pub mod find;
 mod find_store;
 mod guests;
@@ -18,11 +19,13 @@ use crate::{
     db::{Db, Principal, System, Traveller, Tx},
     error::{AppError, Refusal},
     ids::{AttemptId, BookingId, BookingReference, UserId},
-    itinerary::{Contact, Offer, OfferId, Passenger},
+    itinerary::{Contact, DocumentRule, Offer, OfferId, Passenger},
     money::Money,
     outbox::{self, About, Attention, Job, MailKind},
     supplier::{Hold, SharedSupplier, SupplierError},
+    vault::Vault,
 };
+use documents::{DocumentNote, GivenDocument};
 use lifecycle::{BookingEffect, BookingEvent, BookingState, Step, SupplierState, next_booking};
 
 /// A draft that nobody took further is closed after this.
@@ -155,14 +158,39 @@ impl Actor {
 pub struct BookingFile {
     pub booking: Booking,
     pub passengers: Vec<(Passenger, Option<String>)>,
+    /// Beside `passengers`; none where the offer does not ask for them.
+    pub documents: Vec<Option<DocumentNote>>,
     pub events: Vec<Event>,
 }
 
 impl BookingFile {
-    /// All passengers and the contact are there.
-    pub fn is_complete(&self) -> bool {
-        self.booking.contact.is_some() && self.passengers.len() == self.booking.offer.party.kinds().count()
+    /// What is known of a passenger's document, by the passenger's place.
+    pub fn document(&self, at: usize) -> Option<&DocumentNote> {
+        self.documents.get(at).and_then(Option::as_ref)
     }
+
+    /// The contact, all passengers and whatever documents the offer asks for are there.
+    pub fn is_complete(&self) -> bool {
+        self.is_complete_for(&self.booking.offer)
+    }
+
+    /// The same of an offer that may ask for more than the one that was chosen.
+    pub fn is_complete_for(&self, offer: &Offer) -> bool {
+        let party = offer.party.kinds().count();
+        let has_documents = || self.documents.iter().flatten().count() == party;
+        self.booking.contact.is_some()
+            && self.passengers.len() == party
+            && (!offer.documents.is_asked() || has_documents())
+    }
+}
+
+/// What the passenger form gives, all of it right.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Given {
+    pub passengers: Vec<Passenger>,
+    pub contact: Contact,
+    /// One for each passenger where the offer asks for documents; otherwise none.
+    pub documents: Vec<GivenDocument>,
 }
 
 #[derive(Clone)]
@@ -170,6 +198,9 @@ pub struct Bookings {
     pub db: Db,
     pub clock: Clock,
     pub supplier: SharedSupplier,
+    pub vault: Vault,
+    /// How many days after the journey its passports are deleted.
+    pub keep_documents_days: u16,
 }
 
 impl Bookings {
@@ -218,8 +249,12 @@ impl Bookings {
         let mut tx = self.db.begin(traveller).await?;
         let booking = store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
         let passengers = store::passengers(&mut tx, booking.id).await?;
+        let documents = match booking.offer.documents {
+            DocumentRule::Asked => documents::store::notes(&mut tx, booking.id).await?,
+            DocumentRule::NotAsked => Vec::new(),
+        };
         let events = store::events(&mut tx, booking.id).await?;
-        Ok(BookingFile { booking, passengers, events })
+        Ok(BookingFile { booking, passengers, documents, events })
     }
 
     /// Newest first; one more than `limit` tells that there are older ones.
@@ -238,24 +273,41 @@ impl Bookings {
         &self,
         traveller: Traveller,
         reference: &BookingReference,
-        passengers: &[Passenger],
-        contact: &Contact,
+        given: &Given,
     ) -> Result<(), AppError> {
         let mut tx = self.db.begin(traveller).await?;
         let booking = store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
         if !booking.is_open() {
             return Err(passengers_fixed());
         }
-        if !store::set_contact(&mut tx, booking.id, contact).await? {
+        if !store::set_contact(&mut tx, booking.id, &given.contact).await? {
             return Err(passengers_fixed());
         }
-        let saved = store::replace_passengers(&mut tx, booking.id, passengers).await.map_err(AppError::from);
-        match saved {
+        match self.keep_party(&mut tx, &booking, given).await {
             Err(error) if error.constraint() == Some("passengers_fixed") => return Err(passengers_fixed()),
             other => other?,
         }
         tx.commit().await?;
         Ok(())
+    }
+
+    /// The booking's row is locked: what stood before it is what the form replaces.
+    async fn keep_party(
+        &self,
+        tx: &mut Tx<Traveller>,
+        booking: &Booking,
+        given: &Given,
+    ) -> Result<(), AppError> {
+        if !booking.offer.documents.is_asked() {
+            store::put_passengers(tx, booking.id, &given.passengers).await?;
+            return Ok(());
+        }
+        let travel_ends =
+            booking.last_day().ok_or_else(|| AppError::broken("a booking without a last day"))?;
+        let before = store::passengers(tx, booking.id).await?;
+        let ids = store::put_passengers(tx, booking.id, &given.passengers).await?;
+        let party = documents::Party { booking: booking.id, ids, before, travel_ends };
+        documents::keep(tx, &self.vault, &party, given, self.clock.now()).await
     }
 }
 
@@ -311,6 +363,9 @@ pub async fn apply(
         Step::Move { to, effects } => {
             let ended = reason.filter(|_| to.has_ended());
             store::set_state(tx, booking.id, to, ended).await?;
+            if to.has_ended() && booking.offer.documents.is_asked() {
+                documents::store::delete_of(tx, booking.id).await?;
+            }
             let data = json!({ "from": booking.state, "reason": reason });
             store::record(tx, booking.id, to.code(), actor, &data, now).await?;
             booking.state = to;

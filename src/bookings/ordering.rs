@@ -9,6 +9,7 @@ use tokio::time::timeout;
 use crate::{
     bookings::{
         Actor, Booking, Bookings, apply,
+        documents::{self, ForOrder},
         lifecycle::{BookingState, Step, SupplierEvent, SupplierState, next_supplier},
         store,
     },
@@ -113,7 +114,10 @@ impl Bookings {
     }
 
     async fn ask(&self, booking: &Booking) -> Result<Answer, AppError> {
-        let request = self.order_request(booking).await?;
+        let request = match self.order_request(booking).await? {
+            Ok(request) => request,
+            Err(answer) => return Ok(answer),
+        };
         let Ok(answer) = timeout(LONGEST_CALL, self.supplier.order(&request)).await else {
             return Ok(Answer::Lost("no answer to the order".to_owned()));
         };
@@ -128,18 +132,32 @@ impl Bookings {
         })
     }
 
-    async fn order_request(&self, booking: &Booking) -> Result<OrderRequest, AppError> {
+    /// What is asked of the supplier, or the answer where nothing can be asked.
+    async fn order_request(&self, booking: &Booking) -> Result<Result<OrderRequest, Answer>, AppError> {
         let mut tx = self.db.begin(System).await?;
         let passengers = store::passengers(&mut tx, booking.id).await?;
+        let documents = if booking.offer.documents.is_asked() {
+            documents::for_order(&mut tx, &self.vault, booking.id, self.clock.now()).await?
+        } else {
+            ForOrder::All(Vec::new())
+        };
+        tx.commit().await?;
+        let documents = match documents {
+            ForOrder::All(documents) => documents,
+            // A booking that came back after it had ended: its documents are deleted, so its money goes back.
+            ForOrder::Missing => return Ok(Err(Answer::No("documents_missing"))),
+            ForOrder::Unreadable => return Ok(Err(Answer::NotNow("a passport cannot be opened".to_owned()))),
+        };
         let contact = booking.contact.clone();
-        Ok(OrderRequest {
+        Ok(Ok(OrderRequest {
             booking: booking.id,
             reference: booking.reference.clone(),
             offer: booking.offer.clone(),
             hold: booking.hold.as_ref().map(|hold| hold.id.clone()),
             passengers: passengers.into_iter().map(|(passenger, _)| passenger).collect(),
+            documents,
             contact: contact.ok_or_else(|| AppError::broken("a paid booking without a contact"))?,
-        })
+        }))
     }
 
     /// The supplier's definite word, and all that follows from it.

@@ -1,22 +1,63 @@
 //! The passenger form: what was typed, and what is wrong with it. Pure.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt};
 
 use jiff::civil;
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
+    airports::Airports,
+    bookings::{
+        BookingFile, Given,
+        documents::{DocumentNote, GivenDocument, is_same_person},
+    },
     error::FieldErrors,
-    itinerary::{Contact, Passenger, PassengerKind, Sex},
+    itinerary::{Contact, DocumentNumber, DocumentRule, Passenger, PassengerKind, Sex},
     web::form,
 };
 
 /// The form exactly as it was sent, so that nothing typed is lost. The first value of a field counts.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct PassengerForm {
     values: BTreeMap<String, String>,
 }
 
+/// Names, numbers and addresses are nothing for a log.
+impl fmt::Debug for PassengerForm {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_list().entries(self.values.keys()).finish()
+    }
+}
+
+/// What the form is held against.
+#[derive(Clone, Debug)]
+pub struct Wanted {
+    pub kinds: Vec<PassengerKind>,
+    pub last_day: civil::Date,
+    pub today: civil::Date,
+    pub documents: DocumentRule,
+    /// Whose document is kept already. It stays theirs: an empty field means it only beside the same name.
+    pub kept: Vec<Option<(Passenger, DocumentNote)>>,
+}
+
+impl Wanted {
+    /// `None` for an offer without flights, which there is not.
+    pub fn of(file: &BookingFile, today: civil::Date) -> Option<Self> {
+        let offer = &file.booking.offer;
+        let people = file.passengers.iter().map(|(passenger, _)| passenger.clone());
+        let kept = people.zip(&file.documents).map(|(passenger, note)| Some((passenger, note.clone()?)));
+        Some(Self {
+            kinds: offer.party.kinds().collect(),
+            last_day: file.booking.last_day()?,
+            today,
+            documents: offer.documents,
+            kept: kept.collect(),
+        })
+    }
+}
+
+/// In years; some countries issue passports to the old for much longer than ten.
+const LONGEST_VALIDITY: i16 = 50;
 /// No field is longer than this by far; what is cut here is refused by its own rule.
 const LONGEST_VALUE: usize = 400;
 
@@ -30,8 +71,12 @@ impl PassengerForm {
         Self { values }
     }
 
-    /// The form of what is already kept, to be changed.
-    pub fn filled(passengers: &[Passenger], contact: Option<&Contact>) -> Self {
+    /// The form of what is already kept, to be changed. The number of a document never goes out again.
+    pub fn filled(
+        passengers: &[Passenger],
+        documents: &[Option<DocumentNote>],
+        contact: Option<&Contact>,
+    ) -> Self {
         let mut pairs = Vec::new();
         for (n, passenger) in (1..).zip(passengers) {
             let mut put = |part: &str, value: String| pairs.push((field(n, part), value));
@@ -41,6 +86,12 @@ impl PassengerForm {
             put("month", passenger.born_on.month().to_string());
             put("year", passenger.born_on.year().to_string());
             put("sex", passenger.sex.code().to_owned());
+            if let Some(Some(note)) = documents.get(n - 1) {
+                put("country", note.country.clone());
+                put("expires_day", note.expires_on.day().to_string());
+                put("expires_month", note.expires_on.month().to_string());
+                put("expires_year", note.expires_on.year().to_string());
+            }
         }
         if let Some(contact) = contact {
             pairs.push(("email".to_owned(), contact.email.clone()));
@@ -59,29 +110,32 @@ impl PassengerForm {
     }
 
     /// The party, if every field is right; otherwise everything that is wrong, at once.
-    pub fn check(
-        &self,
-        kinds: &[PassengerKind],
-        last_day: civil::Date,
-        today: civil::Date,
-    ) -> Result<(Vec<Passenger>, Contact), FieldErrors> {
+    pub fn check(&self, wanted: &Wanted) -> Result<Given, FieldErrors> {
         let mut errors = FieldErrors::default();
-        let mut passengers = Vec::with_capacity(kinds.len());
-        for (n, &kind) in (1..).zip(kinds) {
+        let mut passengers = Vec::with_capacity(wanted.kinds.len());
+        let mut documents = Vec::new();
+        for (n, &kind) in (1..).zip(&wanted.kinds) {
             let given_names = self.name(n, "given", "Write the given names", &mut errors);
             let family_name = self.name(n, "family", "Write the family name", &mut errors);
-            let born_on = self.born_on(n, kind, last_day, today, &mut errors);
+            let born_on = self.born_on(n, kind, wanted, &mut errors);
             let sex = self.sex(n, &mut errors);
-            if let (Some(given_names), Some(family_name), Some(born_on), Some(sex)) =
-                (given_names, family_name, born_on, sex)
-            {
-                passengers.push(Passenger { kind, given_names, family_name, born_on, sex });
+            let passenger = match (given_names, family_name, born_on, sex) {
+                (Some(given_names), Some(family_name), Some(born_on), Some(sex)) => {
+                    Some(Passenger { kind, given_names, family_name, born_on, sex })
+                }
+                _ => None,
+            };
+            if wanted.documents.is_asked() {
+                documents.extend(self.document(n, passenger.as_ref(), wanted, &mut errors));
             }
+            passengers.extend(passenger);
         }
         let email = form::email(&mut errors, "email", self.value("email"));
         let phone = form::phone(&mut errors, "phone", self.value("phone"));
         match (email, phone) {
-            (Some(email), Some(phone)) if errors.is_empty() => Ok((passengers, Contact { email, phone })),
+            (Some(email), Some(phone)) if errors.is_empty() => {
+                Ok(Given { passengers, contact: Contact { email, phone }, documents })
+            }
             _ => Err(errors),
         }
     }
@@ -107,18 +161,17 @@ impl PassengerForm {
         &self,
         n: usize,
         kind: PassengerKind,
-        last_day: civil::Date,
-        today: civil::Date,
+        wanted: &Wanted,
         errors: &mut FieldErrors,
     ) -> Option<civil::Date> {
         let name = field(n, "born");
         let parts = ["day", "month", "year"].map(|part| self.value(&field(n, part)));
         let born_on = form::date_of_parts(errors, &name, parts)?;
-        if born_on > today {
+        if born_on > wanted.today {
             errors.add(name, "This date is still to come");
             return None;
         }
-        let age = age_on(born_on, last_day);
+        let age = age_on(born_on, wanted.last_day);
         if kind.ages().contains(&age) {
             return Some(born_on);
         }
@@ -133,6 +186,77 @@ impl PassengerForm {
             errors.add(field, "Choose the sex, as the passport says");
         }
         sex
+    }
+
+    fn document(
+        &self,
+        n: usize,
+        passenger: Option<&Passenger>,
+        wanted: &Wanted,
+        errors: &mut FieldErrors,
+    ) -> Option<GivenDocument> {
+        let kept = wanted.kept.get(n - 1).and_then(Option::as_ref).map(|(whose, _)| whose);
+        let number = self.document_number(n, passenger, kept, errors);
+        let country = self.country(n, errors);
+        let expires_on = self.expires_on(n, wanted.last_day, errors);
+        Some(GivenDocument { number: number?, country: country?, expires_on: expires_on? })
+    }
+
+    /// `Some(None)`: what is kept stays.
+    fn document_number(
+        &self,
+        n: usize,
+        passenger: Option<&Passenger>,
+        kept: Option<&Passenger>,
+        errors: &mut FieldErrors,
+    ) -> Option<Option<DocumentNumber>> {
+        let field = field(n, "passport");
+        let typed = self.value(&field);
+        match (typed.trim().is_empty(), kept, passenger) {
+            (true, Some(kept), Some(passenger)) if is_same_person(kept, passenger) => return Some(None),
+            // Whether it is the same person shows once the fields above are right.
+            (true, Some(_), None) => return None,
+            (true, Some(_), Some(_)) => {
+                errors
+                    .add(field, "The name or the date of birth has changed. Write the passport number again");
+                return None;
+            }
+            (true, None, _) => {
+                errors.add(field, "Write the passport number");
+                return None;
+            }
+            (false, ..) => {}
+        }
+        let number = DocumentNumber::parse(typed).ok();
+        if number.is_none() {
+            errors.add(field, "5 to 20 letters and digits, as in the passport");
+        }
+        number.map(Some)
+    }
+
+    fn country(&self, n: usize, errors: &mut FieldErrors) -> Option<String> {
+        let field = field(n, "country");
+        let country = self.value(&field);
+        if Airports::world().is_country(country) {
+            return Some(country.to_owned());
+        }
+        errors.add(field, "Choose the country that issued the passport");
+        None
+    }
+
+    fn expires_on(&self, n: usize, last_day: civil::Date, errors: &mut FieldErrors) -> Option<civil::Date> {
+        let name = field(n, "expires");
+        let parts = ["expires_day", "expires_month", "expires_year"].map(|part| self.value(&field(n, part)));
+        let expires_on = form::date_of_parts(errors, &name, parts)?;
+        if expires_on <= last_day {
+            let day = last_day.strftime("%-d %B %Y");
+            errors.add(name, format!("The passport has to be valid after the last day of travel, {day}"));
+        } else if expires_on.year() > last_day.year() + LONGEST_VALIDITY {
+            errors.add(name, "No passport is valid for so long. Check the year");
+        } else {
+            return Some(expires_on);
+        }
+        None
     }
 }
 
@@ -202,16 +326,31 @@ mod tests {
         sent(&pairs)
     }
 
+    fn wanted(kind: PassengerKind) -> Wanted {
+        Wanted {
+            kinds: vec![kind],
+            last_day: LAST_DAY,
+            today: TODAY,
+            documents: DocumentRule::NotAsked,
+            kept: Vec::new(),
+        }
+    }
+
+    fn adult() -> Wanted {
+        wanted(PassengerKind::Adult)
+    }
+
     fn error_of(form: &PassengerForm, kind: PassengerKind, field: &str) -> Option<String> {
-        form.check(&[kind], LAST_DAY, TODAY).err().and_then(|errors| errors.get(field).map(str::to_owned))
+        form.check(&wanted(kind)).err().and_then(|errors| errors.get(field).map(str::to_owned))
     }
 
     #[test]
     fn a_good_form_gives_the_party_with_spaces_tidied() {
-        let (passengers, contact) = sent(&good()).check(&[PassengerKind::Adult], LAST_DAY, TODAY).unwrap();
+        let Given { passengers, contact, documents } = sent(&good()).check(&adult()).unwrap();
         assert_eq!(passengers[0].given_names, "Maria Inês");
         assert_eq!(passengers[0].born_on, civil::date(1986, 12, 4));
         assert_eq!(contact.phone, "+351 900 000 000");
+        assert!(documents.is_empty());
     }
 
     #[test]
@@ -224,23 +363,21 @@ mod tests {
             ("李", "李"),
         ];
         for (typed, kept) in cases {
-            let (passengers, _) =
-                with("p1_given", typed).check(&[PassengerKind::Adult], LAST_DAY, TODAY).unwrap();
-            assert_eq!(passengers[0].given_names, kept);
+            let given = with("p1_given", typed).check(&adult()).unwrap();
+            assert_eq!(given.passengers[0].given_names, kept);
         }
     }
 
     #[test]
     fn what_is_kept_fills_the_form_and_checks_again() {
-        let kinds = [PassengerKind::Adult];
-        let (passengers, contact) = sent(&good()).check(&kinds, LAST_DAY, TODAY).unwrap();
-        let again = PassengerForm::filled(&passengers, Some(&contact)).check(&kinds, LAST_DAY, TODAY);
-        assert_eq!(again.unwrap(), (passengers, contact));
+        let given = sent(&good()).check(&adult()).unwrap();
+        let again = PassengerForm::filled(&given.passengers, &[], Some(&given.contact)).check(&adult());
+        assert_eq!(again.unwrap(), given);
     }
 
     #[test]
     fn an_empty_form_names_every_field_at_once() {
-        let errors = sent(&[]).check(&[PassengerKind::Adult], LAST_DAY, TODAY).unwrap_err();
+        let errors = sent(&[]).check(&adult()).unwrap_err();
         let fields: Vec<&str> = errors.iter().map(|(field, _)| field).collect();
         assert_eq!(fields, ["p1_given", "p1_family", "p1_born", "p1_sex", "email", "phone"]);
     }
@@ -295,5 +432,92 @@ mod tests {
         assert_eq!(age_on(civil::date(2015, 3, 28), LAST_DAY), 11);
         assert_eq!(age_on(civil::date(2024, 2, 29), civil::date(2026, 2, 28)), 1);
         assert_eq!(age_on(civil::date(2024, 2, 29), civil::date(2026, 3, 1)), 2);
+    }
+
+    fn asked(kept: Option<&Passenger>) -> Wanted {
+        let note = |passenger: &Passenger| {
+            let note = DocumentNote {
+                passenger: crate::ids::PassengerId::new(),
+                last_two: "42".to_owned(),
+                country: "PT".to_owned(),
+                expires_on: civil::date(2031, 4, 30),
+            };
+            (passenger.clone(), note)
+        };
+        Wanted { documents: DocumentRule::Asked, kept: vec![kept.map(note)], ..adult() }
+    }
+
+    fn with_passport(changes: &[(&'static str, &'static str)]) -> PassengerForm {
+        let mut pairs = good();
+        pairs.extend([
+            ("p1_passport", "ca 123 442"),
+            ("p1_country", "PT"),
+            ("p1_expires_day", "30"),
+            ("p1_expires_month", "4"),
+            ("p1_expires_year", "2031"),
+        ]);
+        pairs.retain(|(name, _)| !changes.iter().any(|(changed, _)| changed == name));
+        pairs.extend(changes);
+        sent(&pairs)
+    }
+
+    #[test]
+    fn a_passport_is_read_where_it_is_asked_for_and_ignored_where_it_is_not() {
+        let given = with_passport(&[]).check(&asked(None)).unwrap();
+        let number = given.documents[0].number.as_ref().unwrap();
+        assert_eq!((number.expose(), given.documents[0].country.as_str()), ("CA123442", "PT"));
+        assert!(with_passport(&[]).check(&adult()).unwrap().documents.is_empty());
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_passport_is_told_beside_its_field() {
+        let cases: [(&'static str, &'static str, &str); 11] = [
+            ("p1_passport", "", "p1_passport"),
+            ("p1_passport", "1234", "p1_passport"),
+            ("p1_passport", "CA-123442", "p1_passport"),
+            ("p1_passport", "СА123442", "p1_passport"),
+            ("p1_passport", "CA123442CA123442CA123", "p1_passport"),
+            ("p1_country", "", "p1_country"),
+            ("p1_country", "ZZ", "p1_country"),
+            ("p1_country", "pt", "p1_country"),
+            ("p1_expires_day", "31", "p1_expires"),
+            ("p1_expires_year", "2026", "p1_expires"),
+            ("p1_expires_year", "2999", "p1_expires"),
+        ];
+        for (field, value, at) in cases {
+            let errors = with_passport(&[(field, value)]).check(&asked(None)).unwrap_err();
+            assert_eq!(errors.iter().map(|(field, _)| field).collect::<Vec<_>>(), [at], "{field}={value}");
+        }
+        let on_the_last_day =
+            [("p1_expires_day", "27"), ("p1_expires_month", "3"), ("p1_expires_year", "2027")];
+        assert!(with_passport(&on_the_last_day).check(&asked(None)).is_err());
+        let a_day_later = [("p1_expires_day", "28"), ("p1_expires_month", "3"), ("p1_expires_year", "2027")];
+        assert!(with_passport(&a_day_later).check(&asked(None)).is_ok());
+    }
+
+    #[test]
+    fn an_empty_number_keeps_the_one_that_is_saved_but_never_for_somebody_else() {
+        let maria = with_passport(&[]).check(&asked(None)).unwrap().passengers.remove(0);
+        let given = with_passport(&[("p1_passport", "  ")]).check(&asked(Some(&maria))).unwrap();
+        assert_eq!(given.documents[0].number, None);
+        for change in [("p1_given", "João"), ("p1_family", "Silva"), ("p1_year", "1985")] {
+            let form = with_passport(&[("p1_passport", ""), change]);
+            let errors = form.check(&asked(Some(&maria))).unwrap_err();
+            assert!(errors.get("p1_passport").unwrap().contains("has changed"), "{change:?}");
+        }
+    }
+
+    #[test]
+    fn the_form_of_what_is_kept_has_no_number_and_debug_has_no_value() {
+        let given = with_passport(&[]).check(&asked(None)).unwrap();
+        let wanted = asked(Some(&given.passengers[0]));
+        let notes: Vec<_> = wanted.kept.iter().map(|kept| kept.clone().map(|(_, note)| note)).collect();
+        let filled = PassengerForm::filled(&given.passengers, &notes, Some(&given.contact));
+        assert_eq!((filled.value("p1_passport"), filled.value("p1_country")), ("", "PT"));
+        assert_eq!(filled.check(&wanted).unwrap().documents[0].number, None);
+        let shown = format!("{:?}{given:?}", with_passport(&[]));
+        for secret in ["Maria", "1986", "123", "example.com"] {
+            assert!(!shown.contains(secret), "{shown}");
+        }
     }
 }

@@ -6,7 +6,7 @@ use serde_json::Value;
 
 use crate::{
     bookings::{
-        Actor, Booking, BookingLine, Draft, Event,
+        Actor, Booking, BookingLine, Draft, Event, documents,
         lifecycle::{BookingState, SupplierState},
     },
     db::{Principal, System, Traveller, Tx},
@@ -245,6 +245,11 @@ pub async fn set_quote(
     )
     .execute(&mut **tx)
     .await?;
+    if offer.documents.is_asked()
+        && let Some(last) = offer.slices.last()
+    {
+        documents::store::set_travel_ends(tx, id, last.last().arrives.local.date()).await?;
+    }
     Ok(())
 }
 
@@ -328,17 +333,22 @@ pub async fn is_secured(tx: &mut Tx<System>, id: BookingId) -> Result<bool, sqlx
     .await
 }
 
-/// All passengers at once: the form always holds the whole party.
-pub async fn replace_passengers(
+/// All passengers at once: the form always holds the whole party, whose size the offer fixes. A place keeps its id, for
+/// what hangs from it.
+pub async fn put_passengers(
     tx: &mut Tx<Traveller>,
     booking: BookingId,
     passengers: &[Passenger],
-) -> Result<(), sqlx::Error> {
-    sqlx::query!("delete from passengers where booking_id = $1", booking.0).execute(&mut **tx).await?;
+) -> Result<Vec<PassengerId>, sqlx::Error> {
+    let mut ids = Vec::with_capacity(passengers.len());
     for (position, passenger) in (1_i16..).zip(passengers) {
-        sqlx::query!(
-            "insert into passengers (id, booking_id, position, kind, given_names, family_name, born_on, sex)
-             values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        let id = sqlx::query_scalar!(
+            r#"insert into passengers (id, booking_id, position, kind, given_names, family_name, born_on, sex)
+               values ($1, $2, $3, $4, $5, $6, $7, $8)
+               on conflict (booking_id, position) do update
+               set kind = excluded.kind, given_names = excluded.given_names, family_name = excluded.family_name,
+                   born_on = excluded.born_on, sex = excluded.sex
+               returning id as "id: PassengerId""#,
             PassengerId::new().0,
             booking.0,
             position,
@@ -348,10 +358,11 @@ pub async fn replace_passengers(
             passenger.born_on.to_sqlx() as _,
             passenger.sex.code(),
         )
-        .execute(&mut **tx)
+        .fetch_one(&mut **tx)
         .await?;
+        ids.push(id);
     }
-    Ok(())
+    Ok(ids)
 }
 
 /// Passengers in their order, each with the ticket number once there is one.

@@ -118,6 +118,11 @@ impl Checkout {
             return Ok(paying);
         }
         let Some(offer) = self.reprice(booking).await? else { return Ok(Paying::LookAgain) };
+        if !standing.file.is_complete_for(&offer) {
+            // The supplier asks for documents since today. Kept with the quote, so that the form asks for them too.
+            self.keep_rule(booking, &offer).await?;
+            return Ok(Paying::PassengersMissing);
+        }
         let hold = self.hold(booking, &offer).await?;
         let attempt = self.open_attempt(traveller, booking.id, &offer, &hold).await?;
         match attempt {
@@ -184,6 +189,17 @@ impl Checkout {
         bookings::store::record(&mut tx, booking.id, "price_changed", Actor::Supplier, &data, now).await?;
         tx.commit().await?;
         Ok(is_better.then_some(fresh))
+    }
+
+    async fn keep_rule(&self, booking: &Booking, offer: &Offer) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let locked = bookings::store::lock(&mut tx, booking.id).await?;
+        if locked.is_open() && locked.quote_hash == offer.accepted_hash()? {
+            let asking = Offer { documents: offer.documents, ..locked.offer };
+            bookings::store::set_quote(&mut tx, locked.id, &asking, locked.raised_from).await?;
+            tx.commit().await?;
+        }
+        Ok(())
     }
 
     async fn hold(&self, booking: &Booking, offer: &Offer) -> Result<Hold, AppError> {

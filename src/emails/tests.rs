@@ -19,8 +19,8 @@ use crate::{
     config::Site,
     ids::{BookingReference, Token},
     itinerary::{
-        Airport, Cabin, Carrier, Condition, Conditions, Fare, LocalTime, Offer, OfferId, Party, Passenger,
-        PassengerKind, PassengerPrice, Segment, Sex, Slice, Tax,
+        Airport, Cabin, Carrier, Condition, Conditions, DocumentRule, Fare, LocalTime, Offer, OfferId, Party,
+        Passenger, PassengerKind, PassengerPrice, Segment, Sex, Slice, Tax,
     },
     money::{Currency, Money},
     outbox::MailKind,
@@ -93,6 +93,7 @@ fn offer(slices: Vec<Slice>, party: Party, prices: Vec<PassengerPrice>, fare: Fa
         quoted_at: at("2026-11-22T16:00:00Z"),
         expires_at: at("2026-11-22T16:30:00Z"),
         co2_grams: None,
+        documents: DocumentRule::NotAsked,
     };
     offer.total = offer.sum_of_prices(currency).unwrap();
     offer

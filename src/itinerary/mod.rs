@@ -1,6 +1,7 @@
 //! The words of travel. An [`Offer`] is self-contained: kept as a booking's quote, it still says everything
 //! years later, when the timetable, the airport directory and even the airline have changed.
 
+mod document;
 mod fare;
 mod people;
 
@@ -10,6 +11,7 @@ use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 
+pub use document::{Document, DocumentNumber, DocumentRule, NotADocumentNumber};
 pub use fare::{Condition, Conditions, Fare, PassengerPrice, Tax};
 pub use people::{Contact, Party, PartyError, Passenger, PassengerKind, Sex};
 
@@ -236,6 +238,9 @@ pub struct Offer {
     pub expires_at: Timestamp,
     /// Per passenger with a seat, in grams; unknown where the supplier does not say.
     pub co2_grams: Option<u32>,
+    /// Whether passports are needed to buy it. Quotes from before this was asked do not say.
+    #[serde(default)]
+    pub documents: DocumentRule,
 }
 
 impl Offer {

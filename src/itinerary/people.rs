@@ -1,4 +1,7 @@
-//! Who travels: the party that is priced, and the passengers by name.
+//! Who travels: the party that is priced, and the passengers by name. Whatever is personal stays out of Debug, because what
+//! is printed there ends in logs and in the words of panics.
+
+use std::fmt;
 
 use jiff::civil;
 use serde::{Deserialize, Serialize};
@@ -147,7 +150,7 @@ impl Sex {
 }
 
 /// A person as the airline needs them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Passenger {
     pub kind: PassengerKind,
     pub given_names: String,
@@ -156,8 +159,39 @@ pub struct Passenger {
     pub sex: Sex,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+impl fmt::Debug for Passenger {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Passenger").field("kind", &self.kind).finish_non_exhaustive()
+    }
+}
+
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
     pub email: String,
     pub phone: String,
+}
+
+impl fmt::Debug for Contact {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Contact").finish_non_exhaustive()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn debug_tells_nothing_personal() {
+        let passenger = Passenger {
+            kind: PassengerKind::Adult,
+            given_names: "Maria".to_owned(),
+            family_name: "Duarte".to_owned(),
+            born_on: civil::date(1986, 12, 4),
+            sex: Sex::F,
+        };
+        assert_eq!(format!("{passenger:?}"), "Passenger { kind: Adult, .. }");
+        let contact = Contact { email: "maria@example.com".to_owned(), phone: "+351 900".to_owned() };
+        assert_eq!(format!("{contact:?}"), "Contact { .. }");
+    }
 }

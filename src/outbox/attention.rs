@@ -36,6 +36,8 @@ pub enum Attention {
     IllegalStep,
     JobDead,
     MailLate,
+    /// A passport that no key of ours opens.
+    DocumentUnreadable,
     InvariantBroken,
 }
 
@@ -57,6 +59,7 @@ impl Attention {
             Self::IllegalStep => "illegal_step",
             Self::JobDead => "job_dead",
             Self::MailLate => "mail_late",
+            Self::DocumentUnreadable => "document_unreadable",
             Self::InvariantBroken => "invariant_broken",
         }
     }

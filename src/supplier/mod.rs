@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{BookingId, BookingReference},
-    itinerary::{Contact, Offer, OfferId, Passenger, SearchQuery},
+    itinerary::{Contact, Document, Offer, OfferId, Passenger, SearchQuery},
     money::Money,
 };
 
@@ -73,6 +73,8 @@ pub struct OrderRequest {
     pub offer: Offer,
     pub hold: Option<HoldId>,
     pub passengers: Vec<Passenger>,
+    /// One for each passenger in their order, where the offer asks for them; otherwise none.
+    pub documents: Vec<Document>,
     pub contact: Contact,
 }
 

@@ -9,6 +9,7 @@ mod bookings;
 mod cast;
 mod cost;
 mod demo;
+mod documents;
 mod errors;
 mod flood;
 mod guests;

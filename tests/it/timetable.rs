@@ -4,7 +4,8 @@
 use jetbridge::{
     ids::{BookingId, BookingReference},
     itinerary::{
-        Cabin, Contact, Offer, OfferId, Party, Passenger, PassengerKind, SearchQuery, Sex, SliceQuery,
+        Cabin, Contact, Document, DocumentNumber, Offer, OfferId, Party, Passenger, PassengerKind,
+        SearchQuery, Sex, SliceQuery,
     },
     supplier::{
         HoldId, HoldRequest, OrderRequest, Supplier, SupplierError,
@@ -56,8 +57,19 @@ fn order(booking: BookingId, offer: &Offer, family_name: &str) -> OrderRequest {
         offer: offer.clone(),
         hold: None,
         passengers: offer.party.kinds().map(passenger).collect(),
+        documents: offer
+            .party
+            .kinds()
+            .filter(|_| offer.documents.is_asked())
+            .map(|_| passport("CA123442"))
+            .collect(),
         contact: Contact { email: "ana@example.com".into(), phone: "+351 210 000 000".into() },
     }
+}
+
+fn passport(number: &str) -> Document {
+    let number = DocumentNumber::parse(number).unwrap();
+    Document { number, country: "PT".into(), expires_on: civil::date(2031, 4, 30) }
 }
 
 /// Leaves so many seats on each flight of the offer.

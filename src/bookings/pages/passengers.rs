@@ -9,13 +9,14 @@ use axum::{
 
 use crate::{
     accounts,
+    airports::Airports,
     bookings::{
-        Booking, BookingFile, Bookings,
+        BookingFile, Bookings,
         pages::{
             holder::Holder,
             words::{self, Here},
         },
-        passengers::{PassengerForm, field},
+        passengers::{PassengerForm, Wanted, field},
     },
     clock::Clock,
     db::Db,
@@ -23,7 +24,7 @@ use crate::{
     itinerary::{Passenger, PassengerKind},
     web::{
         chrome::Chrome,
-        components::{Field, Fragment, price, words::day_and_year},
+        components::{Field, Fragment, choice, price, words::day_and_year},
         form::Form,
     },
 };
@@ -63,6 +64,21 @@ struct Person {
     given_purpose: String,
     family_purpose: String,
     born_purpose: String,
+    /// Where the offer asks for it.
+    passport: Option<Passport>,
+}
+
+/// The fields of a passport. The number is never filled in from what is kept, only from what was typed a moment ago: a
+/// number typed anew because of a slip elsewhere is a number with a slip of its own, and nobody keeps this page.
+struct Passport {
+    number: String,
+    hint: String,
+    is_kept: bool,
+    country: Fragment,
+    expires: String,
+    day: String,
+    month: String,
+    year: String,
 }
 
 pub async fn passengers(
@@ -78,7 +94,7 @@ pub async fn passengers(
     }
     let form = if file.booking.contact.is_some() {
         let kept: Vec<Passenger> = file.passengers.iter().map(|(passenger, _)| passenger.clone()).collect();
-        PassengerForm::filled(&kept, file.booking.contact.as_ref())
+        PassengerForm::filled(&kept, &file.documents, file.booking.contact.as_ref())
     } else if let Some(who) = &holder.account {
         first_guess(&accounts::name_of(&db, who.user).await?, who.email.clone())
     } else {
@@ -98,12 +114,11 @@ pub async fn save(
     let file = bookings.file(holder.traveller, &holder.reference).await?;
     let booking = &file.booking;
     let form = PassengerForm::new(pairs);
-    let kinds: Vec<PassengerKind> = booking.offer.party.kinds().collect();
-    let last_day = booking.last_day().ok_or_else(|| AppError::broken("a booking without a last day"))?;
     let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
-    match form.check(&kinds, last_day, today) {
-        Ok((passengers, contact)) => {
-            bookings.save_passengers(holder.traveller, &booking.reference, &passengers, &contact).await?;
+    let wanted = Wanted::of(&file, today).ok_or_else(|| AppError::broken("a booking without a last day"))?;
+    match form.check(&wanted) {
+        Ok(given) => {
+            bookings.save_passengers(holder.traveller, &booking.reference, &given).await?;
             Ok(Redirect::to(&format!("/bookings/{}/review", booking.reference)).into_response())
         }
         Err(_) if !booking.is_open() => {
@@ -146,7 +161,7 @@ impl PassengersPage {
             reference: booking.reference.to_string(),
             route: words::route(&offer.slices),
             dates: words::dates(&offer.slices),
-            people: people(booking),
+            people: people(file, &form, &errors),
             summary: summary(&errors),
             form,
             errors,
@@ -156,9 +171,21 @@ impl PassengersPage {
             held: held.map(|hold| Here::of(offer).tell(hold.expires_at, now)),
         }
     }
+
+    /// Not offered to the browser to remember, as names are.
+    fn passport_number<'a>(&'a self, passport: &'a Passport) -> Field<'a> {
+        let typed = self.form.value(&passport.number);
+        let field = Field::new(&passport.number, "Passport number", typed, &self.errors)
+            .hint(&passport.hint)
+            .autocomplete("off")
+            .longest(30);
+        if passport.is_kept { field.optional() } else { field }
+    }
 }
 
-fn people(booking: &Booking) -> Vec<Person> {
+fn people(file: &BookingFile, form: &PassengerForm, errors: &FieldErrors) -> Vec<Person> {
+    let booking = &file.booking;
+    let asks = booking.offer.documents.is_asked();
     let last_day = booking.last_day().map(day_and_year).unwrap_or_default();
     let kinds = booking.offer.party.kinds();
     (1..)
@@ -185,9 +212,36 @@ fn people(booking: &Booking) -> Vec<Person> {
                 given_purpose: format!("{section} given-name"),
                 family_purpose: format!("{section} family-name"),
                 born_purpose: format!("{section} bday"),
+                passport: asks.then(|| passport(n, file, form, errors)),
             }
         })
         .collect()
+}
+
+fn passport(n: usize, file: &BookingFile, form: &PassengerForm, errors: &FieldErrors) -> Passport {
+    let kept = file.document(n - 1);
+    let name = |part: &str| field(n, part);
+    let mut countries = vec![("", "Choose")];
+    countries.extend(Airports::world().countries());
+    Passport {
+        number: name("passport"),
+        hint: match kept {
+            Some(note) => format!("Saved, ends in {}. Leave empty to keep it", note.last_two),
+            None => "Letters and digits, as in the passport".to_owned(),
+        },
+        is_kept: kept.is_some(),
+        country: choice(
+            &name("country"),
+            "Issuing country",
+            &countries,
+            form.value(&name("country")),
+            errors,
+        ),
+        expires: name("expires"),
+        day: name("expires_day"),
+        month: name("expires_month"),
+        year: name("expires_year"),
+    }
 }
 
 /// "Passenger 2: write the family name": read far from its field, a message has to say whose it is.

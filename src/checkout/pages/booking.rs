@@ -18,7 +18,7 @@ use crate::{
         },
     },
     error::AppError,
-    itinerary::Fare,
+    itinerary::{Fare, Passenger},
     web::{
         chrome::Chrome,
         components::{
@@ -102,10 +102,12 @@ fn stub(standing: &Standing) -> Fragment {
     let people = &standing.file.passengers;
     let mut facts: Vec<(String, String)> = Vec::new();
     let mut fact = |name: &str, value: String| facts.push((name.to_owned(), value));
-    for (passenger, number) in people {
+    for (at, (passenger, number)) in people.iter().enumerate() {
         let name = if people.len() == 1 { "Passenger" } else { kind_in_words(passenger.kind) };
         let ticket = number.as_deref().map_or("Ticket number not told yet".to_owned(), spaced);
-        fact(name, format!("{}, {}\n{ticket}", passenger.family_name, passenger.given_names));
+        let passport = standing.file.document(at).map(|note| format!("\nPassport ends in {}", note.last_two));
+        let passport = passport.unwrap_or_default();
+        fact(name, format!("{}, {}\n{ticket}{passport}", passenger.family_name, passenger.given_names));
     }
     fact("Fare", format!("{}, {}", offer.fare.brand, offer.cabin.name()));
     fact("Bags", bags(&offer.fare));
@@ -131,9 +133,11 @@ fn bags(fare: &Fare) -> String {
 }
 
 fn passengers(standing: &Standing) -> Vec<(String, String)> {
-    let line = |passenger: &crate::itinerary::Passenger| {
+    let line = |(at, (passenger, _)): (usize, &(Passenger, Option<String>))| {
         let born = passenger.born_on.strftime("%-d %b %Y");
-        (kind_in_words(passenger.kind).to_owned(), format!("{}, born {born}", full_name(passenger)))
+        let passport = standing.file.document(at).map(|note| format!(", {}", note.in_words()));
+        let passport = passport.unwrap_or_default();
+        (kind_in_words(passenger.kind).to_owned(), format!("{}, born {born}{passport}", full_name(passenger)))
     };
-    standing.file.passengers.iter().map(|(passenger, _)| line(passenger)).collect()
+    standing.file.passengers.iter().enumerate().map(line).collect()
 }

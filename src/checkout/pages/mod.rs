@@ -89,7 +89,12 @@ mod samples {
             ended_reason: None,
             created_at: noon(),
         };
-        let file = BookingFile { booking, passengers: vec![(maria, None)], events: Vec::new() };
+        let file = BookingFile {
+            booking,
+            passengers: vec![(maria, None)],
+            documents: Vec::new(),
+            events: Vec::new(),
+        };
         Standing { file, attempts: Vec::new() }
     }
 

@@ -10,9 +10,12 @@ use jiff::Timestamp;
 use serde::Deserialize;
 
 use crate::{
-    bookings::pages::{
-        holder::Holder,
-        words::{self, Here},
+    bookings::{
+        documents::DocumentNote,
+        pages::{
+            holder::Holder,
+            words::{self, Here},
+        },
     },
     checkout::{
         Acceptance, Checkout, Paying, Standing,
@@ -59,6 +62,7 @@ struct Traveller {
     kind: &'static str,
     name: String,
     born: String,
+    passport: Option<String>,
 }
 
 /// A price above the one that was chosen: needs a tick of its own.
@@ -204,7 +208,8 @@ impl ReviewPage {
                 .file
                 .passengers
                 .iter()
-                .map(|(passenger, _)| Traveller::from(passenger))
+                .enumerate()
+                .map(|(at, (passenger, _))| Traveller::new(passenger, standing.file.document(at)))
                 .collect(),
             email: contact.email.clone(),
             phone: contact.phone.clone(),
@@ -228,9 +233,10 @@ fn carried(names: &[&str]) -> String {
     format!("{} {verb}", words::together(names))
 }
 
-impl From<&Passenger> for Traveller {
-    fn from(passenger: &Passenger) -> Self {
+impl Traveller {
+    fn new(passenger: &Passenger, document: Option<&DocumentNote>) -> Self {
         Self {
+            passport: document.map(DocumentNote::in_words),
             kind: kind_in_words(passenger.kind),
             name: full_name(passenger),
             born: passenger.born_on.strftime("%-d %b %Y").to_string(),

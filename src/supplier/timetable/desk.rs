@@ -5,6 +5,7 @@ use super::{
     airlines::AIRLINES,
     key::OfferKey,
     offers::{self, Found},
+    passports,
     seats::{self, Line, Seats},
     switches::Fault,
     unavailable,
@@ -95,6 +96,7 @@ impl Timetable {
             }
             Some(Fault::TimeoutBefore) => {}
         }
+        passports::check(request)?;
         let order = self.buy(request, &key).await?;
         if fault == Some(Fault::TimeoutAfter)
             && self.switches.first_time(request.booking, Fault::TimeoutAfter)

@@ -14,6 +14,8 @@
 //! | Timeoutbefore | no answer the first time, and nothing was done |
 //! | Timeoutafter | no answer the first time, but the order exists |
 //!
+//! Flights that cross certain borders need a passport from each passenger; the airline refuses the number REFUSED99.
+//!
 //! Tests have [`Switches`] as well.
 
 mod airlines;
@@ -23,6 +25,7 @@ mod fleet;
 mod key;
 mod network;
 mod offers;
+mod passports;
 mod price;
 mod search;
 mod seats;

@@ -7,11 +7,12 @@ use super::{
     engine::{self, Leg, Way},
     fleet::{self, aircraft},
     key::{OfferKey, SegmentKey},
+    passports,
     price::{self, CURRENCY, Seat, euros},
     world::{Flight, World},
 };
 use crate::itinerary::{
-    Cabin, Carrier, LocalTime, Offer, PassengerKind, PassengerPrice, Segment, Slice, Tax,
+    Cabin, Carrier, DocumentRule, LocalTime, Offer, PassengerKind, PassengerPrice, Segment, Slice, Tax,
 };
 
 /// How long a price stands.
@@ -84,8 +85,10 @@ pub(super) fn offer(world: &World, key: &OfferKey) -> Option<Offer> {
         quoted_at,
         expires_at: quoted_at.checked_add(LIFE).ok()?,
         co2_grams: Some(grams),
+        documents: DocumentRule::NotAsked,
     };
     offer.total = offer.sum_of_prices(CURRENCY).ok()?;
+    offer.documents = passports::rule(&offer);
     Some(offer)
 }
 

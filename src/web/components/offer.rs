@@ -279,7 +279,7 @@ fn lines(price: &PassengerPrice) -> Result<Vec<(String, Money)>, MoneyError> {
 pub mod samples {
     use super::*;
     use crate::{
-        itinerary::{Cabin, Conditions, OfferId, Party, Slice, Tax},
+        itinerary::{Cabin, Conditions, DocumentRule, OfferId, Party, Slice, Tax},
         money::Currency,
         web::components::slice::samples::direct,
     };
@@ -320,6 +320,7 @@ pub mod samples {
             quoted_at: at,
             expires_at: at + jiff::SignedDuration::from_mins(20),
             co2_grams: None,
+            documents: DocumentRule::NotAsked,
         }
     }
 
