@@ -32,4 +32,5 @@ mod security;
 mod sessions;
 mod staff;
 mod timetable;
+mod tokens;
 mod webhook;
