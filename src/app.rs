@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower_sessions::{SessionManagerLayer, cookie::SameSite};
 
 use crate::{
-    accounts::{self, Passwords, SecondFactors, Tries},
+    accounts::{self, Accounts, Passwords, SecondFactors, Tries},
     admin,
     airports::Airports,
     bookings::{self, Bookings},
@@ -67,8 +67,7 @@ pub struct App {
     bookings: Bookings,
     checkout: Checkout,
     emails: Emails,
-    passwords: Passwords,
-    tries: Tries,
+    accounts: Accounts,
     factors: SecondFactors,
     mailbox: DemoMailbox,
     vault: Vault,
@@ -96,8 +95,7 @@ pieces! {
     supplier: SharedSupplier,
     bookings: Bookings,
     checkout: Checkout,
-    passwords: Passwords,
-    tries: Tries,
+    accounts: Accounts,
     factors: SecondFactors,
     mailbox: DemoMailbox,
     vault: Vault,
@@ -109,6 +107,12 @@ impl App {
         let site = site_settings(&parts.config, parts.checkout_origin);
         let Parts { config, db, clock, payments, supplier, mailer, vault, .. } = parts;
         let emails = Emails::new(db.clone(), clock.clone(), mailer, vault.clone(), (&config).into());
+        let accounts = Accounts {
+            db: db.clone(),
+            clock: clock.clone(),
+            passwords: Passwords::new()?,
+            tries: Tries::default(),
+        };
         let bookings = Bookings {
             db: db.clone(),
             clock: clock.clone(),
@@ -143,8 +147,7 @@ impl App {
             bookings,
             checkout,
             emails,
-            passwords: Passwords::new()?,
-            tries: Tries::default(),
+            accounts,
             mailbox: DemoMailbox(None),
             vault,
         })

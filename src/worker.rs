@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    accounts::tokens,
+    accounts::{mail_tokens, tokens},
     bookings::{self, Bookings},
     checkout::{Checkout, invariants},
     clock::Clock,
@@ -153,6 +153,7 @@ impl Worker {
         tokens::sweep(&mut tx, now).await?;
         limits::sweep(&mut tx, now).await?;
         session::sweep(&mut tx, now).await?;
+        mail_tokens::delete_expired_before(&mut tx, now - KEEP_DONE_JOBS).await?;
         outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
         for breach in invariants::breaches(&mut tx, now).await? {
             let subject = breach.subject.as_str();

@@ -1,33 +1,76 @@
-//! Accounts: who may sign in. Whether an address has an account is told to nobody who cannot sign in to it: a failed
-//! sign-in and every sign-up answer with the same words, status and work, whatever the address.
+//! Accounts: who may sign in, and the life of what they sign in with. Whether an address has an account is told to nobody
+//! who cannot read its mail or sign in to it: every sign-up, failed sign-in and forgotten password answers with the same
+//! words, status and work, whatever the address. What is different is in the mail to its owner.
 
+mod credentials;
 pub mod devices;
+pub mod mail_tokens;
 pub mod pages;
 pub mod password;
+mod people;
+mod people_store;
+mod recovery;
 pub mod second_factor;
 mod store;
 pub mod tokens;
 mod tries;
 
+use jiff::Timestamp;
 use secrecy::SecretString;
 
-pub use self::{password::Passwords, second_factor::SecondFactors, tries::Tries};
+pub use self::{
+    mail_tokens::Purpose,
+    password::Passwords,
+    people::{Profile, ProfileForm, SavedTraveller, TravellerForm},
+    second_factor::SecondFactors,
+    tries::Tries,
+};
 use crate::{
     clock::Clock,
-    db::{Db, Guest, System, Traveller},
+    db::{Db, Guest, System, Tx},
     error::{AppError, FieldErrors},
     ids::UserId,
+    outbox::{self, About, MailKind},
 };
 
+/// What pages and API call.
+#[derive(Clone)]
+pub struct Accounts {
+    pub db: Db,
+    pub clock: Clock,
+    pub passwords: Passwords,
+    pub tries: Tries,
+}
+
+/// Who has just signed in.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Account {
     pub user: UserId,
     pub email: String,
     /// As its database word.
     pub staff: Option<String>,
+    /// The address was proven to be theirs.
+    pub verified: bool,
 }
 
-/// Checked by [`NewAccount::check`]; the password's strength by [`sign_up`], which has the time for it.
+/// An account as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct User {
+    pub id: UserId,
+    pub email: String,
+    /// When they proved that the address is theirs.
+    pub email_verified_at: Option<Timestamp>,
+    pub password_changed_at: Option<Timestamp>,
+    pub created_at: Timestamp,
+}
+
+impl User {
+    pub const fn is_verified(&self) -> bool {
+        self.email_verified_at.is_some()
+    }
+}
+
+/// Name and address are checked; the password's strength by [`Accounts::sign_up`], which has the time for it.
 #[derive(Clone, Debug)]
 pub struct NewAccount {
     pub name: String,
@@ -35,47 +78,67 @@ pub struct NewAccount {
     pub password: SecretString,
 }
 
-/// Makes an account if the address has none. The caller cannot tell: who chose the password learns it by signing in.
-/// Without a proof that the address is theirs (a mail with a link) no other answer would be both honest and discreet.
-pub async fn sign_up(db: &Db, passwords: &Passwords, new: NewAccount) -> Result<(), AppError> {
-    let about = vec![new.name.clone(), new.email.clone()];
-    let hash = match passwords.hash_if_strong(new.password, about).await? {
-        Ok(hash) => hash,
-        Err(advice) => return Err(AppError::Invalid(FieldErrors::one("password", advice))),
-    };
-    let mut tx = db.begin(Guest).await?;
-    let made = store::sign_up(&mut tx, UserId::new(), &new.email, &hash, &new.name).await?;
-    tx.commit().await?;
-    tracing::info!(made, "sign-up");
-    Ok(())
+impl Accounts {
+    /// Makes an account if the address has none, and mails a link that proves the address. If it has one, its owner is told
+    /// by mail. The caller cannot tell which.
+    pub async fn sign_up(&self, new: NewAccount) -> Result<(), AppError> {
+        let about = vec![new.name.clone(), new.email.clone()];
+        let hash = self.strong_hash(new.password, about).await?;
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let owner = store::sign_up(&mut tx, UserId::new(), &new.email, &hash, &new.name, now).await?;
+        let kind = if owner.is_new { MailKind::VerifyEmail } else { MailKind::AccountExists };
+        let cause = cause(owner.user, now);
+        outbox::owe_mail(&mut tx, kind, About::User(owner.user), &owner.email, &cause, now).await?;
+        tx.commit().await?;
+        tracing::info!(made = owner.is_new, "sign-up");
+        Ok(())
+    }
+
+    /// `None`: no such address, or another password.
+    pub async fn sign_in(&self, email: &str, password: SecretString) -> Result<Option<Account>, AppError> {
+        self.tries.begin(email, self.clock.now())?;
+        let mut tx = self.db.begin(Guest).await?;
+        let login = store::find_login(&mut tx, email).await?;
+        drop(tx);
+        // Without an account there is a hash to check all the same, so that time tells nothing.
+        let hash = login.as_ref().map(|login| login.password_hash.clone());
+        let fits = self.passwords.verify(password, hash).await?;
+        let account = login.filter(|_| fits).map(|login| Account {
+            user: login.user,
+            email: login.email,
+            staff: login.staff_role,
+            verified: login.verified,
+        });
+        if account.is_some() {
+            self.tries.forget(email);
+        }
+        tracing::info!(fits = account.is_some(), "sign-in");
+        Ok(account)
+    }
+
+    pub async fn user(&self, user: UserId) -> Result<User, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::user(&mut tx, user).await?.ok_or(AppError::Unauthenticated)
+    }
+
+    /// The hash, or a message beside the password field.
+    async fn strong_hash(&self, password: SecretString, about: Vec<String>) -> Result<String, AppError> {
+        match self.passwords.hash_if_strong(password, about).await? {
+            Ok(hash) => Ok(hash),
+            Err(advice) => Err(AppError::Invalid(FieldErrors::one("password", advice))),
+        }
+    }
 }
 
-/// `None`: no such address, or another password.
-pub async fn sign_in(
-    db: &Db,
-    clock: &Clock,
-    passwords: &Passwords,
-    tries: &Tries,
-    email: &str,
-    password: SecretString,
-) -> Result<Option<Account>, AppError> {
-    tries.begin(email, clock.now())?;
-    let mut tx = db.begin(Guest).await?;
-    let login = store::find_login(&mut tx, email).await?;
-    drop(tx);
-    // Without an account there is a hash to check all the same, so that time tells nothing.
-    let hash = login.as_ref().map(|login| login.password_hash.clone());
-    let fits = passwords.verify(password, hash).await?;
-    let account = login.filter(|_| fits).map(|login| Account {
-        user: login.user,
-        email: email.to_owned(),
-        staff: login.staff_role,
-    });
-    if account.is_some() {
-        tries.forget(email);
-    }
-    tracing::info!(fits = account.is_some(), "sign-in");
-    Ok(account)
+/// Where mail about the account goes; `None` once it is deleted.
+pub async fn present_email(tx: &mut Tx<System>, user: UserId) -> Result<Option<String>, AppError> {
+    Ok(store::user(tx, user).await?.map(|user| user.email))
+}
+
+/// Names one wish of one user: the same wish at the same instant makes one mail.
+fn cause(user: UserId, now: Timestamp) -> String {
+    format!("{user}:{}", now.as_microsecond())
 }
 
 /// Makes a member of the agency, or gives an existing account this role and password, which signs it out everywhere. For
@@ -105,9 +168,4 @@ pub async fn make_staff(
     devices::end_everything(&mut tx, user, None).await?;
     tx.commit().await?;
     Ok(())
-}
-
-pub async fn name_of(db: &Db, user: UserId) -> Result<String, AppError> {
-    let mut tx = db.begin(Traveller::Account(user)).await?;
-    store::name_of(&mut tx).await
 }

@@ -1,7 +1,12 @@
-//! SQL of accounts. A guest reaches one row at a time, through the functions of migration 0002, and never the table.
+//! SQL of accounts. A guest reaches one row at a time, through the function of migration 0010, and never the table; what
+//! an account itself does to its row is done by the system, one row by its id.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
 
 use crate::{
-    db::{Guest, System, Traveller, Tx},
+    accounts::User,
+    db::{Guest, System, Tx},
     error::AppError,
     ids::UserId,
 };
@@ -9,42 +14,77 @@ use crate::{
 pub struct Login {
     pub user: UserId,
     pub password_hash: String,
+    /// As it was given at sign-up.
+    pub email: String,
     pub staff_role: Option<String>,
+    pub verified: bool,
+}
+
+/// Who has the address after a sign-up.
+pub struct Owner {
+    pub user: UserId,
+    pub email: String,
+    /// By this sign-up.
+    pub is_new: bool,
+}
+
+/// What is needed to check and to change a password.
+pub struct Credentials {
+    pub email: String,
+    pub password_hash: String,
+    /// A guesser knows it too.
+    pub name: String,
 }
 
 pub async fn find_login(tx: &mut Tx<Guest>, email: &str) -> Result<Option<Login>, AppError> {
-    let row = sqlx::query!(
-        r#"select user_id as "user_id!", password_hash as "password_hash!", staff_role
-             from auth.find_login($1::text::citext)"#,
+    let login = sqlx::query_as!(
+        Login,
+        r#"select user_id as "user!: UserId", email::text as "email!", password_hash as "password_hash!", staff_role,
+                  verified as "verified!"
+             from auth.find_account($1::text::citext)"#,
         email,
     )
     .fetch_optional(&mut **tx)
     .await?;
-    Ok(row.map(|row| Login {
-        user: UserId(row.user_id),
-        password_hash: row.password_hash,
-        staff_role: row.staff_role,
-    }))
+    Ok(login)
 }
 
-/// False: the address has an account already, which stays as it is.
+/// One statement, whether or not the address has an account already; that one stays as it is.
 pub async fn sign_up(
-    tx: &mut Tx<Guest>,
+    tx: &mut Tx<System>,
     user: UserId,
     email: &str,
     hash: &str,
     name: &str,
-) -> Result<bool, AppError> {
-    let made = sqlx::query_scalar!(
-        r#"select auth.sign_up($1, $2::text::citext, $3, $4) as "made!""#,
-        user.0,
-        email,
-        hash,
-        name,
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(made)
+    now: Timestamp,
+) -> Result<Owner, AppError> {
+    // Two who sign up with one address at once: the second waits, and does not see the row that it waited for.
+    for _ in 0..2 {
+        let owner = sqlx::query_as!(
+            Owner,
+            r#"with made as (
+                   insert into auth.users (id, email, password_hash, created_at) values ($1, $2::text::citext, $3, $5)
+                       on conflict (email) do nothing
+                   returning id, email
+               ), described as (
+                   insert into profiles (user_id, full_name, created_at) select id, $4, $5 from made
+               )
+               select id as "user!: UserId", email::text as "email!", true as "is_new!" from made
+               union all
+               select id, email::text, false from auth.users where email = $2::text::citext"#,
+            user.0,
+            email,
+            hash,
+            name,
+            now.to_sqlx() as _,
+        )
+        .fetch_optional(&mut **tx)
+        .await?;
+        if let Some(owner) = owner {
+            return Ok(owner);
+        }
+    }
+    Err(AppError::broken("an address is neither free nor taken"))
 }
 
 pub async fn make_staff(
@@ -72,8 +112,101 @@ pub async fn make_staff(
     Ok(UserId(user))
 }
 
-/// Row-level security leaves one profile to see.
-pub async fn name_of(tx: &mut Tx<Traveller>) -> Result<String, AppError> {
-    let name = sqlx::query_scalar!("select full_name from profiles").fetch_optional(&mut **tx).await?;
-    Ok(name.unwrap_or_default())
+pub async fn user(tx: &mut Tx<System>, id: UserId) -> Result<Option<User>, AppError> {
+    let row = sqlx::query!(
+        r#"select email::text as "email!", email_verified_at as "email_verified_at: jiff_sqlx::Timestamp",
+                  password_changed_at as "password_changed_at: jiff_sqlx::Timestamp",
+                  created_at as "created_at: jiff_sqlx::Timestamp"
+             from auth.users where id = $1 and deleted_at is null"#,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| User {
+        id,
+        email: row.email,
+        email_verified_at: row.email_verified_at.map(|at| at.to_jiff()),
+        password_changed_at: row.password_changed_at.map(|at| at.to_jiff()),
+        created_at: row.created_at.to_jiff(),
+    }))
+}
+
+pub async fn credentials(tx: &mut Tx<System>, id: UserId) -> Result<Option<Credentials>, AppError> {
+    let known = sqlx::query_as!(
+        Credentials,
+        r#"select u.email::text as "email!", u.password_hash, p.full_name as name
+             from auth.users u join profiles p on p.user_id = u.id
+            where u.id = $1 and u.deleted_at is null"#,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(known)
+}
+
+pub async fn set_password(
+    tx: &mut Tx<System>,
+    user: UserId,
+    hash: &str,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    sqlx::query!(
+        "update auth.users set password_hash = $2, password_changed_at = $3 where id = $1 and deleted_at is null",
+        user.0,
+        hash,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// False: the password is not the one that was checked any more.
+pub async fn replace_password(
+    tx: &mut Tx<System>,
+    user: UserId,
+    old_hash: &str,
+    hash: &str,
+    now: Timestamp,
+) -> Result<bool, AppError> {
+    let changed = sqlx::query!(
+        "update auth.users set password_hash = $3, password_changed_at = $4
+          where id = $1 and password_hash = $2 and deleted_at is null",
+        user.0,
+        old_hash,
+        hash,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(changed.rows_affected() == 1)
+}
+
+pub async fn mark_verified(tx: &mut Tx<System>, user: UserId, now: Timestamp) -> Result<(), AppError> {
+    sqlx::query!(
+        "update auth.users set email_verified_at = $2 where id = $1 and email_verified_at is null",
+        user.0,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
+}
+
+/// To an address that has just proven itself.
+pub async fn set_email(
+    tx: &mut Tx<System>,
+    user: UserId,
+    email: &str,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    sqlx::query!(
+        "update auth.users set email = $2::text::citext, email_verified_at = $3 where id = $1",
+        user.0,
+        email,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }

@@ -3,7 +3,6 @@
 use std::{collections::BTreeMap, fmt};
 
 use jiff::civil;
-use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
     airports::Airports,
@@ -105,18 +104,17 @@ impl PassengerForm {
         self.values.get(field).map_or("", String::as_str)
     }
 
-    fn trimmed(&self, field: &str) -> String {
-        self.value(field).split_whitespace().collect::<Vec<_>>().join(" ")
-    }
-
     /// The party, if every field is right; otherwise everything that is wrong, at once.
     pub fn check(&self, wanted: &Wanted) -> Result<Given, FieldErrors> {
         let mut errors = FieldErrors::default();
         let mut passengers = Vec::with_capacity(wanted.kinds.len());
         let mut documents = Vec::new();
         for (n, &kind) in (1..).zip(&wanted.kinds) {
-            let given_names = self.name(n, "given", "Write the given names", &mut errors);
-            let family_name = self.name(n, "family", "Write the family name", &mut errors);
+            let (given, family) = (field(n, "given"), field(n, "family"));
+            let given_names =
+                form::passport_name(&mut errors, &given, self.value(&given), "Write the given names");
+            let family_name =
+                form::passport_name(&mut errors, &family, self.value(&family), "Write the family name");
             let born_on = self.born_on(n, kind, wanted, &mut errors);
             let sex = self.sex(n, &mut errors);
             let passenger = match (given_names, family_name, born_on, sex) {
@@ -138,23 +136,6 @@ impl PassengerForm {
             }
             _ => Err(errors),
         }
-    }
-
-    fn name(&self, n: usize, part: &str, missing: &str, errors: &mut FieldErrors) -> Option<String> {
-        let field = field(n, part);
-        let name = composed(&self.trimmed(&field));
-        let is_letter =
-            |c: char| c.is_alphabetic() || is_combining_mark(c) || matches!(c, ' ' | '-' | '\'' | '’' | '.');
-        if name.is_empty() {
-            errors.add(field, missing);
-        } else if name.chars().count() > 60 {
-            errors.add(field, "At most 60 letters fit on a ticket");
-        } else if !name.chars().all(is_letter) || !name.chars().any(char::is_alphabetic) {
-            errors.add(field, "Use letters, spaces, hyphens and apostrophes only");
-        } else {
-            return Some(name);
-        }
-        None
     }
 
     fn born_on(
@@ -181,11 +162,7 @@ impl PassengerForm {
 
     fn sex(&self, n: usize, errors: &mut FieldErrors) -> Option<Sex> {
         let field = field(n, "sex");
-        let sex = [Sex::F, Sex::M, Sex::X].into_iter().find(|sex| sex.code() == self.value(&field));
-        if sex.is_none() {
-            errors.add(field, "Choose the sex, as the passport says");
-        }
-        sex
+        form::sex(errors, &field, self.value(&field))
     }
 
     fn document(
@@ -258,11 +235,6 @@ impl PassengerForm {
         }
         None
     }
-}
-
-/// Letters with their marks as one character each, and one kind of apostrophe, whatever the keyboard made.
-fn composed(name: &str) -> String {
-    name.nfc().map(|c| if matches!(c, '‘' | '`' | '´') { '’' } else { c }).collect()
 }
 
 /// The field's name in the form: "p1_given". Page and rules both take it from here.

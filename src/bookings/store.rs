@@ -380,7 +380,7 @@ pub async fn passengers<P: Principal>(
     rows.into_iter()
         .map(|row| {
             let kind = PassengerKind::ALL.into_iter().find(|kind| kind.code() == row.kind);
-            let sex = [Sex::F, Sex::M, Sex::X].into_iter().find(|sex| sex.code() == row.sex);
+            let sex = Sex::from_code(&row.sex);
             let (Some(kind), Some(sex)) = (kind, sex) else {
                 return Err(AppError::broken("a passenger of another form"));
             };

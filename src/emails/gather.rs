@@ -12,6 +12,7 @@ use crate::{
     db::{System, Tx},
     emails::{
         facts::{Brief, Payment, Return, Ticketed},
+        gather_account,
         letters::{
             BookingConfirmation, BookingLink, HoldExpired, Letter, MoneyReturned, NotTicketed,
             PaymentReceipt, WhyNoTicket, WhyReturned,
@@ -20,7 +21,7 @@ use crate::{
     error::AppError,
     ids::{AttemptId, Token},
     money::Money,
-    outbox::{Mail, MailKind},
+    outbox::{About, Mail, MailKind},
     vault::Vault,
 };
 
@@ -31,7 +32,10 @@ pub(super) async fn gather(
     now: Timestamp,
 ) -> Result<Option<Letter>, AppError> {
     let missing = |what: &str| AppError::broken(format!("mail {}: {what}", mail.id));
-    let booking = mail.about.booking().ok_or_else(|| missing("it is about no booking"))?;
+    let booking = match mail.about {
+        About::Booking(booking) => booking,
+        About::User(user) => return gather_account::gather(tx, mail, user, vault, now).await,
+    };
     let booking = bookings::store::find_by_id(tx, booking).await?;
     let booking = booking.ok_or_else(|| missing("its booking is missing"))?;
     let attempts = checkout::store::attempts_of(tx, booking.id).await?;
@@ -101,6 +105,7 @@ pub(super) async fn gather(
                 back: way_back(attempt),
             })
         }
+        _ => return Err(missing("it is about a person, not a booking")),
     }))
 }
 

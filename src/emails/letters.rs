@@ -1,4 +1,4 @@
-//! The five letters, each with everything that it says. A letter that exists can be written: nothing in it is optional
+//! The letters, each with everything that it says. A letter that exists can be written: nothing in it is optional
 //! that its words need. Pure.
 
 use askama::Template;
@@ -7,6 +7,10 @@ use jiff::Timestamp;
 use crate::{
     config::{Config, Site},
     emails::{
+        account::{
+            AccountExists, EmailChange, EmailChangeNotice, EmailChanged, PasswordChanged, PasswordReset,
+            VerifyEmail,
+        },
         facts::{Brief, Fact, Payment, Return, Ticketed, fare_facts, passenger_fact},
         look, parts, plain,
     },
@@ -43,6 +47,15 @@ impl Sender {
     pub fn search_link(&self) -> String {
         format!("{}/", self.base_url)
     }
+
+    pub fn login_link(&self) -> String {
+        format!("{}/login", self.base_url)
+    }
+
+    /// Where somebody asks for a new password.
+    pub fn reset_link(&self) -> String {
+        format!("{}/reset", self.base_url)
+    }
 }
 
 #[derive(Clone, Debug)]
@@ -53,6 +66,13 @@ pub enum Letter {
     HoldExpired(HoldExpired),
     MoneyReturned(MoneyReturned),
     BookingLink(BookingLink),
+    VerifyEmail(VerifyEmail),
+    AccountExists(AccountExists),
+    PasswordReset(PasswordReset),
+    PasswordChanged(PasswordChanged),
+    EmailChange(EmailChange),
+    EmailChangeNotice(EmailChangeNotice),
+    EmailChanged(EmailChanged),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -71,6 +91,13 @@ impl Letter {
             Self::HoldExpired(letter) => letter.compose(sender),
             Self::MoneyReturned(letter) => letter.compose(sender),
             Self::BookingLink(letter) => letter.compose(sender),
+            Self::VerifyEmail(letter) => letter.compose(sender),
+            Self::AccountExists(letter) => letter.compose(sender),
+            Self::PasswordReset(letter) => letter.compose(sender),
+            Self::PasswordChanged(letter) => letter.compose(sender),
+            Self::EmailChange(letter) => letter.compose(sender),
+            Self::EmailChangeNotice(letter) => letter.compose(sender),
+            Self::EmailChanged(letter) => letter.compose(sender),
         }
     }
 }
@@ -83,6 +110,7 @@ macro_rules! written_by {
                 #[derive(Template)]
                 #[template(path = $subject)]
                 struct SubjectLine<'a> {
+                    #[allow(dead_code, reason = "some subjects are the same for every letter of their kind")]
                     letter: &'a $letter,
                 }
                 #[derive(Template)]
@@ -114,6 +142,13 @@ written_by! {
     HoldExpired: "hold_expired/subject.txt" "hold_expired/body.txt" "hold_expired/body.html";
     MoneyReturned: "money_returned/subject.txt" "money_returned/body.txt" "money_returned/body.html";
     BookingLink: "booking_link/subject.txt" "booking_link/body.txt" "booking_link/body.html";
+    VerifyEmail: "verify_email/subject.txt" "verify_email/body.txt" "verify_email/body.html";
+    AccountExists: "account_exists/subject.txt" "account_exists/body.txt" "account_exists/body.html";
+    PasswordReset: "password_reset/subject.txt" "password_reset/body.txt" "password_reset/body.html";
+    PasswordChanged: "password_changed/subject.txt" "password_changed/body.txt" "password_changed/body.html";
+    EmailChange: "email_change/subject.txt" "email_change/body.txt" "email_change/body.html";
+    EmailChangeNotice: "email_change_notice/subject.txt" "email_change_notice/body.txt" "email_change_notice/body.html";
+    EmailChanged: "email_changed/subject.txt" "email_changed/body.txt" "email_changed/body.html";
 }
 
 /// One line of plain characters: a header can neither be broken nor grow without end.

@@ -3,8 +3,10 @@
 //! `gather` reads the database and makes a typed [`Letter`]; `compose` is pure; what is drawn in HTML stands in
 //! `parts`, what is set in plain text in `plain`. The prose is in `email_templates/`, one directory for each kind.
 
+mod account;
 mod facts;
 mod gather;
+mod gather_account;
 mod letters;
 mod look;
 mod parts;

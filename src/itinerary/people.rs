@@ -140,6 +140,12 @@ pub enum Sex {
 }
 
 impl Sex {
+    pub const ALL: [Self; 3] = [Self::F, Self::M, Self::X];
+
+    pub fn from_code(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|sex| sex.code() == code)
+    }
+
     pub const fn code(self) -> &'static str {
         match self {
             Self::F => "f",

@@ -1,6 +1,6 @@
 //! Mails that we owe: written down in the transaction that causes them, composed and sent later.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
 use crate::{
@@ -22,16 +22,34 @@ pub enum MailKind {
     MoneyReturned,
     /// Somebody asked for the way to a booking.
     BookingLink,
+    /// Is this address yours?
+    VerifyEmail,
+    /// Somebody signs up with an address that has an account.
+    AccountExists,
+    PasswordReset,
+    PasswordChanged,
+    /// Asks the new address.
+    EmailChange,
+    /// Tells the present address what is asked of the new one.
+    EmailChangeNotice,
+    EmailChanged,
 }
 
 impl MailKind {
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 13] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
         Self::NotTicketed,
         Self::HoldExpired,
         Self::MoneyReturned,
         Self::BookingLink,
+        Self::VerifyEmail,
+        Self::AccountExists,
+        Self::PasswordReset,
+        Self::PasswordChanged,
+        Self::EmailChange,
+        Self::EmailChangeNotice,
+        Self::EmailChanged,
     ];
 
     pub const fn code(self) -> &'static str {
@@ -42,6 +60,13 @@ impl MailKind {
             Self::HoldExpired => "hold_expired",
             Self::MoneyReturned => "money_returned",
             Self::BookingLink => "booking_link",
+            Self::VerifyEmail => "verify_email",
+            Self::AccountExists => "account_exists",
+            Self::PasswordReset => "password_reset",
+            Self::PasswordChanged => "password_changed",
+            Self::EmailChange => "email_change",
+            Self::EmailChangeNotice => "email_change_notice",
+            Self::EmailChanged => "email_changed",
         }
     }
 
@@ -101,6 +126,77 @@ pub async fn owe_mail(
         push(tx, &Job::SendMail(id), now, now).await?;
     }
     Ok(())
+}
+
+/// Owes a mail to whoever has an account with this address. Where nobody has one the same statements run, and the job that
+/// they leave finds nothing to send: neither the answer nor its time tells which it was.
+pub async fn owe_mail_to_owner(
+    tx: &mut Tx<System>,
+    kind: MailKind,
+    address: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let id = MailId::new();
+    sqlx::query!(
+        "insert into mails (id, kind, once_key, to_address, created_at, user_id)
+         select $1, $2, $3, u.email::text, $5, u.id from auth.users u where u.email = $4::text::citext and u.deleted_at is null",
+        id.0,
+        kind.code(),
+        format!("{}:{id}", kind.code()),
+        address,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    push(tx, &Job::SendMail(id), now, now).await
+}
+
+/// When the last mail of this kind was owed to a user.
+pub async fn last_mail_at(
+    tx: &mut Tx<System>,
+    kind: MailKind,
+    user: UserId,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let at = sqlx::query_scalar!(
+        r#"select max(created_at) as "at: jiff_sqlx::Timestamp" from mails where user_id = $1 and kind = $2"#,
+        user.0,
+        kind.code(),
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(at.map(|at| at.to_jiff()))
+}
+
+/// Whether a mail of the same kind was owed to the same user shortly before, and was not given up.
+pub async fn follows_another(
+    tx: &mut Tx<System>,
+    id: MailId,
+    within: SignedDuration,
+) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (
+               select from mails this join mails earlier
+                   on earlier.user_id = this.user_id and earlier.kind = this.kind and earlier.state <> 'dead'
+                  and (earlier.created_at, earlier.id) < (this.created_at, this.id)
+                  and earlier.created_at > this.created_at - make_interval(secs => $2)
+                where this.id = $1) as "found!""#,
+        id.0,
+        within.as_secs_f64(),
+    )
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// Where the mail of this kind and cause went to.
+pub async fn address_of(
+    tx: &mut Tx<System>,
+    kind: MailKind,
+    cause: &str,
+) -> Result<Option<String>, sqlx::Error> {
+    let key = format!("{}:{cause}", kind.code());
+    sqlx::query_scalar!("select to_address from mails where once_key = $1", key)
+        .fetch_optional(&mut **tx)
+        .await
 }
 
 /// A mail that is still owed.

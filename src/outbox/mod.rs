@@ -6,7 +6,10 @@ mod attention;
 mod mails;
 
 pub use attention::{Attention, raise};
-pub use mails::{About, Mail, MailKind, give_up_mail, mail, mark_mail_sent, note_mail_error, owe_mail};
+pub use mails::{
+    About, Mail, MailKind, address_of, follows_another, give_up_mail, last_mail_at, mail, mark_mail_sent,
+    note_mail_error, owe_mail, owe_mail_to_owner,
+};
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;

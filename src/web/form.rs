@@ -8,9 +8,11 @@ use axum::{
 use axum_extra::extract::FormRejection;
 use jiff::civil::Date;
 use serde::de::DeserializeOwned;
+use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
     error::{AppError, FieldErrors},
+    itinerary::Sex,
     web::problem::Problem,
 };
 
@@ -142,6 +144,49 @@ pub fn phone(errors: &mut FieldErrors, field: &str, raw: &str) -> Option<String>
         errors.add(field, "Digits with the country code, like +351 900 000 000");
         None
     }
+}
+
+/// A name as on the passport, with its spaces tidied. What cannot stand on a ticket gets a message.
+pub fn passport_name(errors: &mut FieldErrors, field: &str, raw: &str, missing: &str) -> Option<String> {
+    let name = composed(&raw.split_whitespace().collect::<Vec<_>>().join(" "));
+    let is_letter =
+        |c: char| c.is_alphabetic() || is_combining_mark(c) || matches!(c, ' ' | '-' | '\'' | '’' | '.');
+    if name.is_empty() {
+        errors.add(field, missing);
+    } else if name.chars().count() > 60 {
+        errors.add(field, "At most 60 letters fit on a ticket");
+    } else if !name.chars().all(is_letter) || !name.chars().any(char::is_alphabetic) {
+        errors.add(field, "Use letters, spaces, hyphens and apostrophes only");
+    } else {
+        return Some(name);
+    }
+    None
+}
+
+/// Letters with their marks as one character each, and one kind of apostrophe, whatever the keyboard made.
+fn composed(name: &str) -> String {
+    name.nfc().map(|c| if matches!(c, '‘' | '`' | '´') { '’' } else { c }).collect()
+}
+
+pub fn sex(errors: &mut FieldErrors, field: &str, raw: &str) -> Option<Sex> {
+    let sex = Sex::from_code(raw);
+    if sex.is_none() {
+        errors.add(field, "Choose the sex, as the passport says");
+    }
+    sex
+}
+
+/// A day of birth of somebody alive on `today`.
+pub fn born_on(errors: &mut FieldErrors, field: &str, parts: [&str; 3], today: Date) -> Option<Date> {
+    let born_on = date_of_parts(errors, field, parts)?;
+    if born_on > today {
+        errors.add(field, "This date is still to come");
+    } else if today.year() - born_on.year() > 120 {
+        errors.add(field, "Nobody is that old. Check the year");
+    } else {
+        return Some(born_on);
+    }
+    None
 }
 
 /// A date written in three fields. The message lands on `field`, which names the group.

@@ -28,9 +28,11 @@ async fn a_traveller_signs_up_signs_in_is_greeted_and_signs_out() {
     alice.get(&next).await.expect(200).says("Your account is ready");
     log_in(&alice, ALICE, PASSWORD).await.redirect();
     let account = alice.get("/account").await.expect(200);
-    account.says("Alice Archer").says(ALICE);
+    account.says("Alice Archer").says("Alice@example.com");
     alice.submit(&account, "form[action='/logout']", &[]).await.redirect();
     assert_eq!(alice.get("/account").await.redirect(), "/login?next=%2Faccount");
+    app.run_jobs().await;
+    assert_eq!(app.mails().await, ["verify_email"]);
     app.finish().await;
 }
 
@@ -150,6 +152,9 @@ async fn an_address_with_an_account_looks_like_one_without() {
     let wrong = log_in(&app.guest(), ALICE, "not her password").await.expect(422);
     let unknown = log_in(&app.guest(), "stranger@example.com", "not her password").await.expect(422);
     assert_eq!(wrong.words(), unknown.words());
+    // The difference is in the mail.
+    app.run_jobs().await;
+    assert_eq!(app.mails().await, ["account_exists", "verify_email"]);
     app.finish().await;
 }
 

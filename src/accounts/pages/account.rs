@@ -4,8 +4,7 @@ use askama::Template;
 use axum::{extract::State, response::Html};
 
 use crate::{
-    accounts,
-    db::Db,
+    accounts::Accounts,
     error::AppError,
     web::{chrome::Chrome, principal::SignedIn},
 };
@@ -19,8 +18,12 @@ struct AccountPage {
     role: Option<&'static str>,
 }
 
-pub async fn account(State(db): State<Db>, who: SignedIn, chrome: Chrome) -> Result<Html<String>, AppError> {
-    let name = accounts::name_of(&db, who.user).await?;
+pub async fn account(
+    State(accounts): State<Accounts>,
+    who: SignedIn,
+    chrome: Chrome,
+) -> Result<Html<String>, AppError> {
+    let name = accounts.profile(who.user).await?.name;
     let page = AccountPage { chrome, email: who.email, name, role: who.staff.map(|role| role.code()) };
     Ok(Html(page.render()?))
 }

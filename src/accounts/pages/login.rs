@@ -11,7 +11,7 @@ use tower_sessions::Session;
 
 use super::{again, check_length, code, safe_next, with_next};
 use crate::{
-    accounts::{self, Account, Passwords, SecondFactors, Tries, devices},
+    accounts::{Account, Accounts, SecondFactors, devices},
     clock::Clock,
     db::Db,
     error::{AppError, FieldErrors},
@@ -68,10 +68,8 @@ pub struct LoginForm {
 }
 
 pub async fn log_in(
-    State(db): State<Db>,
+    State(accounts): State<Accounts>,
     State(clock): State<Clock>,
-    State(passwords): State<Passwords>,
-    State(tries): State<Tries>,
     State(factors): State<SecondFactors>,
     session: Session,
     door: Door,
@@ -85,7 +83,7 @@ pub async fn log_in(
     let Some(email) = email.filter(|_| errors.is_empty()) else {
         return again(LoginPage { errors, ..page });
     };
-    match accounts::sign_in(&db, &clock, &passwords, &tries, &email, form.password).await? {
+    match accounts.sign_in(&email, form.password).await? {
         Some(account) if factors.of(account.user).await?.is_some() => {
             let mark = factors.mark(&account.email).await?.ok_or(AppError::Unauthenticated)?;
             code::ask(&door, &session, account, mark, &page.next, clock.now()).await
@@ -122,7 +120,7 @@ pub async fn log_out_everywhere(
 }
 
 pub(super) async fn remember(door: &Door, account: Account) -> Result<(), AppError> {
-    let Account { user, email, staff } = account;
-    door.sign_in(Newcomer { user, email, staff, verified: false }).await?;
+    let Account { user, email, staff, verified } = account;
+    door.sign_in(Newcomer { user, email, staff, verified }).await?;
     Ok(())
 }

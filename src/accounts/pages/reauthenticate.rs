@@ -10,9 +10,7 @@ use serde::Deserialize;
 
 use super::{again, check_length, safe_next};
 use crate::{
-    accounts::{self, Passwords, SecondFactors, Tries, second_factor::LONGEST_CODE},
-    clock::Clock,
-    db::Db,
+    accounts::{Accounts, SecondFactors, second_factor::LONGEST_CODE},
     error::{AppError, FieldErrors},
     web::{
         chrome::Chrome,
@@ -63,10 +61,7 @@ pub struct ProofForm {
 }
 
 pub async fn prove(
-    State(db): State<Db>,
-    State(clock): State<Clock>,
-    State(passwords): State<Passwords>,
-    State(tries): State<Tries>,
+    State(accounts): State<Accounts>,
     State(factors): State<SecondFactors>,
     who: SignedIn,
     door: Door,
@@ -87,13 +82,10 @@ pub async fn prove(
     } else {
         let password = form.password.unwrap_or_default();
         check_length(&mut errors, &password);
-        let known = match errors.is_empty() {
-            true => accounts::sign_in(&db, &clock, &passwords, &tries, &who.email, password).await?,
-            false => None,
-        };
-        match known.filter(|account| account.user == who.user) {
-            Some(_) => door.password_proved().await?,
-            None => errors.add("password", "That is not your password"),
+        if errors.is_empty() && accounts.is_password_of(who.user, password).await? {
+            door.password_proved().await?;
+        } else {
+            errors.add("password", "That is not your password");
         }
     }
     let next = safe_next(&form.next);

@@ -12,10 +12,9 @@ use serde::Deserialize;
 use super::{again, check_length, safe_next};
 use crate::{
     accounts::{
-        self, Passwords, SecondFactors, Tries, devices,
+        Accounts, SecondFactors, devices,
         second_factor::{LONGEST_CODE, Setup},
     },
-    clock::Clock,
     db::Db,
     error::{AppError, FieldErrors},
     web::{
@@ -168,10 +167,7 @@ pub struct RemoveForm {
 }
 
 pub async fn remove(
-    State(db): State<Db>,
-    State(clock): State<Clock>,
-    State(passwords): State<Passwords>,
-    State(tries): State<Tries>,
+    State(accounts): State<Accounts>,
     State(factors): State<SecondFactors>,
     who: SignedIn,
     door: Door,
@@ -180,11 +176,8 @@ pub async fn remove(
 ) -> Result<Response, AppError> {
     let mut errors = FieldErrors::default();
     check_length(&mut errors, &form.password);
-    if errors.is_empty() {
-        let known = accounts::sign_in(&db, &clock, &passwords, &tries, &who.email, form.password).await?;
-        if known.is_none_or(|account| account.user != who.user) {
-            errors.add("password", "That is not your password");
-        }
+    if errors.is_empty() && !accounts.is_password_of(who.user, form.password).await? {
+        errors.add("password", "That is not your password");
     }
     // A code opens once: it is not spent on a wrong password.
     if errors.is_empty() {

@@ -10,8 +10,7 @@ use serde::Deserialize;
 
 use super::{again, check_length, login::LoginQuery, safe_next, with_next};
 use crate::{
-    accounts::{self, NewAccount, Passwords},
-    db::Db,
+    accounts::{Accounts, NewAccount},
     error::{AppError, FieldErrors},
     web::{
         chrome::Chrome,
@@ -63,14 +62,13 @@ pub struct SignupForm {
 }
 
 pub async fn sign_up(
-    State(db): State<Db>,
-    State(passwords): State<Passwords>,
+    State(accounts): State<Accounts>,
     chrome: Chrome,
     Form(form): Form<SignupForm>,
 ) -> Result<Response, AppError> {
     let next = safe_next(&form.next);
     let outcome = match check(&form) {
-        Ok(new) => accounts::sign_up(&db, &passwords, new).await,
+        Ok(new) => accounts.sign_up(new).await,
         Err(errors) => Err(AppError::Invalid(errors)),
     };
     let login = with_next("/login", &next);

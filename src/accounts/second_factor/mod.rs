@@ -186,9 +186,9 @@ impl SecondFactors {
     ) -> Result<Option<Account>, AppError> {
         let mut tx = self.db.begin(Guest).await?;
         let login = accounts::store::find_login(&mut tx, email).await?;
-        Ok(login
-            .filter(|login| login.user == user && TokenHash::of(&login.password_hash) == *mark)
-            .map(|login| Account { user, email: email.to_owned(), staff: login.staff_role }))
+        Ok(login.filter(|login| login.user == user && TokenHash::of(&login.password_hash) == *mark).map(
+            |login| Account { user, email: login.email, staff: login.staff_role, verified: login.verified },
+        ))
     }
 
     /// Ten new recovery codes; the old ones open nothing any more. `None`: there is no second factor.

@@ -8,7 +8,7 @@ use axum::{
 };
 
 use crate::{
-    accounts,
+    accounts::Accounts,
     airports::Airports,
     bookings::{
         BookingFile, Bookings,
@@ -19,7 +19,6 @@ use crate::{
         passengers::{PassengerForm, Wanted, field},
     },
     clock::Clock,
-    db::Db,
     error::{AppError, FieldErrors},
     itinerary::{Passenger, PassengerKind},
     web::{
@@ -83,7 +82,7 @@ struct Passport {
 
 pub async fn passengers(
     State(bookings): State<Bookings>,
-    State(db): State<Db>,
+    State(accounts): State<Accounts>,
     State(clock): State<Clock>,
     holder: Holder,
     chrome: Chrome,
@@ -96,7 +95,7 @@ pub async fn passengers(
         let kept: Vec<Passenger> = file.passengers.iter().map(|(passenger, _)| passenger.clone()).collect();
         PassengerForm::filled(&kept, &file.documents, file.booking.contact.as_ref())
     } else if let Some(who) = &holder.account {
-        first_guess(&accounts::name_of(&db, who.user).await?, who.email.clone())
+        first_guess(&accounts.profile(who.user).await?.name, who.email.clone())
     } else {
         PassengerForm::new(Vec::new())
     };

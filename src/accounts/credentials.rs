@@ -1,0 +1,153 @@
+//! Changing what somebody signs in with, by somebody who is signed in and still has to know the password: an unlocked
+//! screen is not enough to take an account over.
+
+use jiff::Timestamp;
+use secrecy::{ExposeSecret, SecretString};
+
+use crate::{
+    accounts::{
+        Accounts, Purpose, User, cause, devices, mail_tokens,
+        recovery::link_is_dead,
+        store::{self, Credentials},
+    },
+    db::{System, Tx},
+    error::{AppError, FieldErrors, Refusal},
+    ids::{DeviceId, TokenHash, UserId},
+    outbox::{self, About, MailKind},
+};
+
+impl Accounts {
+    /// `keep`: the browser that asks stays signed in; every other one and every API token ends.
+    pub async fn change_password(
+        &self,
+        user: UserId,
+        current: SecretString,
+        new: SecretString,
+        keep: Option<DeviceId>,
+    ) -> Result<(), AppError> {
+        let is_same = current.expose_secret() == new.expose_secret();
+        let known = self.prove(user, "current_password", current).await?;
+        if is_same {
+            return Err(AppError::Invalid(FieldErrors::one(
+                "password",
+                "This is the password that you have already",
+            )));
+        }
+        let hash = self.strong_hash(new, vec![known.name, known.email.clone()]).await?;
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        if !store::replace_password(&mut tx, user, &known.password_hash, &hash, now).await? {
+            return Err(overtaken());
+        }
+        devices::end_everything(&mut tx, user, keep).await?;
+        self.tell_password_changed(&mut tx, user, &known.email, now).await?;
+        tx.commit().await?;
+        tracing::info!(%user, "password changed");
+        Ok(())
+    }
+
+    /// Asks the new address whether it is theirs, and tells the old one. Whether the new one has an account is not told: only
+    /// who reads its mail learns that.
+    pub async fn request_email_change(
+        &self,
+        user: UserId,
+        password: SecretString,
+        new_email: &str,
+    ) -> Result<(), AppError> {
+        let known = self.prove(user, "password", password).await?;
+        if known.email.eq_ignore_ascii_case(new_email) {
+            return Err(AppError::Invalid(FieldErrors::one(
+                "email",
+                "This is the address that you have already",
+            )));
+        }
+        let now = self.clock.now();
+        let cause = cause(user, now);
+        let mut tx = self.db.begin(System).await?;
+        let about = About::User(user);
+        outbox::owe_mail(&mut tx, MailKind::EmailChange, about, new_email, &cause, now).await?;
+        outbox::owe_mail(&mut tx, MailKind::EmailChangeNotice, about, &known.email, &cause, now).await?;
+        tx.commit().await?;
+        tracing::info!(%user, "another address asked for");
+        Ok(())
+    }
+
+    /// The link that went to the new address. Both addresses are told.
+    pub async fn confirm_email_change(&self, token: &str) -> Result<User, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let used = mail_tokens::use_up(&mut tx, TokenHash::of(token), Purpose::EmailChange, now).await?;
+        let used = used.ok_or_else(link_is_dead)?;
+        let before = store::user(&mut tx, used.user).await?.ok_or_else(link_is_dead)?;
+        store::set_email(&mut tx, used.user, &used.sent_to, now).await.map_err(taken)?;
+        for (place, to) in [("old", &before.email), ("new", &used.sent_to)] {
+            let cause = format!("{}:{place}", used.mail);
+            outbox::owe_mail(&mut tx, MailKind::EmailChanged, About::User(used.user), to, &cause, now)
+                .await?;
+        }
+        let user = store::user(&mut tx, used.user).await?.ok_or_else(link_is_dead)?;
+        tx.commit().await?;
+        tracing::info!(user = %user.id, "address changed");
+        Ok(user)
+    }
+
+    /// For what a signed-in person has to confirm.
+    pub async fn is_password_of(&self, user: UserId, password: SecretString) -> Result<bool, AppError> {
+        match self.prove(user, "password", password).await {
+            Ok(_) => Ok(true),
+            Err(AppError::Invalid(_)) => Ok(false),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// The present password, or a message beside `field`. Guesses count as failed sign-ins do.
+    pub(super) async fn prove(
+        &self,
+        user: UserId,
+        field: &str,
+        password: SecretString,
+    ) -> Result<Credentials, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let known = store::credentials(&mut tx, user).await?.ok_or(AppError::Unauthenticated)?;
+        drop(tx);
+        self.tries.begin(&known.email, self.clock.now())?;
+        if !self.passwords.verify(password, Some(known.password_hash.clone())).await? {
+            return Err(AppError::Invalid(FieldErrors::one(field, "This is not your password")));
+        }
+        self.tries.forget(&known.email);
+        Ok(known)
+    }
+
+    pub(super) async fn tell_password_changed(
+        &self,
+        tx: &mut Tx<System>,
+        user: UserId,
+        email: &str,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let cause = cause(user, now);
+        outbox::owe_mail(tx, MailKind::PasswordChanged, About::User(user), email, &cause, now).await?;
+        Ok(())
+    }
+}
+
+fn overtaken() -> AppError {
+    AppError::Conflict(Refusal {
+        code: "password_changed_meanwhile",
+        title: "Your password was changed meanwhile",
+        detail: "Somebody changed it between two of your clicks. Nothing was done now. If it was not you, ask for a new one."
+            .to_owned(),
+    })
+}
+
+/// Only who has proven that the address is theirs gets to hear this.
+fn taken(error: AppError) -> AppError {
+    if error.constraint() != Some("users_email_unique") {
+        return error;
+    }
+    AppError::Conflict(Refusal {
+        code: "email_taken",
+        title: "This address has an account of its own",
+        detail: "Nothing was changed. Sign in with this address, or use another one here.".to_owned(),
+    })
+}

@@ -1,0 +1,112 @@
+//! Links that were mailed: proving an address, and a new password for somebody who has forgotten theirs.
+
+use jiff::SignedDuration;
+use secrecy::SecretString;
+
+use crate::{
+    accounts::{Accounts, Purpose, User, cause, devices, mail_tokens, store},
+    db::System,
+    error::{AppError, FieldErrors, Refusal, TooMany},
+    ids::{TokenHash, UserId},
+    outbox::{self, About, MailKind},
+};
+
+/// Between two mails that ask whether an address is somebody's.
+const VERIFY_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
+impl Accounts {
+    /// Mails another link that proves the address; nothing where it is proven already.
+    pub async fn request_verification(&self, user: UserId) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let owner = store::user(&mut tx, user).await?.ok_or(AppError::Unauthenticated)?;
+        if owner.is_verified() {
+            return Ok(());
+        }
+        let last = outbox::last_mail_at(&mut tx, MailKind::VerifyEmail, user).await?;
+        if let Some(left) =
+            last.map(|at| (at + VERIFY_AGAIN).duration_since(now)).filter(|left| left.is_positive())
+        {
+            let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX);
+            return Err(AppError::TooMany(TooMany {
+                retry_after_seconds: seconds.max(1),
+                detail: "We have just sent a mail to this address. Look there first.",
+                quota: None,
+            }));
+        }
+        let cause = cause(user, now);
+        outbox::owe_mail(&mut tx, MailKind::VerifyEmail, About::User(user), &owner.email, &cause, now)
+            .await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Whoever has the link reads the mail: the address is theirs.
+    pub async fn verify_email(&self, token: &str) -> Result<User, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let used = mail_tokens::use_up(&mut tx, TokenHash::of(token), Purpose::VerifyEmail, now).await?;
+        let used = used.ok_or_else(link_is_dead)?;
+        store::mark_verified(&mut tx, used.user, now).await?;
+        let user = store::user(&mut tx, used.user).await?.ok_or_else(link_is_dead)?;
+        tx.commit().await?;
+        tracing::info!(user = %user.id, "address verified");
+        Ok(user)
+    }
+
+    /// Mails a link for a new password to whoever has an account with this address. The caller cannot tell whether anybody
+    /// has.
+    pub async fn request_password_reset(&self, email: &str) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        outbox::owe_mail_to_owner(&mut tx, MailKind::PasswordReset, email, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// Whose link this is, without using it up. `None`: it is used, too old, overtaken by a newer one, or was never ours.
+    pub async fn get_user_by_token(&self, token: &str, purpose: Purpose) -> Result<Option<User>, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let found = mail_tokens::find(&mut tx, TokenHash::of(token), purpose, self.clock.now()).await?;
+        match found {
+            Some(found) => store::user(&mut tx, found.user).await,
+            None => Ok(None),
+        }
+    }
+
+    /// A new password for the owner of the link. Everything that was signed in with the old one ends.
+    pub async fn reset_password(&self, token: &str, new: SecretString) -> Result<User, AppError> {
+        let user = self.get_user_by_token(token, Purpose::PasswordReset).await?.ok_or_else(link_is_dead)?;
+        let mut tx = self.db.begin(System).await?;
+        let known = store::credentials(&mut tx, user.id).await?.ok_or_else(link_is_dead)?;
+        drop(tx);
+        if self.passwords.verify(new.clone(), Some(known.password_hash.clone())).await? {
+            return Err(AppError::Invalid(FieldErrors::one(
+                "password",
+                "This is the password that you have already",
+            )));
+        }
+        let hash = self.strong_hash(new, vec![known.name, user.email.clone()]).await?;
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let used = mail_tokens::use_up(&mut tx, TokenHash::of(token), Purpose::PasswordReset, now).await?;
+        used.ok_or_else(link_is_dead)?;
+        store::set_password(&mut tx, user.id, &hash, now).await?;
+        devices::end_everything(&mut tx, user.id, None).await?;
+        // They read the mail.
+        store::mark_verified(&mut tx, user.id, now).await?;
+        self.tell_password_changed(&mut tx, user.id, &user.email, now).await?;
+        tx.commit().await?;
+        tracing::info!(user = %user.id, "password reset");
+        self.user(user.id).await
+    }
+}
+
+/// One answer for every link that opens nothing: used, old, overtaken, and never made look the same.
+pub(super) fn link_is_dead() -> AppError {
+    AppError::Gone(Refusal {
+        code: "link_is_dead",
+        title: "This link does nothing any more",
+        detail: "It was used already, it is too old, or a newer one took its place. Ask for a new one."
+            .to_owned(),
+    })
+}
