@@ -84,3 +84,17 @@ create policy attempts_by_link on attempts for select to jetbridge_guest
     using (booking_id = (select app_link_booking()));
 create policy refunds_by_link on refunds for select to jetbridge_guest
     using (booking_id = (select app_link_booking()));
+
+create function claimable_bookings() returns bigint
+    language sql stable security definer set search_path = pg_catalog, public, auth
+begin atomic
+    select (select count(*) from bookings b where b.user_id is null and lower(b.contact_email) = lower(u.email::text))
+      from auth.users u
+     where u.id = app_user_id() and u.email_verified_at is not null and u.deleted_at is null;
+end;
+comment on function claimable_bookings is 'How many bookings without an account have the signed-in user''s proven address as contact. NULL: the address is not proven, and nothing is told of it.';
+grant create on schema public to jetbridge_system;
+alter function claimable_bookings() owner to jetbridge_system;
+revoke create on schema public from jetbridge_system;
+revoke all on function claimable_bookings() from public;
+grant execute on function claimable_bookings() to jetbridge_traveller;

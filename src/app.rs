@@ -177,6 +177,7 @@ impl App {
             .route("/flights", get(search::pages::flights))
             .route("/offers/{id}", get(search::pages::offer))
             .route("/bookings", get(bookings::pages::list::list).post(bookings::pages::start::start))
+            .route("/bookings/claim", post(bookings::pages::claim::claim))
             .route("/bookings/{reference}", get(checkout::pages::booking::booking))
             .route(
                 "/bookings/{reference}/passengers",

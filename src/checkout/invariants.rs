@@ -137,6 +137,13 @@ async fn once(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx::
     ask!(
         tx,
         found,
+        "I11 a booking of an account is opened by no link",
+        r#"select b.id::text as "subject!" from bookings b join booking_links l on l.booking_id = b.id
+            where b.user_id is not null"#
+    );
+    ask!(
+        tx,
+        found,
         "I8 an attempt is charged once in the ledger",
         r#"select a.id::text as "subject!" from attempts a
             where a.captured_minor > 0

@@ -37,9 +37,9 @@ impl HeldLinks {
         session.insert(SESSION_LINKS, links).await.map_err(broken)
     }
 
-    pub async fn let_go(session: &Session, reference: &BookingReference) -> Result<(), AppError> {
+    pub async fn let_go(session: &Session, references: &[BookingReference]) -> Result<(), AppError> {
         let mut links = Self::read(session).await?;
-        links.0.retain(|(held, _)| held != reference);
+        links.0.retain(|(held, _)| !references.contains(held));
         session.insert(SESSION_LINKS, links).await.map_err(broken)
     }
 

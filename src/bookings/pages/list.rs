@@ -8,7 +8,10 @@ use serde::Deserialize;
 use crate::{
     bookings::{
         BookingLine, Bookings,
-        pages::words::{self, badge_of},
+        pages::{
+            claim,
+            words::{self, badge_of},
+        },
     },
     error::AppError,
     ids::BookingId,
@@ -36,6 +39,8 @@ struct ListPage {
     /// Nothing at all, rather than nothing older.
     is_new: bool,
     pager: Option<Fragment>,
+    /// Bookings made without an account that could be added.
+    claim: Option<Fragment>,
 }
 
 struct Line {
@@ -62,7 +67,8 @@ pub async fn list(
     let pager = (newest.is_some() || older.is_some())
         .then(|| pager("Pages of bookings", "Newest first", newest, older));
     let lines = found.iter().map(Line::from).collect();
-    Ok(Html(ListPage { chrome, lines, is_new: before.is_none(), pager }.render()?))
+    let claim = claim::offer(bookings.claimable(who.user).await?);
+    Ok(Html(ListPage { chrome, lines, is_new: before.is_none(), pager, claim }.render()?))
 }
 
 impl From<&BookingLine> for Line {

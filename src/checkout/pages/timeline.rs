@@ -68,6 +68,7 @@ fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
             let fare = data.get("fare").and_then(Value::as_str).unwrap_or_default();
             with_amount(said(Tone::Plain, "Offer chosen", format!("{}, {fare}.", airlines())), amount())
         }
+        "claimed" => said(Tone::Plain, "Added to your account", "It was made without one."),
         "price_changed" => price_line(data),
         "terms_accepted" => with_amount(
             said(Tone::Plain, "You accepted total and conditions", "Nothing was charged."),

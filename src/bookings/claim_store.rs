@@ -1,0 +1,63 @@
+//! SQL of bookings that become part of an account.
+
+use crate::{
+    bookings::claims::Claimable,
+    db::{System, Traveller, Tx},
+    ids::{BookingId, BookingReference, TokenHash, UserId},
+};
+
+pub async fn claimable(tx: &mut Tx<Traveller>) -> Result<Claimable, sqlx::Error> {
+    let count = sqlx::query_scalar!("select claimable_bookings()").fetch_one(&mut **tx).await?;
+    Ok(count.map_or(Claimable::Unproven, Claimable::Bookings))
+}
+
+/// The account's address, if it is proven to be theirs. It cannot change before the transaction ends.
+pub async fn proven_email(tx: &mut Tx<System>, user: UserId) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select email::text as "email!" from auth.users
+            where id = $1 and email_verified_at is not null and deleted_at is null for share"#,
+        user.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+/// Always in the same order, so that two who take the same bookings wait for each other and not in a circle.
+pub async fn lock_by_contact(
+    tx: &mut Tx<System>,
+    email: &str,
+) -> Result<Vec<(BookingId, String)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select id as "id: BookingId", booking_reference from bookings
+            where user_id is null and lower(contact_email) = lower($1) order by id for no key update"#,
+        email,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.booking_reference)).collect())
+}
+
+pub async fn lock_by_link(
+    tx: &mut Tx<System>,
+    link: TokenHash,
+    reference: &BookingReference,
+) -> Result<Option<BookingId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select b.id as "id: BookingId" from bookings b
+            where b.booking_reference = $2 and b.user_id is null
+              and exists (select from booking_links l where l.booking_id = b.id and l.token_hash = $1)
+              for no key update"#,
+        link.as_bytes(),
+        reference.as_str(),
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}
+
+pub async fn set_user(tx: &mut Tx<System>, bookings: &[BookingId], user: UserId) -> Result<(), sqlx::Error> {
+    let ids: Vec<uuid::Uuid> = bookings.iter().map(|id| id.0).collect();
+    sqlx::query!("update bookings set user_id = $2 where id = any($1) and user_id is null", &ids, user.0)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}

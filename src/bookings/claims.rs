@@ -1,0 +1,79 @@
+//! A booking made without an account becomes part of one: by the proof that the contact address is the account's, or by
+//! the link that this browser holds. From then on signing in is the only way in.
+
+use jiff::Timestamp;
+use serde_json::json;
+
+use crate::{
+    bookings::{Actor, Bookings, claim_store, links, store},
+    db::{System, Traveller, Tx},
+    error::{AppError, Refusal},
+    ids::{BookingId, BookingReference, TokenHash, UserId},
+};
+
+/// What an account could add. Whoever has not proven that the address is theirs is told nothing of what was booked with it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Claimable {
+    Unproven,
+    Bookings(i64),
+}
+
+impl Bookings {
+    pub async fn claimable(&self, user: UserId) -> Result<Claimable, AppError> {
+        let mut tx = self.db.begin(Traveller::Account(user)).await?;
+        Ok(claim_store::claimable(&mut tx).await?)
+    }
+
+    /// Adds every booking whose contact is the account's proven address, and says which.
+    pub async fn claim_by_address(&self, user: UserId) -> Result<Vec<BookingReference>, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        // The address stays what it is until the end of this transaction.
+        let email = claim_store::proven_email(&mut tx, user).await?.ok_or_else(unproven)?;
+        let bookings = claim_store::lock_by_contact(&mut tx, &email).await?;
+        take_over(&mut tx, user, bookings.iter().map(|(id, _)| *id).collect(), now).await?;
+        tx.commit().await?;
+        let references = bookings.into_iter().map(|(_, reference)| reference.parse());
+        references.collect::<Result<_, _>>().map_err(|_| AppError::broken("a reference of another form"))
+    }
+
+    /// Adds the one booking that the link opens. `false`: it opens none, or somebody was quicker.
+    pub async fn claim_by_link(
+        &self,
+        user: UserId,
+        link: TokenHash,
+        reference: &BookingReference,
+    ) -> Result<bool, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let booking = claim_store::lock_by_link(&mut tx, link, reference).await?;
+        take_over(&mut tx, user, booking.into_iter().collect(), now).await?;
+        tx.commit().await?;
+        Ok(booking.is_some())
+    }
+}
+
+/// The bookings are locked and belong to nobody.
+async fn take_over(
+    tx: &mut Tx<System>,
+    user: UserId,
+    bookings: Vec<BookingId>,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    claim_store::set_user(tx, &bookings, user).await?;
+    links::revoke(tx, &bookings).await?;
+    for booking in bookings {
+        store::record(tx, booking, "claimed", Actor::Traveller(Some(user)), &json!({}), now).await?;
+    }
+    Ok(())
+}
+
+fn unproven() -> AppError {
+    AppError::Refused(Refusal {
+        code: "address_not_verified",
+        title: "Verify your address first",
+        detail: "Bookings made without an account are added once you have shown that the address is yours: open the \
+                 link that we mailed to it. Nothing was changed."
+            .to_owned(),
+    })
+}

@@ -1,0 +1,73 @@
+//! `POST /bookings/claim`: bookings made without an account are added to the one that is signed in.
+
+use axum::{extract::State, response::Redirect};
+use maud::html;
+use serde::Deserialize;
+use tower_sessions::Session;
+
+use crate::{
+    bookings::{Bookings, claims::Claimable},
+    error::AppError,
+    ids::BookingReference,
+    web::{
+        components::{Fragment, words::plural},
+        form::Form,
+        links::HeldLinks,
+        principal::SignedIn,
+    },
+};
+
+#[derive(Deserialize)]
+pub struct ClaimForm {
+    /// The one booking whose link this browser holds. Without it: all that were made under the account's address.
+    #[serde(default)]
+    reference: String,
+}
+
+pub async fn claim(
+    State(bookings): State<Bookings>,
+    session: Session,
+    who: SignedIn,
+    Form(form): Form<ClaimForm>,
+) -> Result<Redirect, AppError> {
+    if form.reference.is_empty() {
+        let added = bookings.claim_by_address(who.user).await?;
+        HeldLinks::let_go(&session, &added).await?;
+        return Ok(Redirect::to("/bookings"));
+    }
+    let reference: BookingReference = form.reference.parse().map_err(|_| AppError::NotFound)?;
+    let link = HeldLinks::read(&session).await?.of(&reference).ok_or(AppError::NotFound)?;
+    if bookings.claim_by_link(who.user, link, &reference).await? {
+        HeldLinks::let_go(&session, std::slice::from_ref(&reference)).await?;
+    }
+    // A second press, or somebody was quicker: the booking's page shows whose it is now.
+    Ok(Redirect::to(&format!("/bookings/{reference}")))
+}
+
+/// On the list of bookings.
+pub(super) fn offer(claimable: Claimable) -> Option<Fragment> {
+    let markup = match claimable {
+        Claimable::Bookings(0) => return None,
+        Claimable::Bookings(count) => {
+            let bookings = plural(usize::try_from(count).unwrap_or_default(), "booking", "bookings");
+            let (fact, them) = match count {
+                1 => (format!("{bookings} made without an account under your address"), "it"),
+                _ => (format!("{bookings} made without an account under your address"), "them"),
+            };
+            html! {
+                form.note action="/bookings/claim" method="post" {
+                    b { (fact) }
+                    p { "Once added, signing in is the only way in: links that we mailed open nothing any more." }
+                    p { button.btn.plain { "Add " (them) " to my account" } }
+                }
+            }
+        }
+        Claimable::Unproven => html! {
+            p.small.muted {
+                "Booked without an account? " a href="/account" { "Verify your address" }
+                ", then bookings made under it can be added here."
+            }
+        },
+    };
+    Some(markup.into())
+}
