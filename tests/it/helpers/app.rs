@@ -241,7 +241,7 @@ impl TestApp {
         (dora, draft)
     }
 
-    async fn traveller(&self, email: &str) -> Browser {
+    pub async fn traveller(&self, email: &str) -> Browser {
         let form = [("name", "Test Traveller"), ("email", email), ("password", PASSWORD)];
         self.guest().post_form("/signup", &form).await.redirect();
         self.forget_account_mails().await;
