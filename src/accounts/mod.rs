@@ -136,6 +136,11 @@ pub async fn present_email(tx: &mut Tx<System>, user: UserId) -> Result<Option<S
     Ok(store::user(tx, user).await?.map(|user| user.email))
 }
 
+/// The address, if it is proven to be theirs. It stays so until the end of the caller's transaction.
+pub async fn proven_email(tx: &mut Tx<System>, user: UserId) -> Result<Option<String>, AppError> {
+    Ok(store::proven_email(tx, user).await?)
+}
+
 /// Names one wish of one user: the same wish at the same instant makes one mail.
 fn cause(user: UserId, now: Timestamp) -> String {
     format!("{user}:{}", now.as_microsecond())

@@ -210,3 +210,13 @@ pub async fn set_email(
     .await?;
     Ok(())
 }
+
+pub async fn proven_email(tx: &mut Tx<System>, user: UserId) -> Result<Option<String>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select email::text as "email!" from auth.users
+            where id = $1 and email_verified_at is not null and deleted_at is null for share"#,
+        user.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}

@@ -11,17 +11,6 @@ pub async fn claimable(tx: &mut Tx<Traveller>) -> Result<Claimable, sqlx::Error>
     Ok(count.map_or(Claimable::Unproven, Claimable::Bookings))
 }
 
-/// The account's address, if it is proven to be theirs. It cannot change before the transaction ends.
-pub async fn proven_email(tx: &mut Tx<System>, user: UserId) -> Result<Option<String>, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select email::text as "email!" from auth.users
-            where id = $1 and email_verified_at is not null and deleted_at is null for share"#,
-        user.0,
-    )
-    .fetch_optional(&mut **tx)
-    .await
-}
-
 /// Always in the same order, so that two who take the same bookings wait for each other and not in a circle.
 pub async fn lock_by_contact(
     tx: &mut Tx<System>,

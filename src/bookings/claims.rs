@@ -5,6 +5,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use crate::{
+    accounts,
     bookings::{Actor, Bookings, claim_store, links, store},
     db::{System, Traveller, Tx},
     error::{AppError, Refusal},
@@ -29,7 +30,7 @@ impl Bookings {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         // The address stays what it is until the end of this transaction.
-        let email = claim_store::proven_email(&mut tx, user).await?.ok_or_else(unproven)?;
+        let email = accounts::proven_email(&mut tx, user).await?.ok_or_else(unproven)?;
         let bookings = claim_store::lock_by_contact(&mut tx, &email).await?;
         take_over(&mut tx, user, bookings.iter().map(|(id, _)| *id).collect(), now).await?;
         tx.commit().await?;

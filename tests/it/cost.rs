@@ -30,7 +30,7 @@ async fn statements_of_each_page_stay_within_budget() {
     open(&app, &guest, "flights from the cache", SEARCH, 3).await;
     open(&app, &guest, "an offer", &offer, 3).await;
     open(&app, &alice, "home, signed in", "/", 1).await;
-    open(&app, &alice, "bookings", "/bookings", 2).await;
+    open(&app, &alice, "bookings", "/bookings", 3).await;
     open(&app, &alice, "a draft", &format!("/bookings/{draft}"), 6).await;
     open(&app, &alice, "passengers", &format!("/bookings/{draft}/passengers"), 6).await;
     open(&app, &alice, "review", &format!("/bookings/{draft}/review"), 6).await;
