@@ -140,8 +140,10 @@ where
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
-        let SignedIn { user, email, device, second_factor, authenticated_at, .. } =
+        let SignedIn { user, email, staff, device, second_factor, authenticated_at, .. } =
             SignedIn::from_request_parts(parts, state).await?;
+        // Who has become staff since signs in again: this session lasts as long as a traveller's.
+        staff.ok_or(AppError::Forbidden)?;
         let role = present_role(&Db::from_ref(state), user).await?.ok_or(AppError::Forbidden)?;
         Ok(Self { user, email, role, device, second_factor, authenticated_at })
     }

@@ -48,14 +48,18 @@ impl Sessions {
 
     /// Hears until `stop` what other processes change. Whoever serves runs this; without it sessions work, unkept.
     pub async fn hear(self, stop: CancellationToken) {
+        let mut was_heard = true;
         while !stop.is_cancelled() {
-            tokio::select! {
-                () = stop.cancelled() => {}
-                error = self.listen() => {
-                    tracing::warn!(%error, "changes of sessions are not heard: each is asked for until they are");
-                }
+            let lost = tokio::select! {
+                () = stop.cancelled() => None,
+                error = self.listen() => Some(error),
+            };
+            let is_heard = self.kept.close();
+            // Once for each silence, not at every try.
+            if let Some(error) = lost.filter(|_| was_heard || is_heard) {
+                tracing::warn!(%error, "changes of sessions are not heard: each session is asked for until they are");
             }
-            self.kept.close();
+            was_heard = is_heard;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = tokio::time::sleep(RETRY) => {}
@@ -73,10 +77,7 @@ impl Sessions {
         loop {
             match listener.next().await {
                 Ok(changed) => self.kept.forget(hash_of(&changed)).await,
-                Err(error) => {
-                    self.kept.close();
-                    return error;
-                }
+                Err(error) => return error,
             }
         }
     }
@@ -160,10 +161,12 @@ impl Kept {
         self.0.is_open.store(true, SeqCst);
     }
 
-    fn close(&self) {
-        self.0.is_open.store(false, SeqCst);
+    /// Says whether it was open.
+    fn close(&self) -> bool {
+        let was_open = self.0.is_open.swap(false, SeqCst);
         self.0.changes.fetch_add(1, SeqCst);
         self.0.records.invalidate_all();
+        was_open
     }
 
     fn moment(&self) -> Moment {

@@ -6,12 +6,16 @@ use std::{
 };
 
 use jetbridge::{
-    accounts::devices,
+    accounts::{devices, tokens},
     error::AppError,
     ids::{DeviceId, UserId},
-    web::session_cache::Sessions,
+    web::{scopes::Scopes, session_cache::Sessions},
 };
 use jiff::SignedDuration;
+use nix::{
+    sys::signal::{Signal, kill},
+    unistd::Pid,
+};
 use sha2::{Digest, Sha256};
 use sqlx::{Connection, PgConnection};
 use tower_sessions::{Session, SessionStore, session::Record};
@@ -107,17 +111,19 @@ async fn a_device_that_is_ended_from_another_is_out_in_both_processes_within_a_s
     app.finish().await;
 }
 
-/// Ends the connections by which processes hear of changes.
+/// The connections by which processes hear of changes.
+const LISTENERS: &str =
+    "from pg_stat_activity where application_name = 'jetbridge listener' and datname = current_database()";
+
 async fn deafen(sql: &mut PgConnection) {
-    let listeners = "from pg_stat_activity where application_name = 'jetbridge listener' and datname = current_database()";
-    let ended: Vec<bool> = sqlx::query_scalar(&format!("select pg_terminate_backend(pid) {listeners}"))
+    let ended: Vec<bool> = sqlx::query_scalar(&format!("select pg_terminate_backend(pid) {LISTENERS}"))
         .fetch_all(&mut *sql)
         .await
         .unwrap();
     assert!(!ended.is_empty(), "nobody listens");
     soon("they are gone", async || {
         let left: i64 =
-            sqlx::query_scalar(&format!("select count(*) {listeners}")).fetch_one(&mut *sql).await.unwrap();
+            sqlx::query_scalar(&format!("select count(*) {LISTENERS}")).fetch_one(&mut *sql).await.unwrap();
         left == 0
     })
     .await;
@@ -148,6 +154,21 @@ async fn a_process_that_cannot_hear_asks_for_every_session_and_starts_afresh_whe
     soon("it hears again", async || is_kept(&app, &bob).await).await;
     assert!(!is_in(&alice).await);
     sql.close().await.unwrap();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_connection_that_dies_without_a_word_is_noticed_within_a_second() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    soon("the session is kept", async || is_kept(&app, &alice).await).await;
+    let pid = app.texts(&format!("select pid::text {LISTENERS}")).await.remove(0);
+    // It neither answers nor hangs up, as after a cable was cut.
+    let send = |signal| kill(Pid::from_raw(pid.parse().unwrap()), signal).unwrap();
+    send(Signal::SIGSTOP);
+    app.execute("delete from auth.devices").await;
+    soon("she is out all the same", async || !is_in(&alice).await).await;
+    send(Signal::SIGCONT);
     app.finish().await;
 }
 
@@ -384,6 +405,31 @@ async fn devices_whose_session_ran_out_are_swept_away() {
     app.clock.advance(SignedDuration::from_hours(2));
     app.sweep().await;
     assert_eq!(app.count("auth.devices").await, 0);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_statement_for_one_person_in_the_papers_signs_them_out_everywhere_and_nobody_else() {
+    let app = TestApp::start().await;
+    let (alice, bob) = (app.alice().await, app.bob().await);
+    let id = user(&app, ALICE).await;
+    tokens::issue(&app.db, &app.clock, id, Scopes::ALL).await.unwrap();
+    let paper = include_str!("../../DEPLOYMENT.md");
+    let statement = paper.split("To sign out one person").nth(1).unwrap().split("```").nth(1).unwrap();
+    app.execute(&statement.trim_start_matches("sql").replace('…', ALICE)).await;
+    soon("alice is out", async || !is_in(&alice).await).await;
+    assert_eq!(app.count("auth.token_families").await, 0);
+    assert!(is_in(&bob).await);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn who_has_become_staff_since_they_signed_in_signs_in_again_first() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.execute("update auth.users set staff_role = 'owner'").await;
+    alice.get("/admin/bookings").await.expect(403);
+    app.sign_in(ALICE).await.get("/admin/bookings").await.expect(200);
     app.finish().await;
 }
 
