@@ -18,6 +18,7 @@ use sqlx::{
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 use tokio::sync::Notify;
+use tracing::Instrument;
 
 pub use self::{listener::Listener, sessions::SessionRows};
 use crate::ids::{TokenHash, UserId};
@@ -39,8 +40,18 @@ pub struct Staff(pub UserId);
 /// The process itself: jobs, webhooks, state changes.
 pub struct System;
 
+mod sealed {
+    /// Who acts is decided in this file: a principal made elsewhere could name any role.
+    pub trait Sealed {}
+
+    impl Sealed for super::Guest {}
+    impl Sealed for super::Traveller {}
+    impl Sealed for super::Staff {}
+    impl Sealed for super::System {}
+}
+
 /// Who acts: the PostgreSQL role that a transaction runs as, and whose rows it may see.
-pub trait Principal: Send {
+pub trait Principal: sealed::Sealed + Send {
     fn role(&self) -> &'static str;
     fn user(&self) -> Option<UserId> {
         None
@@ -145,7 +156,11 @@ impl Db {
             "begin; select set_config('role', '{role}', true), set_config('app.user_id', '{user}', true), \
              set_config('app.link', '{link}', true)"
         );
-        let inner = self.pool.begin_with(begin).await?;
+        let connection = self.pool.acquire().await?;
+        // A visitor who hangs up ends this future at any await. sqlx takes a BEGIN whose answer nobody has read for none, and
+        // would put the connection back inside of it, in this principal's role. In a task of its own the answer is read.
+        let begun = Transaction::begin(connection, Some(begin.into())).in_current_span();
+        let inner = tokio::spawn(begun).await.map_err(|_| sqlx::Error::WorkerCrashed)??;
         let jobs_pushed = self.jobs_pushed.clone();
         Ok(Tx { inner, jobs_pushed, wakes_worker: false, principal: PhantomData })
     }

@@ -115,7 +115,8 @@ struct World {
 
 impl World {
     async fn new() -> Self {
-        let app = TestApp::start().await;
+        // Where every address is visited, none may need a second connection for itself.
+        let app = TestApp::on_one_connection().await;
         let alice = app.alice().await;
         let offer = alice.get(SEARCH).await.attr("a[href^='/offers/']", "href");
         let bookings = vec![app.draft(&alice).await, app.confirmed(&alice).await];

@@ -133,6 +133,16 @@ impl TestApp {
 
     /// With this environment; the database, Stripe and mail are the test's own all the same.
     pub async fn start_with(vars: &[(&str, &str)]) -> Self {
+        Self::start_on(vars, 8).await
+    }
+
+    /// Everybody shares a single connection: whoever leaves something behind on it leaves it to the next, and a
+    /// transaction that is begun inside another waits for ever.
+    pub async fn on_one_connection() -> Self {
+        Self::start_on(&[], 1).await
+    }
+
+    async fn start_on(vars: &[(&str, &str)], connections: u32) -> Self {
         crypto();
         let (statements, listening) = Statements::listen();
         let database = Database::fresh().await;
@@ -142,7 +152,7 @@ impl TestApp {
             |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let own = |name: &str| (name == "BASE_URL").then(|| url.to_string());
         let config = Config::from_vars(|name| given(name).or_else(|| own(name))).expect("a configuration");
-        let db = Db::connect(database.options(), 8).await.expect("a pool");
+        let db = Db::connect(database.options(), connections).await.expect("a pool");
         let sandbox = Sandbox::start(clock.clone()).await.expect("a sandbox");
         let stripe = sandbox.stripe;
         stripe.set_webhook_url(url.join("/webhooks/stripe").expect("a URL"));

@@ -3,6 +3,7 @@
 
 mod attempts;
 mod functions;
+mod pool;
 mod settings;
 mod tables;
 mod world;
