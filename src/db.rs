@@ -50,7 +50,23 @@ mod sealed {
     impl Sealed for super::System {}
 }
 
-/// Who acts: the PostgreSQL role that a transaction runs as, and whose rows it may see.
+/// Who acts: the PostgreSQL role that a transaction runs as, and whose rows it may see. The four here are all there are.
+///
+/// ```compile_fail,E0277
+/// # use jetbridge::db::Principal;
+/// struct Superuser;
+/// impl Principal for Superuser {
+///     fn role(&self) -> &'static str { "postgres" }
+/// }
+/// ```
+/// It is the trait that is shut, not the code that is wrong:
+/// ```no_run
+/// # trait Principal { fn role(&self) -> &'static str; }
+/// struct Superuser;
+/// impl Principal for Superuser {
+///     fn role(&self) -> &'static str { "postgres" }
+/// }
+/// ```
 pub trait Principal: sealed::Sealed + Send {
     fn role(&self) -> &'static str;
     fn user(&self) -> Option<UserId> {
@@ -106,6 +122,38 @@ impl Principal for System {
     }
 }
 
+/// The way to PostgreSQL. What it gives away are transactions:
+///
+/// ```no_run
+/// # use jetbridge::db::{Db, Guest};
+/// # async fn ask(db: &Db) -> Result<(), sqlx::Error> {
+/// let mut tx = db.begin(Guest).await?;
+/// sqlx::query("select 1").execute(&mut *tx).await?;
+/// # Ok(()) }
+/// ```
+/// The pool itself cannot be reached,
+/// ```compile_fail,E0616
+/// # use jetbridge::db::{Db, Guest};
+/// # async fn ask(db: &Db) -> Result<(), sqlx::Error> {
+/// let mut tx = db.pool.begin().await?;
+/// sqlx::query("select 1").execute(&mut *tx).await?;
+/// # Ok(()) }
+/// ```
+/// nor is it an executor,
+/// ```compile_fail,E0277
+/// # use jetbridge::db::{Db, Guest};
+/// # async fn ask(db: &Db) -> Result<(), sqlx::Error> {
+/// sqlx::query("select 1").execute(db).await?;
+/// # Ok(()) }
+/// ```
+/// and nobody in particular is no principal:
+/// ```compile_fail,E0277
+/// # use jetbridge::db::{Db, Guest};
+/// # async fn ask(db: &Db) -> Result<(), sqlx::Error> {
+/// let mut tx = db.begin(()).await?;
+/// sqlx::query("select 1").execute(&mut *tx).await?;
+/// # Ok(()) }
+/// ```
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
@@ -113,6 +161,23 @@ pub struct Db {
 }
 
 /// A transaction of one principal. Dropped without [`Tx::commit`], it never happened.
+///
+/// A question that is one principal's to ask takes their transaction
+/// ```no_run
+/// # use jetbridge::{checkout::invariants, db::{Db, Guest, System}};
+/// # async fn ask(db: &Db, now: jiff::Timestamp) -> Result<(), sqlx::Error> {
+/// let mut tx = db.begin(System).await?;
+/// invariants::breaches(&mut tx, now).await?;
+/// # Ok(()) }
+/// ```
+/// and no other's:
+/// ```compile_fail,E0308
+/// # use jetbridge::{checkout::invariants, db::{Db, Guest, System}};
+/// # async fn ask(db: &Db, now: jiff::Timestamp) -> Result<(), sqlx::Error> {
+/// let mut tx = db.begin(Guest).await?;
+/// invariants::breaches(&mut tx, now).await?;
+/// # Ok(()) }
+/// ```
 pub struct Tx<P> {
     inner: Transaction<'static, Postgres>,
     jobs_pushed: Arc<Notify>,

