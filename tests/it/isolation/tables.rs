@@ -37,6 +37,8 @@ struct Column {
     name: String,
     /// Its value in alice's row, as SQL.
     value: String,
+    /// Not one that PostgreSQL alone fills.
+    is_ours: bool,
     /// Roles that may name it in an insert.
     insert: Vec<String>,
     select: Vec<String>,
@@ -58,15 +60,15 @@ impl Subject {
         .await
         .unwrap_or_else(|error| panic!("{table} where {hers}: {error}"));
         assert_ne!(at, "{}", "no row of {table} is alice's ({hers}): make one in isolation/world.rs");
-        // Columns that nobody ever writes are left out.
         let found = sqlx::query(
             "select a.attname::text, format_type(a.atttypid, a.atttypmod),
                     array(select r.rolname::text from pg_roles r where r.rolname ~ '^jetbridge_'
                              and has_column_privilege(r.oid, a.attrelid, a.attnum, 'insert')),
                     array(select r.rolname::text from pg_roles r where r.rolname ~ '^jetbridge_'
-                             and has_column_privilege(r.oid, a.attrelid, a.attnum, 'select'))
+                             and has_column_privilege(r.oid, a.attrelid, a.attnum, 'select')),
+                    a.attidentity <> 'a' and a.attgenerated = ''
                from pg_attribute a where a.attrelid = $1::text::regclass and a.attnum > 0 and not a.attisdropped
-                and a.attidentity <> 'a' and a.attgenerated = '' order by a.attnum",
+              order by a.attnum",
         )
         .bind(table)
         .fetch_all(&mut *sql)
@@ -82,13 +84,15 @@ impl Subject {
                 value: format!("{value}::{kind}"),
                 insert: row.get(2),
                 select: row.get(3),
+                is_ours: row.get(4),
             });
         }
         Self { rows: Rows { table: table.clone(), at }, columns }
     }
 
-    fn names(&self) -> Vec<&str> {
-        self.columns.iter().map(|column| column.name.as_str()).collect()
+    /// Columns that a statement may write at all.
+    fn ours(&self) -> Vec<&Column> {
+        self.columns.iter().filter(|column| column.is_ours).collect()
     }
 
     fn insert(&self, columns: &[&Column]) -> String {
@@ -140,12 +144,12 @@ impl Subject {
                 (true, true) => Verdict::Yes,
             }
         });
-        Cell::of(&self.names(), verdicts.collect())
+        Cell::of(&self.columns.iter().collect::<Vec<_>>(), verdicts.collect())
     }
 
     async fn inserts(&self, sql: &mut PgConnection, principal: &Principal) -> Cell {
         let role = principal.role.to_owned();
-        let all: Vec<&Column> = self.columns.iter().collect();
+        let all = self.ours();
         let granted: Vec<&Column> =
             all.iter().copied().filter(|column| column.insert.contains(&role)).collect();
         let attempt = |columns: &[&Column], triggers| Attempt {
@@ -164,24 +168,17 @@ impl Subject {
         }
         assert_eq!(outcomes[0], Outcome::NoRight, "{} takes the whole row", self.rows.table);
         let verdict = insert_verdict(outcomes[2], outcomes[3]);
-        let each = self.columns.iter().map(
-            |column| {
-                if column.insert.contains(&role) { verdict } else { Verdict::No }
-            },
-        );
-        Cell::of(&self.names(), each.collect())
+        let each = all.iter().map(|column| if column.insert.contains(&role) { verdict } else { Verdict::No });
+        Cell::of(&all, each.collect())
     }
 
     /// Update of each column and delete: first blunt, at every row and reading none, as somebody would whom only the
     /// policy for writing stops; then at alice's rows; then with triggers and foreign keys.
     async fn changes(&self, sql: &mut PgConnection, principal: &Principal) -> (Cell, Cell) {
-        let table = &self.rows.table;
-        let blunt = self
-            .columns
-            .iter()
-            .map(|column| format!("update {table} set {} = {}", column.name, column.value));
-        let aimed =
-            self.columns.iter().map(|Column { name, .. }| format!("update {table} set {name} = {name}"));
+        let (table, columns) = (&self.rows.table, self.ours());
+        let blunt =
+            columns.iter().map(|column| format!("update {table} set {} = {}", column.name, column.value));
+        let aimed = columns.iter().map(|Column { name, .. }| format!("update {table} set {name} = {name}"));
         let mut statements: Vec<(String, String)> = blunt.zip(aimed).collect();
         statements.push((format!("delete from {table}"), format!("delete from {table}")));
         let attempts: Vec<Attempt> = statements
@@ -199,7 +196,7 @@ impl Subject {
         let mut verdicts: Vec<Verdict> =
             outcomes.chunks(3).map(|three| change_verdict(three[0], three[1], three[2])).collect();
         let delete = verdicts.pop().expect("the delete");
-        (Cell::of(&self.names(), verdicts), Cell::whole(delete))
+        (Cell::of(&columns, verdicts), Cell::whole(delete))
     }
 }
 
@@ -248,12 +245,12 @@ impl Cell {
         Self(vec![(verdict, Vec::new())])
     }
 
-    fn of(names: &[&str], verdicts: Vec<Verdict>) -> Self {
+    fn of(columns: &[&Column], verdicts: Vec<Verdict>) -> Self {
         let mut groups: Vec<(Verdict, Vec<String>)> = Vec::new();
-        for (name, verdict) in names.iter().zip(verdicts) {
+        for (column, verdict) in columns.iter().zip(verdicts) {
             match groups.iter_mut().find(|(known, _)| *known == verdict) {
-                Some((_, columns)) => columns.push((*name).to_owned()),
-                None => groups.push((verdict, vec![(*name).to_owned()])),
+                Some((_, names)) => names.push(column.name.clone()),
+                None => groups.push((verdict, vec![column.name.clone()])),
             }
         }
         Self(groups)

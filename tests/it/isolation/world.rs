@@ -24,6 +24,14 @@ insert into auth.tokens (hash, family_id, kind, created_at, expires_at)
     values (sha256('hers'), ':alice', 'access', '2026-11-23', '2100-01-01');
 insert into rate_limits (rule, subject, spent_to) values ('hers', sha256('hers'), '2026-11-23');
 insert into sign_in_delays (subject, tries, tried_at, next_at) values (sha256('hers'), 1, '2026-11-23', '2026-11-23');
+insert into auth.mail_tokens (token_hash, purpose, user_id, mail_id, sent_to, created_at, expires_at)
+    select sha256('hers'), 'verify_email', ':alice', id, 'alice@example.com', '2026-11-23', '2100-01-01'
+      from mails where booking_id = ':confirmed' limit 1;
+insert into saved_travellers (id, user_id, given_names, family_name, born_on, sex)
+    values (':alice', ':alice', 'Maria', 'Duarte', '1986-12-04', 'f');
+insert into travel_documents (passenger_id, booking_id, sealed, last_two, country, expires_on, travel_ends)
+    select id, booking_id, decode('026b31' || repeat('00', 40), 'hex'), 'X1', 'PT', '2030-01-01', '2026-12-14'
+      from passengers where booking_id in (':draft', ':doras') on conflict do nothing;
 insert into booking_finds (id, reference, family_name, email, created_at)
     values (':alice', 'ACDEFG', 'Duarte', 'maria@example.com', '2026-11-23');
 ";
