@@ -215,6 +215,19 @@ impl App {
             .route("/account/second-factor/remove", post(accounts::pages::second_factor::remove))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
+            .route(
+                "/admin/bookings/{reference}/refund",
+                get(admin::pages::refund::refund).post(admin::pages::refund::review),
+            )
+            .route("/admin/bookings/{reference}/refund/confirm", post(admin::pages::refund::confirm))
+            .route("/admin/attention", get(admin::pages::attention::attention))
+            .route("/admin/attention/{id}", get(admin::pages::attention::item))
+            .route("/admin/attention/{id}/resolve", post(admin::pages::attention::resolve))
+            .route("/admin/staff", get(admin::pages::people::people).post(admin::pages::people::add))
+            .route("/admin/staff/{id}", get(admin::pages::people::person))
+            .route("/admin/staff/{id}/role", post(admin::pages::people::change_role))
+            .route("/admin/staff/{id}/remove", post(admin::pages::people::remove))
+            .route("/admin/audit", get(admin::pages::trail::trail))
             .route("/demo/mail", get(demo::mails))
             .route("/demo/mail/{id}", get(demo::mail))
             .route("/demo/mail/{id}/html", get(demo::preview))

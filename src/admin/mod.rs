@@ -1,8 +1,12 @@
-//! What staff see: the list of all bookings, and everything that is known of one. Personal data comes out masked.
+//! What staff see and do: all bookings and everything that is known of one, what needs a person, who is staff, and the log
+//! of what they did. Personal data comes out masked.
 
+pub mod attention;
 pub mod pages;
+pub mod people;
 mod record;
 mod store;
+pub mod trail;
 
 use std::fmt;
 

@@ -137,6 +137,7 @@ pub struct JobRow {
 
 #[derive(Debug)]
 pub struct AttentionRow {
+    pub id: i64,
     pub kind: String,
     pub detail: String,
     pub raised_at: Timestamp,
@@ -382,7 +383,7 @@ async fn jobs(tx: &mut Tx<Staff>, subjects: &[String]) -> Result<Vec<JobRow>, Ap
 
 async fn attention(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<AttentionRow>, AppError> {
     let rows = sqlx::query!(
-        r#"select kind, detail, raised_at as "raised_at: jiff_sqlx::Timestamp"
+        r#"select id, kind, detail, raised_at as "raised_at: jiff_sqlx::Timestamp"
              from attention_items where booking_id = $1 and resolved_at is null order by raised_at"#,
         booking,
     )
@@ -390,7 +391,12 @@ async fn attention(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<AttentionRow
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| AttentionRow { kind: row.kind, detail: row.detail, raised_at: row.raised_at.to_jiff() })
+        .map(|row| AttentionRow {
+            id: row.id,
+            kind: row.kind,
+            detail: row.detail,
+            raised_at: row.raised_at.to_jiff(),
+        })
         .collect())
 }
 

@@ -8,7 +8,7 @@ use tower_sessions::Session;
 
 use crate::{
     error::AppError,
-    web::{frame::Frame, session::SessionUser},
+    web::{frame::Frame, powers::Power, principal::StaffRole, session::SessionUser},
 };
 
 /// What the shop says of itself. Filled by `config`, the same for all requests.
@@ -36,7 +36,8 @@ pub struct SiteSettings {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct SignedInName {
     pub email: String,
-    pub staff: bool,
+    /// At sign-in: fit to show a link, not to open a door.
+    pub staff: Option<StaffRole>,
 }
 
 /// The frame of one page; each page struct has a `chrome: Chrome`, and `base.html` draws it.
@@ -56,7 +57,10 @@ impl Chrome {
             site: Arc::clone(&frame.site),
             demo: frame.site.demo,
             nonce: frame.nonce.clone(),
-            signed_in: user.map(|user| SignedInName { email: user.email, staff: user.staff.is_some() }),
+            signed_in: user.map(|user| SignedInName {
+                email: user.email,
+                staff: user.staff.and_then(|role| role.parse().ok()),
+            }),
             current: frame.path.clone(),
         }
     }
@@ -73,7 +77,20 @@ impl Chrome {
     }
 
     pub fn is_staff(&self) -> bool {
-        self.signed_in.as_ref().is_some_and(|who| who.staff)
+        self.signed_in.as_ref().is_some_and(|who| who.staff.is_some())
+    }
+
+    fn may(&self, power: Power) -> bool {
+        let role = self.signed_in.as_ref().and_then(|who| who.staff);
+        role.is_some_and(|role| role.may(power))
+    }
+
+    pub fn may_see_audit(&self) -> bool {
+        self.may(Power::SeeAudit)
+    }
+
+    pub fn may_manage_staff(&self) -> bool {
+        self.may(Power::ManageStaff)
     }
 
     /// The staff's own rooms have their own navigation and a tighter setting; who is turned away there stays in the shop.

@@ -412,6 +412,10 @@ fn what_next(frame: &Frame, status: StatusCode, code: &str) -> Next {
         (StatusCode::NOT_FOUND, None) if frame.path.starts_with("/admin/") => {
             Next { label: "All bookings", href: "/admin/bookings".to_owned() }
         }
+        (StatusCode::CONFLICT, None) if frame.path.starts_with("/admin/bookings/") => {
+            let reference = frame.path.split('/').nth(3).unwrap_or_default();
+            Next { label: "Open the booking", href: format!("/admin/bookings/{reference}") }
+        }
         (StatusCode::FORBIDDEN, _) if code == "second_factor_missing" => {
             Next { label: "Set up a second factor", href: "/account/second-factor".to_owned() }
         }

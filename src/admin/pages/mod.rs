@@ -1,4 +1,9 @@
-//! The staff's pages: the list of bookings and one booking. They change nothing.
+//! The staff's pages. The list of bookings and one booking stand here and change nothing.
+
+pub mod attention;
+pub mod people;
+pub mod refund;
+pub mod trail;
 
 use askama::Template;
 use axum::{
@@ -12,6 +17,7 @@ use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::{
+    accounts::SecondFactors,
     admin::{self, BookingRecord, EventRow, Filter, From, LedgerRow, Line, List},
     bookings::lifecycle::BookingState,
     db::Db,
@@ -23,7 +29,8 @@ use crate::{
         chrome::Chrome,
         components::{Field, Fragment, LogEntry, Tone, badge, choice, itinerary, log, pager, words},
         form::{Path, Query},
-        powers::{May, SeeBookings},
+        powers::{May, Power, SeeBookings},
+        principal::SignedInStaff,
     },
 };
 
@@ -45,6 +52,8 @@ struct BookingsPage {
     states: Fragment,
     lines: Vec<LineView>,
     pager: Fragment,
+    /// May move money, but has no second factor to do it with.
+    lacks_second_factor: bool,
 }
 
 struct LineView {
@@ -61,6 +70,7 @@ struct LineView {
 
 pub async fn bookings(
     State(db): State<Db>,
+    State(factors): State<SecondFactors>,
     staff: May<SeeBookings>,
     chrome: Chrome,
     Query(query): Query<ListQuery>,
@@ -72,8 +82,11 @@ pub async fn bookings(
         }
         Err(errors) => (StatusCode::UNPROCESSABLE_ENTITY, List::default(), errors),
     };
+    let lacks_second_factor =
+        staff.may(Power::RefundMoney) && !staff.second_factor && factors.of(staff.user).await?.is_none();
     let page = BookingsPage {
         chrome,
+        lacks_second_factor,
         states: state_choice(&query.state, &errors),
         pager: turn(&query, &list),
         lines: list.lines.into_iter().map(LineView::from).collect(),
@@ -156,7 +169,10 @@ struct BookingPage {
     inbox: Vec<RowView>,
     mails: Vec<RowView>,
     jobs: Vec<RowView>,
-    attention: Vec<(String, String)>,
+    /// What it is, the detail, and its id.
+    attention: Vec<(String, String, i64)>,
+    may_refund: bool,
+    may_see_audit: bool,
     booking: BookingRecord,
 }
 
@@ -203,11 +219,11 @@ pub async fn booking(
 ) -> Result<Html<String>, AppError> {
     let reference: BookingReference = reference.parse().map_err(|_| AppError::NotFound)?;
     let record = admin::booking(&db, staff.user, &reference).await?;
-    Ok(Html(BookingPage::new(chrome, record).render()?))
+    Ok(Html(BookingPage::new(chrome, &staff, record).render()?))
 }
 
 impl BookingPage {
-    fn new(chrome: Chrome, booking: BookingRecord) -> Self {
+    fn new(chrome: Chrome, staff: &SignedInStaff, booking: BookingRecord) -> Self {
         let total = amount(booking.amount_minor, &booking.currency);
         let passenger =
             booking.passengers.first().map(|passenger| format!(", {}", passenger.name)).unwrap_or_default();
@@ -215,6 +231,8 @@ impl BookingPage {
         let offer = serde_json::from_value::<Offer>(booking.quote.clone()).ok();
         Self {
             chrome,
+            may_refund: staff.may(Power::RefundMoney),
+            may_see_audit: staff.may(Power::SeeAudit),
             headline: format!(
                 "{}–{}, {}{passenger}, {total}",
                 booking.origin,
@@ -243,7 +261,7 @@ impl BookingPage {
             attention: booking
                 .attention
                 .iter()
-                .map(|item| (in_words(&item.kind), item.detail.clone()))
+                .map(|item| (in_words(&item.kind), item.detail.clone(), item.id))
                 .collect(),
             booking,
         }
@@ -433,6 +451,11 @@ fn tone(code: &str) -> Tone {
         | "submitted" => Tone::Now,
         _ => Tone::Off,
     }
+}
+
+/// The form again, with what is wrong.
+fn again(page: impl Template) -> Result<Response, AppError> {
+    Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
 }
 
 /// "order_unknown" → "Order unknown".

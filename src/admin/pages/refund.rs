@@ -1,0 +1,237 @@
+//! Giving money back, in two steps: say what and why, then read what it means and decide.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use serde::Deserialize;
+
+use super::again;
+use crate::{
+    checkout::{
+        Checkout,
+        staff_refund::{Reason, RefundDesk, RefundOrder, Refundable, check_amount},
+    },
+    error::{AppError, FieldErrors},
+    ids::{AttemptId, BookingReference, RefundId},
+    money::Money,
+    web::{
+        chrome::Chrome,
+        components::{Field, Fragment, choice, picks},
+        form::{self, Form, Path},
+        proof::MoneyPower,
+    },
+};
+
+const LONGEST_NOTE: usize = 300;
+
+/// As typed. Step 1 sends it, and step 2 sends it on with what was seen.
+#[derive(Clone, Debug, Default, Deserialize)]
+#[serde(default)]
+pub struct RefundForm {
+    attempt: String,
+    how: String,
+    amount: String,
+    reason: String,
+    note: String,
+    /// Only of step 2.
+    refund: String,
+    seen_left: String,
+}
+
+#[derive(Template)]
+#[template(path = "admin/refund.html")]
+struct RefundPage {
+    chrome: Chrome,
+    reference: BookingReference,
+    /// Number, card and what is left, of those that can be refunded.
+    choices: Vec<(String, String)>,
+    attempts: Option<Fragment>,
+    /// Why the others cannot.
+    obstacles: Vec<(String, String)>,
+    how: Fragment,
+    reasons: Fragment,
+    only_in_full: bool,
+    form: RefundForm,
+    errors: FieldErrors,
+}
+
+pub async fn refund(
+    State(checkout): State<Checkout>,
+    staff: MoneyPower,
+    chrome: Chrome,
+    Path(reference): Path<String>,
+) -> Result<Html<String>, AppError> {
+    let desk = open_desk(&checkout, &staff, &reference).await?;
+    let form = RefundForm { how: "part".to_owned(), ..RefundForm::default() };
+    Ok(Html(RefundPage::new(chrome, &desk, form, FieldErrors::default()).render()?))
+}
+
+async fn open_desk(checkout: &Checkout, staff: &MoneyPower, reference: &str) -> Result<RefundDesk, AppError> {
+    let reference: BookingReference = reference.parse().map_err(|_| AppError::NotFound)?;
+    checkout.refund_desk(staff.user, &reference).await
+}
+
+impl RefundPage {
+    fn new(chrome: Chrome, desk: &RefundDesk, form: RefundForm, errors: FieldErrors) -> Self {
+        let named = |(place, refundable): (usize, &Refundable)| {
+            (format!("Attempt {}", place + 1), refundable.attempt.id.to_string(), refundable.left, place)
+        };
+        let all = || desk.attempts.iter().enumerate().map(named).zip(&desk.attempts);
+        let choices: Vec<(String, String)> = all()
+            .filter(|(_, refundable)| refundable.obstacle.is_none())
+            .map(|((name, id, left, _), refundable)| {
+                (id, format!("{name}, {}: {left} left", paid_with(refundable)))
+            })
+            .collect();
+        let obstacles = all()
+            .filter_map(|((name, ..), refundable)| {
+                let refusal = refundable.obstacle.as_ref()?;
+                Some((name, format!("{}. {}", refusal.title, refusal.detail)))
+            })
+            .collect();
+        let options: Vec<(&str, &str)> =
+            choices.iter().map(|(id, words)| (id.as_str(), words.as_str())).collect();
+        let chosen =
+            if form.attempt.is_empty() { options.first().map_or("", |(id, _)| *id) } else { &form.attempt };
+        let attempts =
+            (options.len() > 1).then(|| picks("attempt", "Which payment", &options, chosen, &errors));
+        let mut reasons: Vec<(&str, &str)> = vec![("", "Choose")];
+        reasons.extend(Reason::ALL.iter().map(|reason| (reason.code(), reason.in_words())));
+        let hows = [("all", "All that is left"), ("part", "This much")];
+        let only_in_full = desk.only_in_full();
+        Self {
+            chrome,
+            reference: desk.booking.reference.clone(),
+            attempts,
+            obstacles,
+            how: picks("how", "How much", &hows, &form.how, &errors),
+            reasons: choice("reason", "Reason", &reasons, &form.reason, &errors),
+            only_in_full,
+            form: RefundForm {
+                amount: form.amount.chars().filter(|c| !c.is_control()).collect(),
+                note: form.note.chars().filter(|c| !c.is_control()).collect(),
+                ..form
+            },
+            choices,
+            errors,
+        }
+    }
+}
+
+/// "Visa ending 4242".
+fn paid_with(refundable: &Refundable) -> String {
+    match &refundable.attempt.card {
+        Some((brand, last4)) => format!("{} ending {last4}", super::in_words(brand)),
+        None => "paid without a card".to_owned(),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "admin/refund_review.html")]
+struct RefundReviewPage {
+    chrome: Chrome,
+    reference: BookingReference,
+    amount: Money,
+    left: Money,
+    left_after: Money,
+    place: String,
+    /// The traveller gets a mail about it.
+    has_contact: bool,
+    leaves_live_ticket: bool,
+    is_ended: bool,
+    order: RefundOrder,
+}
+
+pub async fn review(
+    State(checkout): State<Checkout>,
+    staff: MoneyPower,
+    chrome: Chrome,
+    Path(reference): Path<String>,
+    Form(form): Form<RefundForm>,
+) -> Result<Response, AppError> {
+    let desk = open_desk(&checkout, &staff, &reference).await?;
+    let (refundable, order) = match read(&desk, &form) {
+        Ok(read) => read,
+        Err(errors) => return again(RefundPage::new(chrome, &desk, form, errors)),
+    };
+    let left_after = refundable.left.checked_sub(order.amount)?;
+    let page = RefundReviewPage {
+        chrome,
+        reference: desk.booking.reference.clone(),
+        amount: order.amount,
+        left: refundable.left,
+        left_after,
+        place: paid_with(refundable),
+        has_contact: desk.booking.contact.is_some(),
+        leaves_live_ticket: desk.leaves_live_ticket(refundable, order.amount),
+        is_ended: desk.only_in_full(),
+        order,
+    };
+    Ok(Html(page.render()?).into_response())
+}
+
+/// What was typed as an order, at the figures of this moment.
+fn read<'a>(desk: &'a RefundDesk, form: &RefundForm) -> Result<(&'a Refundable, RefundOrder), FieldErrors> {
+    let mut errors = FieldErrors::default();
+    let refundable = form.attempt.parse().ok().and_then(|id| desk.of(id));
+    let Some(refundable) = refundable.filter(|refundable| refundable.obstacle.is_none()) else {
+        errors.add("attempt", "Choose a payment that can be refunded");
+        return Err(errors);
+    };
+    let left = refundable.left;
+    let amount = match form.how.as_str() {
+        "all" => Some(left),
+        _ => Money::read(&form.amount, left.currency).ok(),
+    };
+    match amount.map(|amount| check_amount(&desk.booking, amount, left)) {
+        None => errors.add("amount", format!("Write it like {}, without commas", left.typed())),
+        Some(Err(wrong)) => wrong.iter().for_each(|(field, message)| errors.add(field, message)),
+        Some(Ok(())) => {}
+    }
+    let reason = Reason::from_code(&form.reason);
+    if reason.is_none() {
+        errors.add("reason", "Choose a reason");
+    }
+    let note = form::optional_text(&mut errors, "note", &form.note, LONGEST_NOTE);
+    if reason == Some(Reason::Other) && note.as_deref() == Some("") {
+        errors.add("note", "Say what the reason is");
+    }
+    match (amount, reason, note) {
+        (Some(amount), Some(reason), Some(note)) if errors.is_empty() => {
+            let (id, attempt) = (RefundId::new(), refundable.attempt.id);
+            Ok((refundable, RefundOrder { id, attempt, amount, seen_left: left, reason, note }))
+        }
+        _ => Err(errors),
+    }
+}
+
+pub async fn confirm(
+    State(checkout): State<Checkout>,
+    staff: MoneyPower,
+    Path(reference): Path<String>,
+    Form(form): Form<RefundForm>,
+) -> Result<Redirect, AppError> {
+    let desk = open_desk(&checkout, &staff, &reference).await?;
+    let order = decided(&desk, &form).ok_or_else(|| {
+        AppError::Invalid(FieldErrors::one("refund", "Part of the decision is missing. Begin again"))
+    })?;
+    checkout.refund_by_staff(staff.user, &desk.booking.reference, &order).await?;
+    Ok(Redirect::to(&format!("/admin/bookings/{}#refunds-h", desk.booking.reference)))
+}
+
+/// What step 2 sent. Its figures are those that were seen: whether they still hold is asked under the lock.
+fn decided(desk: &RefundDesk, form: &RefundForm) -> Option<RefundOrder> {
+    let attempt: AttemptId = form.attempt.parse().ok()?;
+    let currency = desk.of(attempt)?.left.currency;
+    let note = form::optional_text(&mut FieldErrors::default(), "note", &form.note, LONGEST_NOTE)?;
+    Some(RefundOrder {
+        id: form.refund.parse().ok()?,
+        attempt,
+        amount: Money::read(&form.amount, currency).ok()?,
+        seen_left: Money::read(&form.seen_left, currency).ok()?,
+        reason: Reason::from_code(&form.reason)?,
+        note,
+    })
+}
