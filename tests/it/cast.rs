@@ -111,6 +111,9 @@ struct World {
     bookings: Vec<String>,
     mail: String,
     style: String,
+    attention: String,
+    /// Somebody of staff who is not of the cast.
+    colleague: String,
 }
 
 impl World {
@@ -123,6 +126,12 @@ impl World {
         let mail = alice.get("/demo/mail").await.attr("a[href^='/demo/mail/']", "href");
         let style = alice.get("/").await.attr("link[rel=stylesheet]", "href");
         app.bob().await;
+        app.carol().await;
+        let item = "insert into attention_items (kind, subject, detail) values ('job_dead', 'x', 'x')";
+        app.execute(item).await;
+        let attention = app.texts("select id::text from attention_items").await.remove(0);
+        let carol = format!("select id::text from auth.users where email = '{}'", app::CAROL);
+        let colleague = app.texts(&carol).await.remove(0);
         let mut world = Self {
             app,
             cast: BTreeMap::new(),
@@ -130,6 +139,8 @@ impl World {
             bookings,
             mail: last_part(&mail),
             style: last_part(&style),
+            attention,
+            colleague,
         };
         for (who, _) in &table()[0].cells {
             let browser = world.arrive(who).await;
@@ -156,6 +167,8 @@ impl World {
             "offers" => (one(&self.offer), "nonsense"),
             "bookings" | "admin" if address.contains("{reference}") => (self.bookings.clone(), "ACDEFG"),
             "booking-link" => (vec!["A".repeat(43)], "nonsense"),
+            "admin" if address.contains("/attention/") => (one(&self.attention), "0"),
+            "admin" if address.contains("/staff/") => (one(&self.colleague), "nonsense"),
             "demo" => (one(&self.mail), "00000000-0000-7000-8000-000000000000"),
             "static" => (one(&self.style), "nothing.css"),
             _ => panic!("say here which of alice's things {address} names"),

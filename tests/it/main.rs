@@ -4,6 +4,7 @@
 
 mod accounts;
 mod architecture;
+mod audit;
 mod booking_pages;
 mod bookings;
 mod cast;
@@ -31,6 +32,8 @@ mod search;
 mod security;
 mod sessions;
 mod staff;
+mod staff_refunds;
+mod staff_roles;
 mod timetable;
 mod tokens;
 mod webhook;
