@@ -29,13 +29,14 @@ use crate::{
     limits::Limits,
     mailer::Mailer,
     payments::Payments,
+    privacy::{self, Privacy},
     sandbox::mailbox::Mailbox,
     search,
     supplier::SharedSupplier,
     vault::Vault,
     web::{
         assets, chrome::SiteSettings, crowd::Crowd, frame, problem::Problem, server, session,
-        session_cache::Sessions,
+        session_cache::Sessions, well_known,
     },
     worker::Worker,
 };
@@ -69,6 +70,7 @@ pub struct App {
     emails: Emails,
     accounts: Accounts,
     factors: SecondFactors,
+    privacy: Privacy,
     mailbox: DemoMailbox,
     vault: Vault,
     sessions: Sessions,
@@ -97,6 +99,7 @@ pieces! {
     checkout: Checkout,
     accounts: Accounts,
     factors: SecondFactors,
+    privacy: Privacy,
     mailbox: DemoMailbox,
     vault: Vault,
     limits: Limits,
@@ -147,6 +150,7 @@ impl App {
             bookings,
             checkout,
             emails,
+            privacy: Privacy { accounts: accounts.clone() },
             accounts,
             mailbox: DemoMailbox(None),
             vault,
@@ -199,6 +203,18 @@ impl App {
             .route("/login", get(accounts::pages::login::login).post(accounts::pages::login::log_in))
             .route("/logout", post(accounts::pages::login::log_out))
             .route("/logout/everywhere", post(accounts::pages::login::log_out_everywhere))
+            .route("/signup/sent", get(accounts::pages::signup::sent))
+            .route(
+                "/verify/{token}",
+                get(accounts::pages::verify::verify).post(accounts::pages::verify::prove),
+            )
+            .route("/reset", get(accounts::pages::reset::reset).post(accounts::pages::reset::ask))
+            .route("/reset/sent", get(accounts::pages::reset::sent))
+            .route(
+                "/reset/{token}",
+                get(accounts::pages::reset::new_password).post(accounts::pages::reset::set_password),
+            )
+            .route("/email/{token}", get(accounts::pages::email::confirm).post(accounts::pages::email::take))
             .route("/account", get(accounts::pages::account::account))
             .route("/login/code", get(accounts::pages::code::code).post(accounts::pages::code::check_code))
             .route(
@@ -213,6 +229,35 @@ impl App {
             )
             .route("/account/second-factor/codes", post(accounts::pages::second_factor::renew_codes))
             .route("/account/second-factor/remove", post(accounts::pages::second_factor::remove))
+            .route("/account/verification", post(accounts::pages::verify::ask_again))
+            .route(
+                "/account/profile",
+                get(accounts::pages::profile::profile).post(accounts::pages::profile::save),
+            )
+            .route(
+                "/account/travellers",
+                get(accounts::pages::travellers::travellers).post(accounts::pages::travellers::add),
+            )
+            .route(
+                "/account/travellers/{id}",
+                get(accounts::pages::travellers::traveller).post(accounts::pages::travellers::change),
+            )
+            .route("/account/travellers/{id}/remove", post(accounts::pages::travellers::remove))
+            .route(
+                "/account/password",
+                get(accounts::pages::password::password).post(accounts::pages::password::change),
+            )
+            .route("/account/email", get(accounts::pages::email::email).post(accounts::pages::email::change))
+            .route(
+                "/account/devices",
+                get(accounts::pages::devices::devices).post(accounts::pages::devices::end_others),
+            )
+            .route("/account/devices/{id}/end", post(accounts::pages::devices::end))
+            .route("/account/export", get(privacy::pages::export))
+            .route("/account/delete", get(privacy::pages::delete).post(privacy::pages::leave))
+            .route("/account/deleted", get(privacy::pages::deleted))
+            .route("/.well-known/change-password", get(well_known::change_password))
+            .route("/.well-known/security.txt", get(well_known::security_txt))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
             .route(

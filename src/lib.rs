@@ -34,6 +34,7 @@ pub mod accounts;
 pub mod search;
 pub mod bookings;
 pub mod checkout;
+pub mod privacy;
 pub mod admin;
 pub mod demo;
 

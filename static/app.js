@@ -13,6 +13,23 @@
   addEventListener("pageshow", () => {
     for (const form of document.forms) { delete form.dataset.sent; form.removeAttribute("aria-busy"); }
   });
+  // "Show the password" changes the fields in place, and then stands beside the last of them.
+  for (const button of document.querySelectorAll("[data-reveal]")) {
+    const fields = [...button.form.querySelectorAll("[autocomplete$=-password]")];
+    const name = (shown) => {
+      button.setAttribute("aria-pressed", shown);
+      button.textContent = shown ? "Hide the password" : "Show the password";
+    };
+    button.type = "button";
+    fields.at(-1)?.after(button);
+    button.addEventListener("click", () => {
+      const shown = button.getAttribute("aria-pressed") !== "true";
+      for (const field of fields) field.type = shown ? "text" : "password";
+      name(shown);
+    });
+    // Sent in dots, so that no browser keeps it among the texts that were typed.
+    button.form.addEventListener("submit", () => { for (const field of fields) field.type = "password"; });
+  }
   // A page that waits for something looks again, but not while nobody looks at it.
   const again = document.querySelector("[data-again]");
   if (again) {

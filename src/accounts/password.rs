@@ -56,6 +56,11 @@ impl Passwords {
         .await
     }
 
+    /// A hash for an account that nobody may sign in to any more.
+    pub fn unusable(&self) -> &str {
+        &self.nobody
+    }
+
     /// False as well, after the same work, where there is no hash.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, AppError> {
         let nobody = Arc::clone(&self.nobody);

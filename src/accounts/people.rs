@@ -8,7 +8,7 @@ use crate::{
     db::Traveller,
     error::{AppError, FieldErrors, Refusal},
     ids::{TravellerId, UserId},
-    itinerary::Sex,
+    itinerary::{Passenger, Sex},
     web::form,
 };
 
@@ -52,6 +52,25 @@ pub struct TravellerForm {
     /// Day, month, year.
     pub born_on: [String; 3],
     pub sex: String,
+}
+
+impl SavedTraveller {
+    /// By name and birth, however the name was typed.
+    fn is_same_person(&self, other: &Self) -> bool {
+        let names = |who: &Self| format!("{} {}", who.given_names, who.family_name).to_lowercase();
+        self.born_on == other.born_on && names(self) == names(other)
+    }
+}
+
+impl From<&Passenger> for SavedTraveller {
+    fn from(passenger: &Passenger) -> Self {
+        Self {
+            given_names: passenger.given_names.clone(),
+            family_name: passenger.family_name.clone(),
+            born_on: passenger.born_on,
+            sex: passenger.sex,
+        }
+    }
 }
 
 impl ProfileForm {
@@ -178,6 +197,22 @@ impl Accounts {
         };
         tx.commit().await?;
         Ok(id)
+    }
+
+    /// Adds those whom the list does not hold yet, as far as there is room: it is a kindness on the way to something else.
+    pub async fn keep_travellers(&self, user: UserId, travellers: &[SavedTraveller]) -> Result<(), AppError> {
+        let mut tx = self.db.begin(Traveller::Account(user)).await?;
+        let mut known: Vec<SavedTraveller> =
+            people_store::travellers(&mut tx).await?.into_iter().map(|(_, traveller)| traveller).collect();
+        for traveller in travellers {
+            if known.len() < MOST_TRAVELLERS && !known.iter().any(|other| other.is_same_person(traveller)) {
+                let id = TravellerId::new();
+                people_store::add_traveller(&mut tx, user, id, traveller, self.clock.now()).await?;
+                known.push(traveller.clone());
+            }
+        }
+        tx.commit().await?;
+        Ok(())
     }
 
     pub async fn forget_traveller(&self, user: UserId, id: TravellerId) -> Result<(), AppError> {

@@ -5,6 +5,7 @@ use std::{collections::BTreeMap, fmt};
 use jiff::civil;
 
 use crate::{
+    accounts::SavedTraveller,
     airports::Airports,
     bookings::{
         BookingFile, Given,
@@ -79,12 +80,9 @@ impl PassengerForm {
         let mut pairs = Vec::new();
         for (n, passenger) in (1..).zip(passengers) {
             let mut put = |part: &str, value: String| pairs.push((field(n, part), value));
-            put("given", passenger.given_names.clone());
-            put("family", passenger.family_name.clone());
-            put("day", passenger.born_on.day().to_string());
-            put("month", passenger.born_on.month().to_string());
-            put("year", passenger.born_on.year().to_string());
-            put("sex", passenger.sex.code().to_owned());
+            for (part, value) in parts(&SavedTraveller::from(passenger)) {
+                put(part, value);
+            }
             if let Some(Some(note)) = documents.get(n - 1) {
                 put("country", note.country.clone());
                 put("expires_day", note.expires_on.day().to_string());
@@ -102,6 +100,23 @@ impl PassengerForm {
     /// What was typed into a field, as it was typed.
     pub fn value(&self, field: &str) -> &str {
         self.values.get(field).map_or("", String::as_str)
+    }
+
+    /// Which passenger is to be filled with which saved traveller, if the button for it was pressed. Without a choice that
+    /// button means the form: it is the first of its form, so Enter in any field presses it.
+    pub fn to_fill(&self) -> Option<(usize, String)> {
+        let n = self.value("fill").parse().ok()?;
+        let chosen = self.value(&field(n, "saved"));
+        (!chosen.is_empty()).then(|| (n, chosen.to_owned()))
+    }
+
+    /// Writes one passenger over. A passport number that was typed is somebody else's then.
+    pub fn fill(&mut self, n: usize, who: &SavedTraveller) {
+        for (part, value) in parts(who) {
+            self.values.insert(field(n, part), value);
+        }
+        self.values.remove(&field(n, "saved"));
+        self.values.remove(&field(n, "passport"));
     }
 
     /// The party, if every field is right; otherwise everything that is wrong, at once.
@@ -235,6 +250,18 @@ impl PassengerForm {
         }
         None
     }
+}
+
+/// A passenger as the fields of the form.
+fn parts(who: &SavedTraveller) -> [(&'static str, String); 6] {
+    [
+        ("given", who.given_names.clone()),
+        ("family", who.family_name.clone()),
+        ("day", who.born_on.day().to_string()),
+        ("month", who.born_on.month().to_string()),
+        ("year", who.born_on.year().to_string()),
+        ("sex", who.sex.code().to_owned()),
+    ]
 }
 
 /// The field's name in the form: "p1_given". Page and rules both take it from here.

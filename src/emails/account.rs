@@ -55,6 +55,7 @@ letters! {
     EmailChange { link: Link }
     /// To the present one.
     EmailChangeNotice { new: String }
+    AccountDeleted {}
     /// To both.
     EmailChanged {
         new: String,

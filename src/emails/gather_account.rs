@@ -10,8 +10,8 @@ use crate::{
     db::{System, Tx},
     emails::{
         account::{
-            AccountExists, EmailChange, EmailChangeNotice, EmailChanged, Link, PasswordChanged,
-            PasswordReset, VerifyEmail,
+            AccountDeleted, AccountExists, EmailChange, EmailChangeNotice, EmailChanged, Link,
+            PasswordChanged, PasswordReset, VerifyEmail,
         },
         letters::Letter,
     },
@@ -31,8 +31,11 @@ pub(super) async fn gather(
     vault: &Vault,
     now: Timestamp,
 ) -> Result<Option<Letter>, AppError> {
-    let Some(present) = accounts::present_email(tx, user).await? else { return Ok(None) };
     let at = mail.owed_since;
+    if mail.kind == MailKind::AccountDeleted {
+        return Ok(Some(Letter::AccountDeleted(AccountDeleted { at })));
+    }
+    let Some(present) = accounts::present_email(tx, user).await? else { return Ok(None) };
     Ok(match mail.kind {
         MailKind::VerifyEmail => link(tx, mail, user, Purpose::VerifyEmail, vault, now)
             .await?

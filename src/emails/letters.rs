@@ -8,8 +8,8 @@ use crate::{
     config::{Config, Site},
     emails::{
         account::{
-            AccountExists, EmailChange, EmailChangeNotice, EmailChanged, PasswordChanged, PasswordReset,
-            VerifyEmail,
+            AccountDeleted, AccountExists, EmailChange, EmailChangeNotice, EmailChanged, PasswordChanged,
+            PasswordReset, VerifyEmail,
         },
         facts::{Brief, Fact, Payment, Return, Ticketed, fare_facts, passenger_fact},
         look, parts, plain,
@@ -73,6 +73,7 @@ pub enum Letter {
     EmailChange(EmailChange),
     EmailChangeNotice(EmailChangeNotice),
     EmailChanged(EmailChanged),
+    AccountDeleted(AccountDeleted),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -98,6 +99,7 @@ impl Letter {
             Self::EmailChange(letter) => letter.compose(sender),
             Self::EmailChangeNotice(letter) => letter.compose(sender),
             Self::EmailChanged(letter) => letter.compose(sender),
+            Self::AccountDeleted(letter) => letter.compose(sender),
         }
     }
 }
@@ -148,6 +150,7 @@ written_by! {
     PasswordChanged: "password_changed/subject.txt" "password_changed/body.txt" "password_changed/body.html";
     EmailChange: "email_change/subject.txt" "email_change/body.txt" "email_change/body.html";
     EmailChangeNotice: "email_change_notice/subject.txt" "email_change_notice/body.txt" "email_change_notice/body.html";
+    AccountDeleted: "account_deleted/subject.txt" "account_deleted/body.txt" "account_deleted/body.html";
     EmailChanged: "email_changed/subject.txt" "email_changed/body.txt" "email_changed/body.html";
 }
 

@@ -8,8 +8,8 @@ use proptest::prelude::*;
 
 use super::{
     account::{
-        AccountExists, EmailChange, EmailChangeNotice, EmailChanged, Link, PasswordChanged, PasswordReset,
-        VerifyEmail,
+        AccountDeleted, AccountExists, EmailChange, EmailChangeNotice, EmailChanged, Link, PasswordChanged,
+        PasswordReset, VerifyEmail,
     },
     facts::{Brief, Payment, Return, Ticketed},
     letters::{
@@ -211,6 +211,7 @@ fn account_letters() -> Vec<(&'static str, Letter)> {
         ("verify_email", Letter::VerifyEmail(VerifyEmail { at, link: link(Purpose::VerifyEmail) })),
         ("account_exists", Letter::AccountExists(AccountExists { at })),
         ("password_reset", Letter::PasswordReset(PasswordReset { at, link: link(Purpose::PasswordReset) })),
+        ("account_deleted", Letter::AccountDeleted(AccountDeleted { at })),
         ("password_changed", Letter::PasswordChanged(PasswordChanged { at })),
         ("email_change", Letter::EmailChange(EmailChange { at, link: link(Purpose::EmailChange) })),
         ("email_change_notice", Letter::EmailChangeNotice(EmailChangeNotice { at, new: new() })),

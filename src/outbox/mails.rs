@@ -33,10 +33,12 @@ pub enum MailKind {
     /// Tells the present address what is asked of the new one.
     EmailChangeNotice,
     EmailChanged,
+    /// The last one.
+    AccountDeleted,
 }
 
 impl MailKind {
-    pub const ALL: [Self; 13] = [
+    pub const ALL: [Self; 14] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
         Self::NotTicketed,
@@ -50,6 +52,7 @@ impl MailKind {
         Self::EmailChange,
         Self::EmailChangeNotice,
         Self::EmailChanged,
+        Self::AccountDeleted,
     ];
 
     pub const fn code(self) -> &'static str {
@@ -67,6 +70,7 @@ impl MailKind {
             Self::EmailChange => "email_change",
             Self::EmailChangeNotice => "email_change_notice",
             Self::EmailChanged => "email_changed",
+            Self::AccountDeleted => "account_deleted",
         }
     }
 

@@ -14,6 +14,7 @@ pub struct Event {
     pub kind: String,
     pub created: Timestamp,
     pub livemode: bool,
+    /// Without what it says about people.
     pub payload: Value,
     pub attempt: Option<AttemptId>,
     pub session: Option<String>,
@@ -84,7 +85,34 @@ fn from_payload(text: &str, readable: bool) -> Result<Event, EventError> {
     let attempt = ["/data/object/client_reference_id", "/data/object/metadata/attempt_id"]
         .into_iter()
         .find_map(|pointer| text_at(pointer)?.parse().ok());
+    let payload = without_people(payload);
     Ok(Event { id, kind, created, livemode, attempt, session, payment_intent, readable, payload })
+}
+
+/// Who paid is Stripe's to know. We keep events for their facts about money, and for longer than people stay with us.
+const PEOPLE: [&str; 11] = [
+    "customer_details",
+    "customer_email",
+    "billing_details",
+    "receipt_email",
+    "shipping",
+    "shipping_details",
+    "collected_information",
+    "email",
+    "phone",
+    "name",
+    "address",
+];
+
+fn without_people(node: Value) -> Value {
+    match node {
+        Value::Object(fields) => {
+            let kept = fields.into_iter().filter(|(name, _)| !PEOPLE.contains(&name.as_str()));
+            Value::Object(kept.map(|(name, value)| (name, without_people(value))).collect())
+        }
+        Value::Array(items) => Value::Array(items.into_iter().map(without_people).collect()),
+        plain => plain,
+    }
 }
 
 /// As the inbox keeps it.
@@ -97,4 +125,29 @@ fn is_event_id(id: &str) -> bool {
 fn intent_of(payload: &Value) -> Option<String> {
     let intent = payload.pointer("/data/object/payment_intent")?;
     intent.as_str().or_else(|| intent.get("id")?.as_str()).map(str::to_owned)
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn an_event_is_kept_without_the_people_in_it_at_whatever_depth() {
+        let told = json!({
+            "id": "evt_1",
+            "data": { "object": {
+                "amount": 41260,
+                "customer_email": "maria@example.com",
+                "customer_details": { "name": "Maria Duarte" },
+                "charges": [{ "billing_details": { "phone": "+351" }, "last4": "4242", "owner": { "email": "m@x.pt" } }],
+            } },
+        });
+        let kept = json!({
+            "id": "evt_1",
+            "data": { "object": { "amount": 41260, "charges": [{ "last4": "4242", "owner": {} }] } },
+        });
+        assert_eq!(without_people(told), kept);
+    }
 }

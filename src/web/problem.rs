@@ -419,6 +419,12 @@ fn what_next(frame: &Frame, status: StatusCode, code: &str) -> Next {
         (StatusCode::FORBIDDEN, _) if code == "second_factor_missing" => {
             Next { label: "Set up a second factor", href: "/account/second-factor".to_owned() }
         }
+        (StatusCode::GONE, None) => match frame.path.split('/').nth(1) {
+            Some("reset") => Next { label: "Ask for a new link", href: "/reset".to_owned() },
+            Some("email") => Next { label: "Ask for a new link", href: "/account/email".to_owned() },
+            Some("verify") => Next { label: "Go to your account", href: "/account".to_owned() },
+            _ => Next { label: "Search for flights", href: "/".to_owned() },
+        },
         (StatusCode::FORBIDDEN, _) if code == "role_may_not" => {
             Next { label: "All bookings", href: "/admin/bookings".to_owned() }
         }

@@ -39,7 +39,7 @@ fn refuse_foreign(_: ProtectionError) -> Response<Body> {
 }
 
 /// Pages that show or take personal data are kept by nobody, not even by the back button of a shared computer.
-const PERSONAL: [&str; 11] = [
+const PERSONAL: [&str; 14] = [
     "/bookings",
     "/booking-link",
     "/find",
@@ -49,6 +49,9 @@ const PERSONAL: [&str; 11] = [
     "/logout",
     "/signup",
     "/reauthenticate",
+    "/verify",
+    "/reset",
+    "/email",
     "/demo",
     "/api",
 ];

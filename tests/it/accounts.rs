@@ -24,8 +24,8 @@ async fn a_traveller_signs_up_signs_in_is_greeted_and_signs_out() {
     let app = TestApp::start().await;
     let alice = app.guest();
     let next = sign_up(&alice, "Alice@Example.com", PASSWORD).await.redirect();
-    assert!(next.starts_with("/login?"), "{next}");
-    alice.get(&next).await.expect(200).says("Your account is ready");
+    assert_eq!(next, "/signup/sent?next=%2Fbookings");
+    alice.get(&next).await.expect(200).says("We have sent you a mail");
     log_in(&alice, ALICE, PASSWORD).await.redirect();
     let account = alice.get("/account").await.expect(200);
     account.says("Alice Archer").says("Alice@example.com");

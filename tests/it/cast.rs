@@ -114,6 +114,8 @@ struct World {
     attention: String,
     /// Somebody of staff who is not of the cast.
     colleague: String,
+    traveller: String,
+    device: String,
 }
 
 impl World {
@@ -125,6 +127,17 @@ impl World {
         let bookings = vec![app.draft(&alice).await, app.confirmed(&alice).await];
         let mail = alice.get("/demo/mail").await.attr("a[href^='/demo/mail/']", "href");
         let style = alice.get("/").await.attr("link[rel=stylesheet]", "href");
+        let saved = [
+            ("given_names", "Tom"),
+            ("family_name", "Archer"),
+            ("day", "3"),
+            ("month", "5"),
+            ("year", "2018"),
+            ("sex", "m"),
+        ];
+        alice.post_form("/account/travellers", &saved).await.redirect();
+        let traveller = app.texts("select id::text from saved_travellers").await.remove(0);
+        let device = app.texts("select id::text from auth.devices").await.remove(0);
         app.bob().await;
         app.carol().await;
         let item = "insert into attention_items (kind, subject, detail) values ('job_dead', 'x', 'x')";
@@ -141,6 +154,8 @@ impl World {
             style: last_part(&style),
             attention,
             colleague,
+            traveller,
+            device,
         };
         for (who, _) in &table()[0].cells {
             let browser = world.arrive(who).await;
@@ -170,6 +185,11 @@ impl World {
             "admin" if address.contains("/attention/") => (one(&self.attention), "0"),
             "admin" if address.contains("/staff/") => (one(&self.colleague), "nonsense"),
             "demo" => (one(&self.mail), "00000000-0000-7000-8000-000000000000"),
+            "verify" | "reset" | "email" => (vec!["A".repeat(43)], "nonsense"),
+            "account" if address.contains("/travellers/") => {
+                (one(&self.traveller), "00000000-0000-7000-8000-000000000000")
+            }
+            "account" => (one(&self.device), "00000000-0000-7000-8000-000000000000"),
             "static" => (one(&self.style), "nothing.css"),
             _ => panic!("say here which of alice's things {address} names"),
         }

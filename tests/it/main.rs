@@ -2,6 +2,7 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod account_pages;
 mod accounts;
 mod architecture;
 mod audit;
@@ -23,6 +24,7 @@ mod mails;
 mod money;
 mod observatory;
 mod papers;
+mod privacy;
 mod process;
 mod refunds;
 mod refusals;

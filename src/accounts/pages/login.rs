@@ -3,13 +3,18 @@
 use askama::Template;
 use axum::{
     extract::State,
+    http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
 };
 use secrecy::SecretString;
 use serde::Deserialize;
 use tower_sessions::Session;
 
-use super::{again, check_length, code, safe_next, with_next};
+use super::{
+    Sight, again, check_length, code, safe_next,
+    said::{self, Said},
+    with_next,
+};
 use crate::{
     accounts::{Account, Accounts, SecondFactors, devices},
     clock::Clock,
@@ -19,6 +24,7 @@ use crate::{
         chrome::Chrome,
         components::Field,
         form::{self, Form, Query},
+        kept::KeptForm,
         principal::{MaybeSignedIn, SignedIn},
         session::{Door, Newcomer},
     },
@@ -28,9 +34,9 @@ use crate::{
 pub struct LoginQuery {
     #[serde(default)]
     pub(super) next: String,
-    /// Set by a sign-up that has just been taken.
+    /// What has just been done, as a code of [`said`].
     #[serde(default)]
-    new: String,
+    is: String,
 }
 
 #[derive(Template)]
@@ -40,8 +46,12 @@ struct LoginPage {
     email: String,
     next: String,
     signup: String,
-    /// Comes from a sign-up, and is told what that means.
-    is_new: bool,
+    said: Option<Said>,
+    /// What was typed into the form that this one came between.
+    kept: Option<String>,
+    /// The session ended over that form.
+    interrupted: bool,
+    shown: bool,
     refused: bool,
     errors: FieldErrors,
 }
@@ -56,7 +66,15 @@ pub async fn login(
         return Ok(Redirect::to(&next).into_response());
     }
     let page = LoginPage::new(chrome, next, String::new());
-    Ok(Html(LoginPage { is_new: query.new == "1", ..page }.render()?).into_response())
+    Ok(Html(LoginPage { said: said::of(&query.is), ..page }.render()?).into_response())
+}
+
+/// For a form that was typed while its session ended. The page says 401, as it would without the form.
+pub fn interrupted(chrome: Chrome, next: &str, typed: Vec<(String, String)>) -> Result<Response, AppError> {
+    let Some(kept) = KeptForm::new(next, typed) else { return Err(AppError::Unauthenticated) };
+    let page = LoginPage::new(chrome, safe_next(next), String::new());
+    let page = LoginPage { kept: Some(kept.to_text()), interrupted: true, ..page };
+    Ok((StatusCode::UNAUTHORIZED, Html(page.render()?)).into_response())
 }
 
 #[derive(Deserialize)]
@@ -65,6 +83,10 @@ pub struct LoginForm {
     password: SecretString,
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    kept: String,
+    #[serde(flatten)]
+    sight: Sight,
 }
 
 pub async fn log_in(
@@ -79,17 +101,33 @@ pub async fn log_in(
     let mut errors = FieldErrors::default();
     let email = form::email(&mut errors, "email", &form.email);
     check_length(&mut errors, &form.password);
-    let page = LoginPage::new(chrome, safe_next(&form.next), form.email);
+    let next = safe_next(&form.next);
+    let kept = KeptForm::sent(&next, &form.kept);
+    let page = LoginPage {
+        kept: kept.as_ref().map(KeptForm::to_text),
+        shown: form.sight.is_on(),
+        ..LoginPage::new(chrome, next, form.email)
+    };
+    if let Some(shown) = form.sight.asked() {
+        return Ok(Html(LoginPage { shown, ..page }.render()?).into_response());
+    }
     let Some(email) = email.filter(|_| errors.is_empty()) else {
         return again(LoginPage { errors, ..page });
     };
     match accounts.sign_in(&email, form.password).await? {
         Some(account) if factors.of(account.user).await?.is_some() => {
             let mark = factors.mark(&account.email).await?.ok_or(AppError::Unauthenticated)?;
-            code::ask(&door, &session, account, mark, &page.next, clock.now()).await
+            let answer = code::ask(&door, &session, account, mark, &page.next, clock.now()).await?;
+            if let Some(kept) = kept {
+                kept.keep(&session).await?;
+            }
+            Ok(answer)
         }
         Some(account) => {
             remember(&door, account).await?;
+            if let Some(kept) = kept {
+                kept.keep(&session).await?;
+            }
             Ok(Redirect::to(&page.next).into_response())
         }
         None => again(LoginPage { refused: true, ..page }),
@@ -99,7 +137,18 @@ pub async fn log_in(
 impl LoginPage {
     fn new(chrome: Chrome, next: String, email: String) -> Self {
         let signup = with_next("/signup", &next);
-        Self { chrome, email, next, signup, is_new: false, refused: false, errors: FieldErrors::default() }
+        Self {
+            chrome,
+            email,
+            next,
+            signup,
+            said: None,
+            kept: None,
+            interrupted: false,
+            shown: false,
+            refused: false,
+            errors: FieldErrors::default(),
+        }
     }
 }
 

@@ -2,21 +2,30 @@
 
 pub mod account;
 pub mod code;
+pub mod devices;
+pub mod email;
 pub mod login;
+pub mod password;
+pub mod profile;
 pub mod reauthenticate;
+pub mod reset;
+pub mod said;
 pub mod second_factor;
 pub mod signup;
+pub mod travellers;
+pub mod verify;
 
 use askama::Template;
 use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
-use secrecy::SecretString;
+use secrecy::{ExposeSecret, SecretString};
+use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
 use crate::{
-    accounts::password,
+    accounts::{Accounts, Purpose, password as rules, recovery::link_is_dead},
     error::{AppError, FieldErrors},
 };
 
@@ -28,13 +37,48 @@ fn again(page: impl Template) -> Result<Response, AppError> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
 }
 
-fn check_length(errors: &mut FieldErrors, given: &SecretString) {
-    use secrecy::ExposeSecret;
-    match given.expose_secret().len() {
-        0 => errors.add("password", "Write a password"),
-        1..=password::LONGEST => {}
-        _ => errors.add("password", format!("At most {} bytes", password::LONGEST)),
+/// Whether passwords are typed in plain sight (see `components::reveal`).
+#[derive(Debug, Default, Deserialize)]
+pub struct Sight {
+    /// The button was pressed.
+    #[serde(default)]
+    show: String,
+    /// How the form stands.
+    #[serde(default)]
+    shown: String,
+}
+
+impl Sight {
+    /// What the button asks for; the form is not sent for anything else then.
+    pub fn asked(&self) -> Option<bool> {
+        match self.show.as_str() {
+            "1" => Some(true),
+            "0" => Some(false),
+            _ => None,
+        }
     }
+
+    pub fn is_on(&self) -> bool {
+        self.shown == "1"
+    }
+}
+
+fn check_length(errors: &mut FieldErrors, given: &SecretString) {
+    check_length_of(errors, "password", given);
+}
+
+fn check_length_of(errors: &mut FieldErrors, field: &str, given: &SecretString) {
+    match given.expose_secret().len() {
+        0 => errors.add(field, "Write the password"),
+        1..=rules::LONGEST => {}
+        _ => errors.add(field, format!("At most {} bytes", rules::LONGEST)),
+    }
+}
+
+/// 410 for a link that opens nothing (any more), before anything else is said.
+async fn dead_unless(accounts: &Accounts, token: &str, purpose: Purpose) -> Result<(), AppError> {
+    let owner = accounts.get_user_by_token(token, purpose).await?;
+    owner.map(drop).ok_or_else(link_is_dead)
 }
 
 fn with_next(path: &str, next: &str) -> String {
@@ -44,7 +88,7 @@ fn with_next(path: &str, next: &str) -> String {
 
 /// Where to go after signing in: a page of this site, or [`HOME`]. What browsers would read as another site's address
 /// (`//evil`, `/\evil`, a tab in between) is none of ours.
-fn safe_next(raw: &str) -> String {
+pub fn safe_next(raw: &str) -> String {
     let looks_local = raw.starts_with('/')
         && !raw.starts_with("//")
         && raw.len() <= 2_000
@@ -62,7 +106,7 @@ fn safe_next(raw: &str) -> String {
 
 fn leads_back(path: &str) -> bool {
     path.starts_with("//")
-        || ["/login", "/login/code", "/signup", "/logout", "/reauthenticate"].contains(&path)
+        || ["/login", "/login/code", "/signup", "/signup/sent", "/logout", "/reauthenticate"].contains(&path)
 }
 
 #[cfg(test)]

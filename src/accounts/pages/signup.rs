@@ -8,7 +8,7 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{again, check_length, login::LoginQuery, safe_next, with_next};
+use super::{Sight, again, check_length, login::LoginQuery, safe_next, with_next};
 use crate::{
     accounts::{Accounts, NewAccount},
     error::{AppError, FieldErrors},
@@ -28,6 +28,7 @@ struct SignupPage {
     email: String,
     next: String,
     login: String,
+    shown: bool,
     errors: FieldErrors,
 }
 
@@ -47,6 +48,7 @@ pub async fn signup(
         email: String::new(),
         next,
         login,
+        shown: false,
         errors: FieldErrors::default(),
     };
     Ok(Html(page.render()?).into_response())
@@ -59,6 +61,8 @@ pub struct SignupForm {
     password: SecretString,
     #[serde(default)]
     next: String,
+    #[serde(flatten)]
+    sight: Sight,
 }
 
 pub async fn sign_up(
@@ -67,19 +71,37 @@ pub async fn sign_up(
     Form(form): Form<SignupForm>,
 ) -> Result<Response, AppError> {
     let next = safe_next(&form.next);
+    let login = with_next("/login", &next);
+    if let Some(shown) = form.sight.asked() {
+        let errors = FieldErrors::default();
+        let page = SignupPage { chrome, name: form.name, email: form.email, next, login, shown, errors };
+        return Ok(Html(page.render()?).into_response());
+    }
     let outcome = match check(&form) {
         Ok(new) => accounts.sign_up(new).await,
         Err(errors) => Err(AppError::Invalid(errors)),
     };
-    let login = with_next("/login", &next);
     match outcome {
         // The same for a new address and for one that has an account: see the module.
-        Ok(()) => Ok(Redirect::to(&format!("{login}&new=1")).into_response()),
+        Ok(()) => Ok(Redirect::to(&with_next("/signup/sent", &next)).into_response()),
         Err(AppError::Invalid(errors)) => {
-            again(SignupPage { chrome, name: form.name, email: form.email, next, login, errors })
+            let shown = form.sight.is_on();
+            again(SignupPage { chrome, name: form.name, email: form.email, next, login, shown, errors })
         }
         Err(other) => Err(other),
     }
+}
+
+#[derive(Template)]
+#[template(path = "accounts/signup_sent.html")]
+struct SignupSentPage {
+    chrome: Chrome,
+    login: String,
+}
+
+pub async fn sent(chrome: Chrome, Query(query): Query<LoginQuery>) -> Result<Html<String>, AppError> {
+    let login = with_next("/login", &safe_next(&query.next));
+    Ok(Html(SignupSentPage { chrome, login }.render()?))
 }
 
 fn check(form: &SignupForm) -> Result<NewAccount, FieldErrors> {

@@ -6,9 +6,10 @@ use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
 };
+use tower_sessions::Session;
 
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, SavedTraveller, pages::login},
     airports::Airports,
     bookings::{
         BookingFile, Bookings,
@@ -20,11 +21,16 @@ use crate::{
     },
     clock::Clock,
     error::{AppError, FieldErrors},
+    ids::TravellerId,
     itinerary::{Passenger, PassengerKind},
     web::{
         chrome::Chrome,
-        components::{Field, Fragment, choice, price, words::day_and_year},
+        components::{
+            Field, Fragment, choice, price,
+            words::{date, day_and_year},
+        },
         form::Form,
+        kept::KeptForm,
     },
 };
 
@@ -34,6 +40,11 @@ struct PassengersPage {
     chrome: Chrome,
     /// For whoever books without an account.
     keep: Option<Fragment>,
+    /// What was typed before the session ended is here again.
+    is_back: bool,
+    /// Id and name of whom the account keeps; nobody without an account.
+    saved: Vec<(String, String)>,
+    has_account: bool,
     reference: String,
     route: String,
     dates: String,
@@ -55,6 +66,7 @@ struct Person {
     kind: String,
     given: String,
     family: String,
+    saved: String,
     born: String,
     day: String,
     month: String,
@@ -85,13 +97,18 @@ pub async fn passengers(
     State(accounts): State<Accounts>,
     State(clock): State<Clock>,
     holder: Holder,
+    session: Session,
     chrome: Chrome,
 ) -> Result<Response, AppError> {
     let file = bookings.file(holder.traveller, &holder.reference).await?;
+    let typed = KeptForm::take(&session, &chrome.current).await?;
+    let is_back = typed.is_some();
     if !file.booking.is_open() {
         return Ok(Redirect::to(&format!("/bookings/{}", file.booking.reference)).into_response());
     }
-    let form = if file.booking.contact.is_some() {
+    let form = if let Some(typed) = typed {
+        PassengerForm::new(typed)
+    } else if file.booking.contact.is_some() {
         let kept: Vec<Passenger> = file.passengers.iter().map(|(passenger, _)| passenger.clone()).collect();
         PassengerForm::filled(&kept, &file.documents, file.booking.contact.as_ref())
     } else if let Some(who) = &holder.account {
@@ -99,25 +116,45 @@ pub async fn passengers(
     } else {
         PassengerForm::new(Vec::new())
     };
+    let saved = saved(&accounts, &holder).await?;
     let page = PassengersPage::new(chrome, &holder, &file, form, FieldErrors::default(), &clock);
-    Ok(Html(page.render()?).into_response())
+    Ok(Html(PassengersPage { is_back, saved: options(&saved), ..page }.render()?).into_response())
 }
 
 pub async fn save(
     State(bookings): State<Bookings>,
+    State(accounts): State<Accounts>,
     State(clock): State<Clock>,
-    holder: Holder,
+    holder: Result<Holder, AppError>,
     chrome: Chrome,
     Form(pairs): Form<Vec<(String, String)>>,
 ) -> Result<Response, AppError> {
+    let holder = match holder {
+        Err(AppError::Unauthenticated) => {
+            let page = chrome.current.clone();
+            return login::interrupted(chrome, &page, pairs);
+        }
+        other => other?,
+    };
     let file = bookings.file(holder.traveller, &holder.reference).await?;
     let booking = &file.booking;
-    let form = PassengerForm::new(pairs);
+    let mut form = PassengerForm::new(pairs);
+    let saved = saved(&accounts, &holder).await?;
+    if let Some((n, chosen)) = form.to_fill() {
+        let traveller = saved.iter().find(|(id, _)| id.to_string() == chosen);
+        form.fill(n, &traveller.ok_or(AppError::NotFound)?.1);
+        let page = PassengersPage::new(chrome, &holder, &file, form, FieldErrors::default(), &clock);
+        return Ok(Html(PassengersPage { saved: options(&saved), ..page }.render()?).into_response());
+    }
     let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let wanted = Wanted::of(&file, today).ok_or_else(|| AppError::broken("a booking without a last day"))?;
     match form.check(&wanted) {
         Ok(given) => {
             bookings.save_passengers(holder.traveller, &booking.reference, &given).await?;
+            if let Some(who) = holder.account.as_ref().filter(|_| form.value("save_travellers") == "1") {
+                let travellers: Vec<_> = given.passengers.iter().map(SavedTraveller::from).collect();
+                accounts.keep_travellers(who.user, &travellers).await?;
+            }
             Ok(Redirect::to(&format!("/bookings/{}/review", booking.reference)).into_response())
         }
         Err(_) if !booking.is_open() => {
@@ -125,9 +162,25 @@ pub async fn save(
         }
         Err(errors) => {
             let page = PassengersPage::new(chrome, &holder, &file, form, errors, &clock);
+            let page = PassengersPage { saved: options(&saved), ..page };
             Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
         }
     }
+}
+
+/// Whom the account keeps; for somebody without one, nobody.
+async fn saved(accounts: &Accounts, holder: &Holder) -> Result<Vec<(TravellerId, SavedTraveller)>, AppError> {
+    match &holder.account {
+        Some(who) => accounts.saved_travellers(who.user).await,
+        None => Ok(Vec::new()),
+    }
+}
+
+fn options(saved: &[(TravellerId, SavedTraveller)]) -> Vec<(String, String)> {
+    let option = |(id, who): &(TravellerId, SavedTraveller)| {
+        (id.to_string(), format!("{} {}, born {}", who.given_names, who.family_name, date(who.born_on)))
+    };
+    saved.iter().map(option).collect()
 }
 
 /// What the account already knows. A name is split only where there is one way to do it: a wrong guess on a ticket is
@@ -157,6 +210,9 @@ impl PassengersPage {
         Self {
             chrome,
             keep: holder.keep("/passengers"),
+            is_back: false,
+            saved: Vec::new(),
+            has_account: holder.account.is_some(),
             reference: booking.reference.to_string(),
             route: words::route(&offer.slices),
             dates: words::dates(&offer.slices),
@@ -203,6 +259,7 @@ fn people(file: &BookingFile, form: &PassengerForm, errors: &FieldErrors) -> Vec
                 },
                 given: name("given"),
                 family: name("family"),
+                saved: name("saved"),
                 born: name("born"),
                 day: name("day"),
                 month: name("month"),

@@ -22,6 +22,8 @@ pub struct Field<'a> {
     autocomplete: Option<&'a str>,
     longest: Option<usize>,
     required: bool,
+    /// A password: never sent back, whether it is typed in dots or in plain sight.
+    secret: bool,
 }
 
 impl<'a> Field<'a> {
@@ -36,10 +38,24 @@ impl<'a> Field<'a> {
             autocomplete: None,
             longest: None,
             required: true,
+            secret: false,
         }
     }
 
-    /// "email", "tel", "password", "search", "date".
+    /// A password, in dots or, on request, in plain sight (see [`reveal`]). `purpose`: "current-password" or
+    /// "new-password".
+    pub fn password(
+        name: &'a str,
+        label: &'a str,
+        purpose: &'a str,
+        shown: bool,
+        errors: &'a FieldErrors,
+    ) -> Self {
+        let kind = if shown { "text" } else { "password" };
+        Self { kind, autocomplete: Some(purpose), secret: true, ..Self::new(name, label, "", errors) }
+    }
+
+    /// "email", "tel", "search", "date".
     pub fn kind(mut self, kind: &'a str) -> Self {
         self.kind = kind;
         self
@@ -67,11 +83,13 @@ impl<'a> Field<'a> {
 
     fn markup(&self) -> Markup {
         let described = described_by(self.name, self.hint.is_some(), self.error.is_some());
+        let plain = self.secret.then_some("off");
         html! {
             div.field {
                 label for=(self.name) { (self.label) }
                 @if let Some(hint) = self.hint { p.hint id=(format!("{}-hint", self.name)) { (hint) } }
-                input id=(self.name) name=(self.name) type=(self.kind) value=[shown(self.kind, self.value)]
+                input id=(self.name) name=(self.name) type=(self.kind) value=[shown(self.value)]
+                    autocapitalize=[plain] autocorrect=[plain] spellcheck=[self.secret.then_some("false")]
                     autocomplete=[self.autocomplete] maxlength=[self.longest] required[self.required]
                     aria-invalid=[self.error.map(|_| "true")] aria-describedby=[described];
                 (message(self.name, self.error))
@@ -94,9 +112,8 @@ impl fmt::Display for Field<'_> {
 
 impl askama::filters::HtmlSafe for Field<'_> {}
 
-/// A password is never sent back.
-fn shown<'a>(kind: &str, value: &'a str) -> Option<&'a str> {
-    (kind != "password" && !value.is_empty()).then_some(value)
+fn shown(value: &str) -> Option<&str> {
+    (!value.is_empty()).then_some(value)
 }
 
 fn described_by(name: &str, hint: bool, error: bool) -> Option<String> {
@@ -112,6 +129,18 @@ fn described_by(name: &str, hint: bool, error: bool) -> Option<String> {
 
 fn message(name: &str, error: Option<&str>) -> Markup {
     html! { @if let Some(error) = error { p.err id=(format!("{name}-error")) { (error) } } }
+}
+
+/// Shows the passwords of its form, or hides them again. Stands after the form's own button, so that Enter never means
+/// this one. With script it changes the fields in place. Without, the form comes back with its values and with empty
+/// password fields to be typed in plain sight: what was typed already is not sent back to be read from a page.
+pub fn reveal(is_shown: bool) -> Fragment {
+    let (word, next) = if is_shown { ("Hide the password", "0") } else { ("Show the password", "1") };
+    html! {
+        @if is_shown { input type="hidden" name="shown" value="1"; }
+        p { button.quiet name="show" value=(next) formnovalidate data-reveal aria-pressed=(is_shown) { (word) } }
+    }
+    .into()
 }
 
 /// A list to choose one from. Options are (value, words).
@@ -183,7 +212,7 @@ pub fn date_field(
                     @let id = if place == 0 { name } else { parts[place].0 };
                     div {
                         label for=(id) { (label) }
-                        input id=(id) name=(parts[place].0) inputmode="numeric" maxlength=(longest) value=[shown("text", parts[place].1)]
+                        input id=(id) name=(parts[place].0) inputmode="numeric" maxlength=(longest) value=[shown(parts[place].1)]
                             autocomplete=[(!purpose.is_empty()).then(|| format!("{purpose}-{part}"))] required
                             aria-invalid=[error.map(|_| "true")] aria-describedby=[error.map(|_| format!("{name}-error"))];
                     }
@@ -233,10 +262,13 @@ mod tests {
     }
 
     #[test]
-    fn a_password_is_never_sent_back() {
+    fn a_password_field_has_no_value_in_dots_or_in_plain_sight() {
         let errors = FieldErrors::default();
-        let html = Field::new("password", "Password", "hunter2", &errors).kind("password").to_string();
-        assert!(!html.contains("hunter2"));
+        for (shown, kind) in [(false, "type=\"password\""), (true, "type=\"text\"")] {
+            let html = Field::password("password", "Password", "new-password", shown, &errors).to_string();
+            assert!(html.contains(kind) && !html.contains("value="), "{html}");
+            assert!(html.contains("autocomplete=\"new-password\"") && html.contains("spellcheck=\"false\""));
+        }
     }
 
     #[test]

@@ -24,7 +24,7 @@ use std::fmt;
 use maud::Markup;
 
 pub use self::{
-    field::{Field, choice, date_field, error_summary, error_summary_of, picks},
+    field::{Field, choice, date_field, error_summary, error_summary_of, picks, reveal},
     log::{LogEntry, log},
     map::{kilometres, route_map, world_map},
     offer::{OfferCard, conditions_list, conditions_table, facts, fares, offer_card, price, price_table},

@@ -22,6 +22,11 @@ pub fn day_and_year(date: civil::Date) -> String {
     date.strftime("%a %-d %b %Y").to_string()
 }
 
+/// "3 May 2018": a day on which nobody travels needs no weekday.
+pub fn date(date: civil::Date) -> String {
+    date.strftime("%-d %b %Y").to_string()
+}
+
 /// "22 Nov 16:41", in the zone of the place that the page talks about; UTC where the zone is unknown.
 pub fn moment(at: Timestamp, zone: &str) -> String {
     let zone = TimeZone::get(zone).unwrap_or(TimeZone::UTC);

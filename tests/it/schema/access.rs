@@ -65,7 +65,7 @@ async fn a_traveller_without_a_user_and_a_guest_see_nothing() {
 #[tokio::test]
 async fn alice_sees_her_rows_and_none_of_bobs() {
     let mut schema = Schema::with_cast().await;
-    for table in ["bookings", "passengers", "booking_events", "attempts", "refunds", "profiles"] {
+    for table in ["bookings", "passengers", "booking_events", "attempts", "refunds", "mails", "profiles"] {
         let all = format!("select 1 from {table}");
         assert_eq!(schema.try_as("jetbridge_traveller", Some(ALICE), &all).await, Ok(1), "{table}");
         assert_eq!(schema.try_as("jetbridge_staff", Some(BOB), &all).await, Ok(2), "{table}");
@@ -80,15 +80,9 @@ async fn alice_sees_her_rows_and_none_of_bobs() {
         let his = format!("select 1 from {table} where {key} = '{whose}'");
         assert_eq!(schema.try_as("jetbridge_traveller", Some(ALICE), &his).await, Ok(0), "{table}");
     }
-    for table in [
-        "ledger_transactions",
-        "ledger_entries",
-        "stripe_events",
-        "outbox",
-        "mails",
-        "attention_items",
-        "auth.users",
-    ] {
+    for table in
+        ["ledger_transactions", "ledger_entries", "stripe_events", "outbox", "attention_items", "auth.users"]
+    {
         let sql = format!("select 1 from {table}");
         Schema::refused(
             schema.try_as("jetbridge_traveller", Some(ALICE), &sql).await,

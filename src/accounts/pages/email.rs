@@ -1,0 +1,104 @@
+//! `/account/email` and `/email/{token}`: another address to sign in with.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{Sight, again, check_length_of, dead_unless, said};
+use crate::{
+    accounts::{Accounts, Purpose},
+    error::{AppError, FieldErrors},
+    web::{
+        chrome::Chrome,
+        components::Field,
+        form::{self, Form, Path},
+        principal::{MaybeSignedIn, SignedIn},
+        session::Door,
+    },
+};
+
+#[derive(Template)]
+#[template(path = "accounts/email.html")]
+struct EmailPage {
+    chrome: Chrome,
+    present: String,
+    email: String,
+    shown: bool,
+    errors: FieldErrors,
+}
+
+pub async fn email(who: SignedIn, chrome: Chrome) -> Result<Html<String>, AppError> {
+    let (email, errors) = (String::new(), FieldErrors::default());
+    Ok(Html(EmailPage { chrome, present: who.email, email, shown: false, errors }.render()?))
+}
+
+#[derive(Deserialize)]
+pub struct EmailForm {
+    email: String,
+    password: SecretString,
+    #[serde(flatten)]
+    sight: Sight,
+}
+
+/// Whether the new address has an account is told to nobody here: only who reads its mail can go on.
+pub async fn change(
+    State(accounts): State<Accounts>,
+    who: SignedIn,
+    chrome: Chrome,
+    Form(form): Form<EmailForm>,
+) -> Result<Response, AppError> {
+    let mut errors = FieldErrors::default();
+    let shown = form.sight.is_on();
+    let page = |email, shown, errors| EmailPage { chrome, present: who.email, email, shown, errors };
+    if let Some(shown) = form.sight.asked() {
+        return Ok(Html(page(form.email, shown, errors).render()?).into_response());
+    }
+    let new = form::email(&mut errors, "email", &form.email);
+    check_length_of(&mut errors, "password", &form.password);
+    let outcome = match new.filter(|_| errors.is_empty()) {
+        Some(new) => accounts.request_email_change(who.user, form.password, &new).await,
+        None => Err(AppError::Invalid(errors)),
+    };
+    match outcome {
+        Ok(()) => Ok(Redirect::to("/account?done=email").into_response()),
+        Err(AppError::Invalid(errors)) => again(page(form.email, shown, errors)),
+        Err(other) => Err(other),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "accounts/confirm_email.html")]
+struct ConfirmEmailPage {
+    chrome: Chrome,
+}
+
+/// As with proving an address: opening the link does nothing yet.
+pub async fn confirm(
+    State(accounts): State<Accounts>,
+    chrome: Chrome,
+    Path(token): Path<String>,
+) -> Result<Html<String>, AppError> {
+    dead_unless(&accounts, &token, Purpose::EmailChange).await?;
+    Ok(Html(ConfirmEmailPage { chrome }.render()?))
+}
+
+pub async fn take(
+    State(accounts): State<Accounts>,
+    door: Door,
+    MaybeSignedIn(who): MaybeSignedIn,
+    Path(token): Path<String>,
+) -> Result<Redirect, AppError> {
+    let user = accounts.confirm_email_change(&token).await?;
+    if who.is_some_and(|who| who.user == user.id) {
+        door.renew(|known| {
+            known.email.clone_from(&user.email);
+            known.verified = true;
+        })
+        .await?;
+    }
+    Ok(Redirect::to(&said::then("/login", "new_email", "/account")))
+}

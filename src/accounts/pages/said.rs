@@ -1,0 +1,52 @@
+//! What a page says of the deed that led to it. The address carries a code, never the words: nobody can put their own
+//! into our mouth.
+
+use serde::Deserialize;
+
+/// The fact, and what it means.
+pub type Said = (&'static str, &'static str);
+
+/// `?done=…` of the account's pages.
+#[derive(Debug, Deserialize)]
+pub struct Done {
+    #[serde(default)]
+    done: String,
+}
+
+impl Done {
+    pub fn said(&self) -> Option<Said> {
+        of(&self.done)
+    }
+}
+
+pub fn of(code: &str) -> Option<Said> {
+    Some(match code {
+        "verified" => ("Your address is verified", "Tickets and changes of times reach you there."),
+        "verification" => (
+            "The link is on its way",
+            "Only the newest mail counts. It should be with you in a minute or two.",
+        ),
+        "reset" => {
+            ("Your password is changed", "Every device was signed out. Sign in with the new password.")
+        }
+        "email" => (
+            "One more step: read your mail",
+            "We have written to the new address. It counts once you have used the link in that mail.",
+        ),
+        "new_email" => {
+            ("Your address is changed", "Sign in with the new one from now on. Both addresses were told.")
+        }
+        "password" => ("Your password is changed", "Every other device and program was signed out."),
+        "profile" => ("Your profile is saved", "It is filled in when you book."),
+        "traveller" => ("Saved", "You can pick this traveller when you book."),
+        "removed" => ("Removed from the list", "Bookings that were made stay as they are."),
+        "device" => ("That device is signed out", "If you did not know it, change your password too."),
+        "devices" => ("Signed out everywhere else", "Only this browser is still signed in."),
+        _ => return None,
+    })
+}
+
+/// To a page that asks who they are, says this, and leads on.
+pub fn then(path: &str, code: &str, next: &str) -> String {
+    format!("{}&is={code}", super::with_next(path, next))
+}

@@ -1,0 +1,150 @@
+//! `/account/export` and `/account/delete`.
+
+use askama::Template;
+use axum::{
+    extract::State,
+    http::{HeaderValue, StatusCode, header},
+    response::{Html, IntoResponse, Redirect, Response},
+};
+use secrecy::SecretString;
+use serde::Deserialize;
+
+use super::{Hindrance, Leaving, Open, Privacy};
+use crate::{
+    accounts::pages::Sight,
+    error::{AppError, FieldErrors},
+    web::{
+        chrome::Chrome,
+        components::{Field, words::day_and_year},
+        form::Form,
+        principal::SignedIn,
+        session::Door,
+    },
+};
+
+/// A file to keep: nothing on the way keeps another copy.
+pub async fn export(State(privacy): State<Privacy>, who: SignedIn) -> Result<Response, AppError> {
+    let export = privacy.export(who.user).await?;
+    let disposition = format!("attachment; filename=\"{}\"", export.file_name());
+    let disposition =
+        HeaderValue::from_str(&disposition).map_err(|_| AppError::broken("a file name of another form"))?;
+    let headers = [
+        (header::CONTENT_TYPE, HeaderValue::from_static("application/json")),
+        (header::CONTENT_DISPOSITION, disposition),
+        (header::CACHE_CONTROL, HeaderValue::from_static("private, no-store")),
+    ];
+    Ok((headers, export.to_json()?).into_response())
+}
+
+#[derive(Template)]
+#[template(path = "privacy/delete.html")]
+struct DeletePage {
+    chrome: Chrome,
+    email: String,
+    hindrances: Vec<Line>,
+    is_staff: bool,
+    /// The button was pressed, and this is the answer to it.
+    hindered_now: bool,
+    shown: bool,
+    errors: FieldErrors,
+}
+
+struct Line {
+    reference: String,
+    why: String,
+}
+
+impl DeletePage {
+    async fn new(privacy: &Privacy, who: &SignedIn, chrome: Chrome) -> Result<Self, AppError> {
+        let hindrances = privacy.hindrances(who.user).await?;
+        Ok(Self {
+            chrome,
+            email: who.email.clone(),
+            hindrances: hindrances.into_iter().map(Line::from).collect(),
+            is_staff: who.staff.is_some(),
+            hindered_now: false,
+            shown: false,
+            errors: FieldErrors::default(),
+        })
+    }
+}
+
+impl From<Hindrance> for Line {
+    fn from(hindrance: Hindrance) -> Self {
+        Self { reference: hindrance.reference.to_string(), why: in_words(hindrance.why) }
+    }
+}
+
+fn in_words(why: Open) -> String {
+    match why {
+        Open::Held => "seats are held for you. Pay or give the booking up.".to_owned(),
+        Open::Ticketing => "the airline is issuing your tickets. This takes minutes.".to_owned(),
+        Open::Cancelling => "the airline is cancelling your tickets.".to_owned(),
+        Open::Payment => "a payment is on its way. Nothing is left to do but wait.".to_owned(),
+        Open::Refund => "a refund is on its way to your card.".to_owned(),
+        Open::Money => "money of yours is still with us. It goes back first.".to_owned(),
+        Open::Attention => "one of us has to look at this booking first.".to_owned(),
+        Open::Travel(until) => {
+            format!("you travel until {}, and we have to reach you until then.", day_and_year(until))
+        }
+    }
+}
+
+pub async fn delete(
+    State(privacy): State<Privacy>,
+    who: SignedIn,
+    chrome: Chrome,
+) -> Result<Html<String>, AppError> {
+    Ok(Html(DeletePage::new(&privacy, &who, chrome).await?.render()?))
+}
+
+#[derive(Deserialize)]
+pub struct DeleteForm {
+    #[serde(default)]
+    password: SecretString,
+    #[serde(flatten)]
+    sight: Sight,
+}
+
+pub async fn leave(
+    State(privacy): State<Privacy>,
+    door: Door,
+    who: SignedIn,
+    chrome: Chrome,
+    Form(form): Form<DeleteForm>,
+) -> Result<Response, AppError> {
+    let page = DeletePage::new(&privacy, &who, chrome).await?;
+    if let Some(shown) = form.sight.asked() {
+        return Ok(Html(DeletePage { shown, ..page }.render()?).into_response());
+    }
+    let page = DeletePage { shown: form.sight.is_on(), ..page };
+    let refused = |page: DeletePage| -> Result<Response, AppError> {
+        let page = DeletePage { hindered_now: true, ..page };
+        Ok((StatusCode::CONFLICT, Html(page.render()?)).into_response())
+    };
+    match privacy.leave(who.user, form.password).await {
+        Ok(Leaving::Left) => {
+            door.sign_out().await?;
+            Ok(Redirect::to("/account/deleted").into_response())
+        }
+        Ok(Leaving::Hindered(hindrances)) => {
+            refused(DeletePage { hindrances: hindrances.into_iter().map(Line::from).collect(), ..page })
+        }
+        Ok(Leaving::Staff) => refused(DeletePage { is_staff: true, ..page }),
+        Err(AppError::Invalid(errors)) => {
+            let page = DeletePage { errors, ..page };
+            Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
+        }
+        Err(other) => Err(other),
+    }
+}
+
+#[derive(Template)]
+#[template(path = "privacy/deleted.html")]
+struct DeletedPage {
+    chrome: Chrome,
+}
+
+pub async fn deleted(chrome: Chrome) -> Result<Html<String>, AppError> {
+    Ok(Html(DeletedPage { chrome }.render()?))
+}
