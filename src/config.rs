@@ -1,8 +1,9 @@
 //! The environment, read once and typed. Everything that is wrong with it is said at once, in words that name the variable.
 
+mod vars;
+
 use std::{
     cell::RefCell,
-    collections::BTreeSet,
     fmt,
     net::{IpAddr, Ipv4Addr, SocketAddr},
     path::PathBuf,
@@ -11,6 +12,7 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+use self::vars::Vars;
 use crate::vault::Vault;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
@@ -171,64 +173,6 @@ impl Config {
     /// An absolute address on this site.
     pub fn link(&self, path: &str) -> String {
         format!("{}{path}", self.base_url.as_str().trim_end_matches('/'))
-    }
-}
-
-/// Reads variables and collects what is wrong. An empty variable counts as unset.
-struct Vars<'a> {
-    lookup: &'a dyn Fn(&str) -> Option<String>,
-    errors: RefCell<Vec<ConfigError>>,
-    asked: RefCell<BTreeSet<&'static str>>,
-}
-
-impl Vars<'_> {
-    fn get(&self, name: &'static str) -> Option<String> {
-        self.asked.borrow_mut().insert(name);
-        (self.lookup)(name).map(|value| value.trim().to_owned()).filter(|value| !value.is_empty())
-    }
-
-    fn wrong(&self, variable: &'static str, problem: impl Into<String>) {
-        self.errors.borrow_mut().push(ConfigError { variable, problem: problem.into() });
-    }
-
-    fn text(&self, name: &'static str, default: &str) -> String {
-        let value = self.get(name).unwrap_or_else(|| default.to_owned());
-        if value.len() > 200 || value.chars().any(char::is_control) {
-            self.wrong(name, "must be one line of at most 200 bytes");
-        }
-        value
-    }
-
-    fn parsed<T: std::str::FromStr>(&self, name: &'static str, default: T, wanted: &str) -> T {
-        match self.get(name).map(|value| value.parse()) {
-            None => default,
-            Some(Ok(value)) => value,
-            Some(Err(_)) => {
-                self.wrong(name, format!("must be {wanted}"));
-                default
-            }
-        }
-    }
-
-    fn url(&self, name: &'static str, schemes: &[&str]) -> Option<Url> {
-        let text = self.get(name)?;
-        match Url::parse(&text) {
-            Ok(url) if schemes.contains(&url.scheme()) && url.host().is_some() => Some(url),
-            _ => {
-                self.wrong(
-                    name,
-                    format!("must be an address that starts with {}://", schemes.join(":// or ")),
-                );
-                None
-            }
-        }
-    }
-
-    /// Refuses a variable that has no business in this mode.
-    fn unwanted(&self, name: &'static str, why: &str) {
-        if self.get(name).is_some() {
-            self.wrong(name, why);
-        }
     }
 }
 
@@ -513,6 +457,8 @@ fn read_log_format(vars: &Vars<'_>, mode: Mode) -> LogFormat {
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
 
     type Pairs = &'static [(&'static str, &'static str)];
