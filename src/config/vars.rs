@@ -1,4 +1,4 @@
-//! Reading variables one by one.
+//! One look at each variable, and everything that is wrong with them at once.
 
 use std::{cell::RefCell, collections::BTreeSet};
 
