@@ -9,6 +9,7 @@ pub mod clock;
 pub mod ids;
 pub mod itinerary;
 pub mod money;
+pub mod personal;
 
 // Rank 1: kernel.
 pub mod vault;
@@ -42,4 +43,5 @@ pub mod demo;
 pub mod app;
 pub mod emails;
 pub mod launch;
+pub mod logging;
 pub mod worker;

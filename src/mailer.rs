@@ -12,6 +12,7 @@ use lettre::{
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use crate::personal::personal;
 use crate::{clock::Clock, ids::MailId};
 
 const PATIENCE: Duration = Duration::from_secs(30);
@@ -25,7 +26,7 @@ pub struct MailSettings {
     pub from: String,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct OutgoingMail {
     pub id: MailId,
     pub to: String,
@@ -33,6 +34,8 @@ pub struct OutgoingMail {
     pub text: String,
     pub html: String,
 }
+
+personal!(OutgoingMail { id });
 
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {

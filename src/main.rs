@@ -13,15 +13,16 @@ use std::{
 use clap::{Args, Parser, Subcommand};
 use jetbridge::{
     accounts::{self, Passwords},
-    config::{Config, LogFormat},
+    config::Config,
     error::AppError,
     ids,
     launch::{Database, Site, Stopping, Welcome},
+    logging,
     web::principal::StaffRole,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
-use tracing_subscriber::EnvFilter;
+use tracing_subscriber::util::SubscriberInitExt;
 
 /// Jetbridge, a flight-booking storefront.
 ///
@@ -228,16 +229,8 @@ fn read_password() -> io::Result<SecretString> {
 }
 
 fn start_logging(config: &Config) -> Result<(), Box<dyn Error>> {
-    let filter = EnvFilter::try_new(&config.log_filter)?;
-    let builder = tracing_subscriber::fmt()
-        .with_env_filter(filter)
-        .with_writer(io::stderr)
-        // It would tell of a closed standard error on standard error, and panic.
-        .log_internal_errors(false);
-    match config.log_format {
-        LogFormat::Json => builder.json().flatten_event(true).init(),
-        LogFormat::Text => builder.with_ansi(io::stderr().is_terminal()).with_target(false).init(),
-    }
+    let ansi = io::stderr().is_terminal();
+    logging::subscriber(config.log_format, &config.log_filter, ansi, io::stderr)?.init();
     Ok(())
 }
 

@@ -13,6 +13,7 @@ mod recovery;
 pub mod second_factor;
 mod store;
 pub mod tokens;
+mod tries;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -22,15 +23,15 @@ pub use self::{
     password::Passwords,
     people::{Profile, ProfileForm, SavedTraveller, TravellerForm},
     second_factor::SecondFactors,
+    tries::Tries,
 };
 use crate::{
     clock::Clock,
     db::{Db, Guest, System, Tx},
     error::{AppError, FieldErrors},
     ids::UserId,
-    limits::{Limits, Rule, Subject},
     outbox::{self, About, MailKind},
-    web::visitor::Visitor,
+    personal::personal,
 };
 
 /// What pages and API call.
@@ -39,11 +40,11 @@ pub struct Accounts {
     pub db: Db,
     pub clock: Clock,
     pub passwords: Passwords,
-    pub limits: Limits,
+    pub tries: Tries,
 }
 
 /// Who has just signed in.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Account {
     pub user: UserId,
     pub email: String,
@@ -53,8 +54,10 @@ pub struct Account {
     pub verified: bool,
 }
 
+personal!(Account { user, staff });
+
 /// An account as its owner sees it.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct User {
     pub id: UserId,
     pub email: String,
@@ -64,6 +67,8 @@ pub struct User {
     pub created_at: Timestamp,
 }
 
+personal!(User { id });
+
 impl User {
     pub const fn is_verified(&self) -> bool {
         self.email_verified_at.is_some()
@@ -71,20 +76,19 @@ impl User {
 }
 
 /// Name and address are checked; the password's strength by [`Accounts::sign_up`], which has the time for it.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewAccount {
     pub name: String,
     pub email: String,
     pub password: SecretString,
 }
 
+personal!(NewAccount {});
+
 impl Accounts {
     /// Makes an account if the address has none, and mails a link that proves the address. If it has one, its owner is told
     /// by mail. The caller cannot tell which.
-    pub async fn sign_up(&self, new: NewAccount, visitor: &Visitor) -> Result<(), AppError> {
-        self.passwords.has_room()?;
-        self.limits.take(Rule::SignUpAddress, visitor.network()).await?;
-        self.limits.take(Rule::SignUpAccount, &Subject::email(&new.email)).await?;
+    pub async fn sign_up(&self, new: NewAccount) -> Result<(), AppError> {
         let about = vec![new.name.clone(), new.email.clone()];
         let hash = self.strong_hash(new.password, about).await?;
         let now = self.clock.now();
@@ -99,19 +103,11 @@ impl Accounts {
     }
 
     /// `None`: no such address, or another password.
-    pub async fn sign_in(
-        &self,
-        email: &str,
-        password: SecretString,
-        visitor: &Visitor,
-    ) -> Result<Option<Account>, AppError> {
-        self.passwords.has_room()?;
-        self.limits.take(Rule::SignInAddress, visitor.network()).await?;
+    pub async fn sign_in(&self, email: &str, password: SecretString) -> Result<Option<Account>, AppError> {
+        self.tries.begin(email, self.clock.now())?;
         let mut tx = self.db.begin(Guest).await?;
         let login = store::find_login(&mut tx, email).await?;
         drop(tx);
-        let user = login.as_ref().map(|login| login.user);
-        let begun = self.limits.begin_sign_in(email, user, visitor.browser()).await?;
         // Without an account there is a hash to check all the same, so that time tells nothing.
         let hash = login.as_ref().map(|login| login.password_hash.clone());
         let fits = self.passwords.verify(password, hash).await?;
@@ -122,7 +118,7 @@ impl Accounts {
             verified: login.verified,
         });
         if account.is_some() {
-            self.limits.signed_in(begun, visitor.network()).await?;
+            self.tries.forget(email);
         }
         tracing::info!(fits = account.is_some(), "sign-in");
         Ok(account)

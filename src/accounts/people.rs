@@ -9,13 +9,14 @@ use crate::{
     error::{AppError, FieldErrors, Refusal},
     ids::{TravellerId, UserId},
     itinerary::{Passenger, Sex},
+    personal::personal,
     web::form,
 };
 
 /// A list that long helps nobody, and somebody may try how much we take.
 pub const MOST_TRAVELLERS: usize = 40;
 
-#[derive(Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct Profile {
     pub name: String,
     /// Empty: not told.
@@ -25,8 +26,10 @@ pub struct Profile {
     pub nationality: Option<String>,
 }
 
+personal!(Profile {});
+
 /// Somebody whom a user often books for.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SavedTraveller {
     pub given_names: String,
     pub family_name: String,
@@ -34,8 +37,10 @@ pub struct SavedTraveller {
     pub sex: Sex,
 }
 
+personal!(SavedTraveller {});
+
 /// As it was typed. Everything but the name may stay empty.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct ProfileForm {
     pub name: String,
     pub phone: String,
@@ -44,8 +49,10 @@ pub struct ProfileForm {
     pub nationality: String,
 }
 
+personal!(ProfileForm {});
+
 /// As it was typed.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Default)]
 pub struct TravellerForm {
     pub given_names: String,
     pub family_name: String,
@@ -53,6 +60,8 @@ pub struct TravellerForm {
     pub born_on: [String; 3],
     pub sex: String,
 }
+
+personal!(TravellerForm {});
 
 impl SavedTraveller {
     /// By name and birth, however the name was typed.

@@ -12,6 +12,7 @@ use crate::{
     ids::{BookingReference, FindId},
     itinerary::Contact,
     outbox::{self, About, Job, MailKind, Outcome},
+    personal::personal,
 };
 
 /// So many mails for one booking within an hour; whoever asks more often finds the last one in the mailbox.
@@ -19,13 +20,15 @@ const MOST_MAILS: i64 = 3;
 const PER: SignedDuration = SignedDuration::from_hours(1);
 
 /// What somebody knows of the booking.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Wanted {
     pub reference: BookingReference,
     /// Of any passenger.
     pub family_name: String,
     pub email: String,
 }
+
+personal!(Wanted { reference });
 
 impl Bookings {
     pub async fn ask_to_find(&self, wanted: &Wanted) -> Result<(), AppError> {

@@ -1,10 +1,10 @@
 //! Who travels: the party that is priced, and the passengers by name. Whatever is personal stays out of Debug, because what
 //! is printed there ends in logs and in the words of panics.
 
-use std::fmt;
-
 use jiff::civil;
 use serde::{Deserialize, Serialize};
+
+use crate::personal::personal;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
@@ -165,11 +165,7 @@ pub struct Passenger {
     pub sex: Sex,
 }
 
-impl fmt::Debug for Passenger {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Passenger").field("kind", &self.kind).finish_non_exhaustive()
-    }
-}
+personal!(Passenger { kind });
 
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
@@ -177,11 +173,7 @@ pub struct Contact {
     pub phone: String,
 }
 
-impl fmt::Debug for Contact {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Contact").finish_non_exhaustive()
-    }
-}
+personal!(Contact {});
 
 #[cfg(test)]
 mod tests {

@@ -8,6 +8,7 @@ use crate::{
     error::AppError,
     ids::{BookingId, MailId, UserId},
     outbox::{Job, push},
+    personal::personal,
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -204,7 +205,7 @@ pub async fn address_of(
 }
 
 /// A mail that is still owed.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Mail {
     pub id: MailId,
     pub kind: MailKind,
@@ -214,6 +215,8 @@ pub struct Mail {
     pub to: String,
     pub owed_since: Timestamp,
 }
+
+personal!(Mail { id, kind, about });
 
 /// `None`: sent or given up already.
 pub async fn mail(tx: &mut Tx<System>, id: MailId) -> Result<Option<Mail>, AppError> {

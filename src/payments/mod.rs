@@ -20,6 +20,7 @@ use crate::{
     clock::Clock,
     ids::{AttemptId, BookingId, BookingReference, RefundId},
     money::Money,
+    personal::personal,
 };
 
 /// Stripe answers nearly all calls within a second or two; a traveller waits no longer than this.
@@ -41,7 +42,7 @@ pub struct Payments {
     clock: Clock,
 }
 
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct NewSession {
     pub attempt: AttemptId,
     pub booking: BookingId,
@@ -56,6 +57,8 @@ pub struct NewSession {
     pub expires_at: Timestamp,
     pub idempotency_key: String,
 }
+
+personal!(NewSession { attempt, booking, amount });
 
 #[derive(Clone, Debug)]
 pub struct NewRefund {

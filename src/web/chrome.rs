@@ -8,6 +8,7 @@ use tower_sessions::Session;
 
 use crate::{
     error::AppError,
+    personal::personal,
     web::{frame::Frame, powers::Power, principal::StaffRole, session::SessionUser},
 };
 
@@ -33,12 +34,14 @@ pub struct SiteSettings {
     pub has_mailbox: bool,
 }
 
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct SignedInName {
     pub email: String,
     /// At sign-in: fit to show a link, not to open a door.
     pub staff: Option<StaffRole>,
 }
+
+personal!(SignedInName { staff });
 
 /// The frame of one page; each page struct has a `chrome: Chrome`, and `base.html` draws it.
 #[derive(Clone, Debug)]

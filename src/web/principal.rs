@@ -13,6 +13,7 @@ use crate::{
     db::{Db, System, Traveller},
     error::AppError,
     ids::{DeviceId, UserId},
+    personal::personal,
     web::session::SessionUser,
 };
 
@@ -59,7 +60,7 @@ impl fmt::Display for StaffRole {
 pub use crate::web::bearer::ApiUser;
 
 /// A signed-in person. Others are sent to sign in (pages), or get a 401.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignedIn {
     pub user: UserId,
     pub email: String,
@@ -75,12 +76,14 @@ pub struct SignedIn {
     pub authenticated_at: Timestamp,
 }
 
+personal!(SignedIn { user, staff, device });
+
 /// A page for everybody that greets those it knows.
 #[derive(Clone, Debug)]
 pub struct MaybeSignedIn(pub Option<SignedIn>);
 
 /// A member of the agency at this moment: the role is read anew for each request, so taking it away counts at once.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct SignedInStaff {
     pub user: UserId,
     pub email: String,
@@ -89,6 +92,8 @@ pub struct SignedInStaff {
     pub second_factor: bool,
     pub authenticated_at: Timestamp,
 }
+
+personal!(SignedInStaff { user, role, device });
 
 impl SignedIn {
     pub const fn traveller(&self) -> Traveller {

@@ -17,12 +17,13 @@ use crate::{
     db::{Db, System, Tx},
     error::AppError,
     ids::{DeviceId, UserId},
+    personal::personal,
     web::user_agent,
 };
 
 pub const SESSION_USER: &str = "user";
 
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionUser {
     pub user: UserId,
     pub email: String,
@@ -39,6 +40,8 @@ pub struct SessionUser {
     /// The last request, to within [`Lifetime::noticed`].
     pub seen_at: Timestamp,
 }
+
+personal!(SessionUser { user, staff, device });
 
 /// How long a session lasts.
 struct Lifetime {
