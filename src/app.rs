@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower_sessions::{SessionManagerLayer, cookie::SameSite};
 
 use crate::{
-    accounts::{self, Accounts, Passwords, SecondFactors},
+    accounts::{self, Accounts, Passwords, SecondFactors, Tries},
     admin,
     airports::Airports,
     bookings::{self, Bookings},
@@ -110,12 +110,11 @@ impl App {
         let site = site_settings(&parts.config, parts.checkout_origin);
         let Parts { config, db, clock, payments, supplier, mailer, vault, .. } = parts;
         let emails = Emails::new(db.clone(), clock.clone(), mailer, vault.clone(), (&config).into());
-        let limits = Limits::new(db.clone(), clock.clone(), vault.clone());
         let accounts = Accounts {
             db: db.clone(),
             clock: clock.clone(),
             passwords: Passwords::new()?,
-            limits: limits.clone(),
+            tries: Tries::default(),
         };
         let bookings = Bookings {
             db: db.clone(),
@@ -139,7 +138,7 @@ impl App {
             issuer: config.site.name.clone(),
         };
         Ok(Self {
-            limits,
+            limits: Limits::new(db.clone(), clock.clone(), vault.clone()),
             factors,
             site: Arc::new(site),
             config: Arc::new(config),
@@ -274,6 +273,10 @@ impl App {
             .route("/admin/staff/{id}/role", post(admin::pages::people::change_role))
             .route("/admin/staff/{id}/remove", post(admin::pages::people::remove))
             .route("/admin/audit", get(admin::pages::trail::trail))
+            .route(
+                "/admin/bookings/{reference}/documents/reveal",
+                get(admin::pages::documents::reveal_again).post(admin::pages::documents::reveal_documents),
+            )
             .route("/demo/mail", get(demo::mails))
             .route("/demo/mail/{id}", get(demo::mail))
             .route("/demo/mail/{id}/html", get(demo::preview))

@@ -7,7 +7,7 @@ use jiff::SignedDuration;
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
-    accounts::{mail_tokens, tokens},
+    accounts::{mail_tokens, second_factor, tokens},
     bookings::{self, Bookings},
     checkout::{Checkout, invariants},
     clock::Clock,
@@ -160,6 +160,8 @@ impl Worker {
             outbox::raise(&mut tx, Attention::InvariantBroken, subject, None, breach.invariant, now).await?;
         }
         tx.commit().await?;
+        self.bookings.sweep_documents().await?;
+        second_factor::renew_sealed(&self.db, &self.bookings.vault, now).await?;
         Ok(())
     }
 }

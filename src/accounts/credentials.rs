@@ -13,7 +13,6 @@ use crate::{
     db::{System, Tx},
     error::{AppError, FieldErrors, Refusal},
     ids::{DeviceId, TokenHash, UserId},
-    limits::{Rule, Subject},
     outbox::{self, About, MailKind},
 };
 
@@ -107,7 +106,7 @@ impl Accounts {
         Ok(self.prove(user, "password", password).await?.password_hash)
     }
 
-    /// The present password, or a message beside `field`. Guesses are counted.
+    /// The present password, or a message beside `field`. Guesses count as failed sign-ins do.
     pub(super) async fn prove(
         &self,
         user: UserId,
@@ -117,12 +116,11 @@ impl Accounts {
         let mut tx = self.db.begin(System).await?;
         let known = store::credentials(&mut tx, user).await?.ok_or(AppError::Unauthenticated)?;
         drop(tx);
-        let guesses = Subject::user(user);
-        self.limits.take(Rule::PasswordAgain, &guesses).await?;
+        self.tries.begin(&known.email, self.clock.now())?;
         if !self.passwords.verify(password, Some(known.password_hash.clone())).await? {
             return Err(AppError::Invalid(FieldErrors::one(field, "This is not your password")));
         }
-        self.limits.give_back(Rule::PasswordAgain, &guesses).await?;
+        self.tries.forget(&known.email);
         Ok(known)
     }
 

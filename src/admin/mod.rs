@@ -5,6 +5,7 @@ pub mod attention;
 pub mod pages;
 pub mod people;
 mod record;
+pub mod reveal;
 mod store;
 pub mod trail;
 
@@ -22,6 +23,7 @@ use crate::{
     db::{Db, Staff},
     error::{AppError, FieldErrors},
     ids::{BookingReference, UserId},
+    personal::personal,
 };
 
 /// Lines of one page.
@@ -37,12 +39,14 @@ pub struct Filter {
 }
 
 /// A typed text may be a reference, the beginning of an address, or both.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Wanted {
     pub reference: Option<BookingReference>,
     /// In lower case, as typed otherwise.
     pub email_start: String,
 }
+
+personal!(Wanted { reference });
 
 impl Filter {
     pub fn read(state: &str, query: &str) -> Result<Self, FieldErrors> {

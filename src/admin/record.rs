@@ -6,9 +6,10 @@ use uuid::Uuid;
 
 use crate::{
     admin::{mask_email, mask_name, mask_phone},
+    bookings::documents::DocumentNote,
     db::{Staff, Tx},
     error::AppError,
-    ids::BookingReference,
+    ids::{BookingReference, PassengerId},
 };
 
 /// Jobs shown of one booking; older ones are done and told by the events.
@@ -53,6 +54,8 @@ pub struct PassengerRow {
     pub kind: String,
     pub name: String,
     pub ticket: Option<String>,
+    /// Masked.
+    pub document: Option<String>,
 }
 
 #[derive(Debug)]
@@ -201,17 +204,24 @@ pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<Bo
 
 async fn passengers(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<PassengerRow>, AppError> {
     let rows = sqlx::query!(
-        "select kind, given_names, family_name, ticket_number from passengers where booking_id = $1 order by position",
+        r#"select p.id as "id: PassengerId", p.kind, p.given_names, p.family_name, p.ticket_number,
+                  d.last_two as "last_two?", d.country as "country?", d.expires_on as "expires_on?: jiff_sqlx::Date"
+             from passengers p left join travel_documents d on d.passenger_id = p.id
+            where p.booking_id = $1 order by p.position"#,
         booking,
     )
     .fetch_all(&mut **tx)
     .await?;
     Ok(rows
         .into_iter()
-        .map(|row| PassengerRow {
-            kind: row.kind,
-            name: mask_name(&row.given_names, &row.family_name),
-            ticket: row.ticket_number,
+        .map(|row| {
+            let known = row.last_two.zip(row.country).zip(row.expires_on);
+            let document = known.map(|((last_two, country), expires_on)| {
+                DocumentNote { passenger: row.id, last_two, country, expires_on: expires_on.to_jiff() }
+                    .in_words()
+            });
+            let name = mask_name(&row.given_names, &row.family_name);
+            PassengerRow { kind: row.kind, name, ticket: row.ticket_number, document }
         })
         .collect())
 }

@@ -242,6 +242,16 @@ impl Bookings {
         Ok(offer)
     }
 
+    /// The worker's round: passports that are no longer needed go, and those under an old key get the new one.
+    pub async fn sweep_documents(&self) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        documents::forget_old(&mut tx, self.keep_documents_days, now).await?;
+        documents::renew(&mut tx, &self.vault, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// The traveller's own booking, or nothing: missing and somebody else's look the same.
     pub async fn file(
         &self,

@@ -36,8 +36,8 @@ pub enum Attention {
     IllegalStep,
     JobDead,
     MailLate,
-    /// A passport that no key of ours opens.
-    DocumentUnreadable,
+    /// Something sealed that no key of ours opens.
+    SealedUnreadable,
     InvariantBroken,
 }
 
@@ -59,7 +59,7 @@ impl Attention {
             Self::IllegalStep => "illegal_step",
             Self::JobDead => "job_dead",
             Self::MailLate => "mail_late",
-            Self::DocumentUnreadable => "document_unreadable",
+            Self::SealedUnreadable => "sealed_unreadable",
             Self::InvariantBroken => "invariant_broken",
         }
     }

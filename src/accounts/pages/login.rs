@@ -27,7 +27,6 @@ use crate::{
         kept::KeptForm,
         principal::{MaybeSignedIn, SignedIn},
         session::{Door, Newcomer},
-        visitor::Visitor,
     },
 };
 
@@ -96,7 +95,6 @@ pub async fn log_in(
     State(factors): State<SecondFactors>,
     session: Session,
     door: Door,
-    visitor: Visitor,
     chrome: Chrome,
     Form(form): Form<LoginForm>,
 ) -> Result<Response, AppError> {
@@ -116,23 +114,21 @@ pub async fn log_in(
     let Some(email) = email.filter(|_| errors.is_empty()) else {
         return again(LoginPage { errors, ..page });
     };
-    match accounts.sign_in(&email, form.password, &visitor).await? {
+    match accounts.sign_in(&email, form.password).await? {
         Some(account) if factors.of(account.user).await?.is_some() => {
-            let known = visitor.welcome(account.user);
             let mark = factors.mark(&account.email).await?.ok_or(AppError::Unauthenticated)?;
             let answer = code::ask(&door, &session, account, mark, &page.next, clock.now()).await?;
             if let Some(kept) = kept {
                 kept.keep(&session).await?;
             }
-            Ok((known, answer).into_response())
+            Ok(answer)
         }
         Some(account) => {
-            let known = visitor.welcome(account.user);
             remember(&door, account).await?;
             if let Some(kept) = kept {
                 kept.keep(&session).await?;
             }
-            Ok((known, Redirect::to(&page.next)).into_response())
+            Ok(Redirect::to(&page.next).into_response())
         }
         None => again(LoginPage { refused: true, ..page }),
     }

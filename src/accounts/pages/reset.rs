@@ -16,7 +16,6 @@ use crate::{
         chrome::Chrome,
         components::Field,
         form::{self, Form, Path},
-        visitor::Visitor,
     },
 };
 
@@ -40,7 +39,6 @@ pub struct ResetForm {
 
 pub async fn ask(
     State(accounts): State<Accounts>,
-    visitor: Visitor,
     chrome: Chrome,
     Form(form): Form<ResetForm>,
 ) -> Result<Response, AppError> {
@@ -48,7 +46,7 @@ pub async fn ask(
     let Some(email) = form::email(&mut errors, "email", &form.email) else {
         return again(ResetPage { chrome, email: form.email, errors });
     };
-    accounts.request_password_reset(&email, &visitor).await?;
+    accounts.request_password_reset(&email).await?;
     Ok(Redirect::to("/reset/sent").into_response())
 }
 

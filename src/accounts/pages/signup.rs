@@ -17,7 +17,6 @@ use crate::{
         components::Field,
         form::{self, Form, Query},
         principal::MaybeSignedIn,
-        visitor::Visitor,
     },
 };
 
@@ -68,7 +67,6 @@ pub struct SignupForm {
 
 pub async fn sign_up(
     State(accounts): State<Accounts>,
-    visitor: Visitor,
     chrome: Chrome,
     Form(form): Form<SignupForm>,
 ) -> Result<Response, AppError> {
@@ -80,7 +78,7 @@ pub async fn sign_up(
         return Ok(Html(page.render()?).into_response());
     }
     let outcome = match check(&form) {
-        Ok(new) => accounts.sign_up(new, &visitor).await,
+        Ok(new) => accounts.sign_up(new).await,
         Err(errors) => Err(AppError::Invalid(errors)),
     };
     match outcome {

@@ -14,11 +14,14 @@ use crate::{
     db::{Db, Guest, System, Tx},
     error::AppError,
     ids::{TokenHash, UserId},
+    outbox::{self, Attention},
     vault::Vault,
 };
 
 /// Longer than any code with its spaces and hyphens; what is longer is not even read.
 pub const LONGEST_CODE: usize = 40;
+/// Secrets that one round of the worker seals again at most; the next round goes on.
+const RENEWED_AT_ONCE: i64 = 200;
 /// How many recovery codes somebody gets.
 pub const RECOVERY_CODES: usize = 10;
 /// Wrong codes in a row that cost nothing but the try.
@@ -224,6 +227,31 @@ pub async fn remove(tx: &mut Tx<System>, user: UserId) -> Result<bool, AppError>
 }
 
 /// Of one person and for one thing: a secret copied to another row does not open.
+/// The worker's round: secrets that an older key has sealed are sealed with the newest. What no key opens is told to a
+/// person once, and left alone.
+pub async fn renew_sealed(db: &Db, vault: &Vault, now: Timestamp) -> Result<(), AppError> {
+    let mut tx = db.begin(System).await?;
+    let stale = store::stale(&mut tx, vault.newest(), RENEWED_AT_ONCE).await?;
+    if stale.is_empty() {
+        return Ok(());
+    }
+    let mut renewed = 0;
+    for (user, secret) in stale {
+        match vault.renew(&purpose(user), &secret) {
+            Ok(sealed) => renewed += store::reseal(&mut tx, user, &secret, &sealed).await?,
+            Err(error) => {
+                let detail = format!("a second factor cannot be opened: {error}");
+                let subject = user.to_string();
+                outbox::raise(&mut tx, Attention::SealedUnreadable, &subject, None, &detail, now).await?;
+            }
+        }
+    }
+    let left = store::count_stale(&mut tx, vault.newest()).await?;
+    tx.commit().await?;
+    tracing::info!(key = vault.newest(), renewed, left, "second factors sealed again");
+    Ok(())
+}
+
 fn purpose(user: UserId) -> String {
     format!("second-factor:{user}")
 }

@@ -155,3 +155,53 @@ pub async fn remove(tx: &mut Tx<System>, user: UserId) -> Result<bool, AppError>
         sqlx::query!("delete from auth.second_factors where user_id = $1", user.0).execute(&mut **tx).await?;
     Ok(removed.rows_affected() == 1)
 }
+
+/// Sealed with another key than this one, whose name stands at the beginning of the bytes. Those that a person has been
+/// told of are not tried again and again.
+pub async fn stale(
+    tx: &mut Tx<System>,
+    newest: &str,
+    limit: i64,
+) -> Result<Vec<(UserId, Vec<u8>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select user_id as "user: UserId", secret from auth.second_factors f
+            where encode(substring(secret from 2 for get_byte(secret, 0)), 'escape') <> $1
+              and not exists (select from attention_items i
+                               where i.kind = 'sealed_unreadable' and i.subject = f.user_id::text
+                                 and i.resolved_at is null)
+            order by user_id limit $2"#,
+        newest,
+        limit,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.user, row.secret)).collect())
+}
+
+pub async fn count_stale(tx: &mut Tx<System>, newest: &str) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from auth.second_factors
+            where encode(substring(secret from 2 for get_byte(secret, 0)), 'escape') <> $1"#,
+        newest,
+    )
+    .fetch_one(&mut **tx)
+    .await
+}
+
+/// Nothing if the secret has been changed meanwhile.
+pub async fn reseal(
+    tx: &mut Tx<System>,
+    user: UserId,
+    before: &[u8],
+    sealed: &[u8],
+) -> Result<u64, sqlx::Error> {
+    sqlx::query!(
+        "update auth.second_factors set secret = $3 where user_id = $1 and secret = $2",
+        user.0,
+        before,
+        sealed
+    )
+    .execute(&mut **tx)
+    .await
+    .map(|done| done.rows_affected())
+}

@@ -1,6 +1,7 @@
 //! The staff's pages. The list of bookings and one booking stand here and change nothing.
 
 pub mod attention;
+pub mod documents;
 pub mod people;
 pub mod refund;
 pub mod trail;
@@ -18,7 +19,7 @@ use url::form_urlencoded;
 
 use crate::{
     accounts::SecondFactors,
-    admin::{self, BookingRecord, EventRow, Filter, From, LedgerRow, Line, List},
+    admin::{self, BookingRecord, EventRow, Filter, From, LedgerRow, Line, List, reveal::Reason},
     bookings::lifecycle::BookingState,
     db::Db,
     error::{AppError, FieldErrors},
@@ -173,6 +174,8 @@ struct BookingPage {
     attention: Vec<(String, String, i64)>,
     may_refund: bool,
     may_see_audit: bool,
+    /// Why somebody wants to see the passports in full; for who may, where there are any.
+    reveal: Option<Fragment>,
     booking: BookingRecord,
 }
 
@@ -219,11 +222,12 @@ pub async fn booking(
 ) -> Result<Html<String>, AppError> {
     let reference: BookingReference = reference.parse().map_err(|_| AppError::NotFound)?;
     let record = admin::booking(&db, staff.user, &reference).await?;
-    Ok(Html(BookingPage::new(chrome, &staff, record).render()?))
+    Ok(Html(BookingPage::new(chrome, &staff, record, &FieldErrors::default()).render()?))
 }
 
 impl BookingPage {
-    fn new(chrome: Chrome, staff: &SignedInStaff, booking: BookingRecord) -> Self {
+    fn new(chrome: Chrome, staff: &SignedInStaff, booking: BookingRecord, errors: &FieldErrors) -> Self {
+        let may_reveal = staff.may(Power::RevealDocuments);
         let total = amount(booking.amount_minor, &booking.currency);
         let passenger =
             booking.passengers.first().map(|passenger| format!(", {}", passenger.name)).unwrap_or_default();
@@ -263,9 +267,20 @@ impl BookingPage {
                 .iter()
                 .map(|item| (in_words(&item.kind), item.detail.clone(), item.id))
                 .collect(),
+            reveal: (may_reveal && has_documents(&booking)).then(|| reasons(errors)),
             booking,
         }
     }
+}
+
+fn has_documents(booking: &BookingRecord) -> bool {
+    booking.passengers.iter().any(|passenger| passenger.document.is_some())
+}
+
+fn reasons(errors: &FieldErrors) -> Fragment {
+    let mut options = vec![("", "Choose")];
+    options.extend(Reason::ALL.map(|reason| (reason.code(), reason.in_words())));
+    choice("reason", "Why you need the full numbers", &options, "", errors)
 }
 
 fn attempts(booking: &BookingRecord) -> Vec<AttemptView> {

@@ -142,11 +142,9 @@ pub async fn raise_unreadable(
     error: VaultError,
     now: Timestamp,
 ) -> Result<(), AppError> {
+    let detail = format!("a passport cannot be opened: {error}");
     let subject = passenger.to_string();
-    if !store::is_raised(tx, &subject).await? {
-        let detail = format!("a passport cannot be opened: {error}");
-        outbox::raise(tx, Attention::DocumentUnreadable, &subject, Some(booking), &detail, now).await?;
-    }
+    outbox::raise(tx, Attention::SealedUnreadable, &subject, Some(booking), &detail, now).await?;
     Ok(())
 }
 
@@ -159,15 +157,21 @@ pub async fn forget_old(tx: &mut Tx<System>, keep_days: u16, now: Timestamp) -> 
 }
 
 /// Seals again, with the newest key, what an older one has sealed. What no key opens is told to a person and left alone.
-pub async fn renew(tx: &mut Tx<System>, vault: &Vault, now: Timestamp) -> Result<u64, AppError> {
+pub async fn renew(tx: &mut Tx<System>, vault: &Vault, now: Timestamp) -> Result<(), AppError> {
+    let stale = store::stale(tx, vault.newest(), BATCH).await?;
+    if stale.is_empty() {
+        return Ok(());
+    }
     let mut renewed = 0;
-    for row in store::stale(tx, vault.newest(), BATCH).await? {
+    for row in stale {
         match vault.renew(&purpose(row.passenger), &row.sealed) {
             Ok(sealed) => renewed += store::reseal(tx, &row, &sealed).await?,
             Err(error) => raise_unreadable(tx, row.passenger, row.booking, error, now).await?,
         }
     }
-    Ok(renewed)
+    let left = store::count_stale(tx, vault.newest()).await?;
+    tracing::info!(key = vault.newest(), renewed, left, "passports sealed again");
+    Ok(())
 }
 
 #[cfg(test)]

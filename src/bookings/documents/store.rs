@@ -191,7 +191,7 @@ pub async fn stale(tx: &mut Tx<System>, newest: &str, limit: i64) -> Result<Vec<
              from travel_documents d
             where sealed_with <> $1
               and not exists (select from attention_items i
-                               where i.kind = 'document_unreadable' and i.subject = d.passenger_id::text
+                               where i.kind = 'sealed_unreadable' and i.subject = d.passenger_id::text
                                  and i.resolved_at is null)
             order by passenger_id limit $2"#,
         newest,
@@ -219,16 +219,6 @@ pub async fn count_stale(tx: &mut Tx<System>, newest: &str) -> Result<i64, sqlx:
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from travel_documents where sealed_with <> $1"#,
         newest
-    )
-    .fetch_one(&mut **tx)
-    .await
-}
-
-pub async fn is_raised(tx: &mut Tx<System>, subject: &str) -> Result<bool, sqlx::Error> {
-    sqlx::query_scalar!(
-        r#"select exists (select from attention_items
-                           where kind = 'document_unreadable' and subject = $1 and resolved_at is null) as "raised!""#,
-        subject,
     )
     .fetch_one(&mut **tx)
     .await

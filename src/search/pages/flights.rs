@@ -14,7 +14,6 @@ use crate::{
     db::Db,
     error::AppError,
     itinerary::{Offer, SearchQuery, SliceQuery},
-    limits::Rule,
     money::Currency,
     search::{
         self,
@@ -31,7 +30,6 @@ use crate::{
         chrome::Chrome,
         components::{Fragment, offer_card, pager, words},
         form::Query,
-        visitor::Visitor,
     },
 };
 
@@ -138,7 +136,6 @@ pub async fn flights(
     State(clock): State<Clock>,
     State(supplier): State<SharedSupplier>,
     State(airports): State<&'static Airports>,
-    visitor: Visitor,
     Query(query): Query<FlightsQuery>,
 ) -> Result<Response, AppError> {
     let view = View::read(&query);
@@ -147,7 +144,6 @@ pub async fn flights(
         Ok(asked) => asked,
         Err(bad) => return home_again(chrome, &clock, airports, &form, bad),
     };
-    visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
     let offers = search::search(&db, &clock, &supplier, &asked).await?;
     let words = in_words(&asked, airports, &form);
     let shown: Vec<&Offer> =
