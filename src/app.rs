@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use tower_sessions::{SessionManagerLayer, cookie::SameSite};
 
 use crate::{
-    accounts::{self, Accounts, Passwords, SecondFactors, Tries},
+    accounts::{self, Accounts, Passwords, SecondFactors},
     admin,
     airports::Airports,
     bookings::{self, Bookings},
@@ -110,11 +110,12 @@ impl App {
         let site = site_settings(&parts.config, parts.checkout_origin);
         let Parts { config, db, clock, payments, supplier, mailer, vault, .. } = parts;
         let emails = Emails::new(db.clone(), clock.clone(), mailer, vault.clone(), (&config).into());
+        let limits = Limits::new(db.clone(), clock.clone(), vault.clone());
         let accounts = Accounts {
             db: db.clone(),
             clock: clock.clone(),
             passwords: Passwords::new()?,
-            tries: Tries::default(),
+            limits: limits.clone(),
         };
         let bookings = Bookings {
             db: db.clone(),
@@ -138,7 +139,7 @@ impl App {
             issuer: config.site.name.clone(),
         };
         Ok(Self {
-            limits: Limits::new(db.clone(), clock.clone(), vault.clone()),
+            limits,
             factors,
             site: Arc::new(site),
             config: Arc::new(config),

@@ -13,6 +13,7 @@ use crate::{
     db::{System, Tx},
     error::{AppError, FieldErrors, Refusal},
     ids::{DeviceId, TokenHash, UserId},
+    limits::{Rule, Subject},
     outbox::{self, About, MailKind},
 };
 
@@ -106,7 +107,7 @@ impl Accounts {
         Ok(self.prove(user, "password", password).await?.password_hash)
     }
 
-    /// The present password, or a message beside `field`. Guesses count as failed sign-ins do.
+    /// The present password, or a message beside `field`. Guesses are counted.
     pub(super) async fn prove(
         &self,
         user: UserId,
@@ -116,11 +117,12 @@ impl Accounts {
         let mut tx = self.db.begin(System).await?;
         let known = store::credentials(&mut tx, user).await?.ok_or(AppError::Unauthenticated)?;
         drop(tx);
-        self.tries.begin(&known.email, self.clock.now())?;
+        let guesses = Subject::user(user);
+        self.limits.take(Rule::PasswordAgain, &guesses).await?;
         if !self.passwords.verify(password, Some(known.password_hash.clone())).await? {
             return Err(AppError::Invalid(FieldErrors::one(field, "This is not your password")));
         }
-        self.tries.forget(&known.email);
+        self.limits.give_back(Rule::PasswordAgain, &guesses).await?;
         Ok(known)
     }
 

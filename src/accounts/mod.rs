@@ -13,7 +13,6 @@ mod recovery;
 pub mod second_factor;
 mod store;
 pub mod tokens;
-mod tries;
 
 use jiff::Timestamp;
 use secrecy::SecretString;
@@ -23,15 +22,16 @@ pub use self::{
     password::Passwords,
     people::{Profile, ProfileForm, SavedTraveller, TravellerForm},
     second_factor::SecondFactors,
-    tries::Tries,
 };
 use crate::{
     clock::Clock,
     db::{Db, Guest, System, Tx},
     error::{AppError, FieldErrors},
     ids::UserId,
+    limits::{Limits, Rule, Subject},
     outbox::{self, About, MailKind},
     personal::personal,
+    web::visitor::Visitor,
 };
 
 /// What pages and API call.
@@ -40,7 +40,7 @@ pub struct Accounts {
     pub db: Db,
     pub clock: Clock,
     pub passwords: Passwords,
-    pub tries: Tries,
+    pub limits: Limits,
 }
 
 /// Who has just signed in.
@@ -88,7 +88,10 @@ personal!(NewAccount {});
 impl Accounts {
     /// Makes an account if the address has none, and mails a link that proves the address. If it has one, its owner is told
     /// by mail. The caller cannot tell which.
-    pub async fn sign_up(&self, new: NewAccount) -> Result<(), AppError> {
+    pub async fn sign_up(&self, new: NewAccount, visitor: &Visitor) -> Result<(), AppError> {
+        self.passwords.has_room()?;
+        self.limits.take(Rule::SignUpAddress, visitor.network()).await?;
+        self.limits.take(Rule::SignUpAccount, &Subject::email(&new.email)).await?;
         let about = vec![new.name.clone(), new.email.clone()];
         let hash = self.strong_hash(new.password, about).await?;
         let now = self.clock.now();
@@ -103,11 +106,19 @@ impl Accounts {
     }
 
     /// `None`: no such address, or another password.
-    pub async fn sign_in(&self, email: &str, password: SecretString) -> Result<Option<Account>, AppError> {
-        self.tries.begin(email, self.clock.now())?;
+    pub async fn sign_in(
+        &self,
+        email: &str,
+        password: SecretString,
+        visitor: &Visitor,
+    ) -> Result<Option<Account>, AppError> {
+        self.passwords.has_room()?;
+        self.limits.take(Rule::SignInAddress, visitor.network()).await?;
         let mut tx = self.db.begin(Guest).await?;
         let login = store::find_login(&mut tx, email).await?;
         drop(tx);
+        let user = login.as_ref().map(|login| login.user);
+        let begun = self.limits.begin_sign_in(email, user, visitor.browser()).await?;
         // Without an account there is a hash to check all the same, so that time tells nothing.
         let hash = login.as_ref().map(|login| login.password_hash.clone());
         let fits = self.passwords.verify(password, hash).await?;
@@ -118,7 +129,7 @@ impl Accounts {
             verified: login.verified,
         });
         if account.is_some() {
-            self.tries.forget(email);
+            self.limits.signed_in(begun, visitor.network()).await?;
         }
         tracing::info!(fits = account.is_some(), "sign-in");
         Ok(account)

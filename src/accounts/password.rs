@@ -25,6 +25,8 @@ const QUEUE_PER_CORE: usize = 16;
 /// OWASP's minimum for Argon2id: memory in KiB, passes, lanes.
 const COST: (u32, u32, u32) = (19 * 1024, 2, 1);
 
+const BUSY: AppError = AppError::Busy { retry_after_seconds: 2 };
+
 #[derive(Clone)]
 pub struct Passwords {
     working: Arc<Semaphore>,
@@ -61,6 +63,11 @@ impl Passwords {
         &self.nobody
     }
 
+    /// Whether there is room in the queue: whoever finds none is turned away before anything is done for them.
+    pub fn has_room(&self) -> Result<(), AppError> {
+        if self.inside.available_permits() == 0 { Err(BUSY) } else { Ok(()) }
+    }
+
     /// False as well, after the same work, where there is no hash.
     pub async fn verify(&self, password: SecretString, hash: Option<String>) -> Result<bool, AppError> {
         let nobody = Arc::clone(&self.nobody);
@@ -79,8 +86,9 @@ impl Passwords {
         &self,
         job: impl FnOnce() -> Result<T, AppError> + Send + 'static,
     ) -> Result<T, AppError> {
+        tracing::debug!("a password is hashed");
         let Ok(_place) = Arc::clone(&self.inside).try_acquire_owned() else {
-            return Err(AppError::Busy { retry_after_seconds: 2 });
+            return Err(BUSY);
         };
         let permit = Arc::clone(&self.working).acquire_owned().await;
         let done = spawn_blocking(move || {

@@ -8,7 +8,9 @@ use crate::{
     db::System,
     error::{AppError, FieldErrors, Refusal, TooMany},
     ids::{TokenHash, UserId},
+    limits::{Rule, Subject},
     outbox::{self, About, MailKind},
+    web::visitor::Visitor,
 };
 
 /// Between two mails that ask whether an address is somebody's.
@@ -56,7 +58,9 @@ impl Accounts {
 
     /// Mails a link for a new password to whoever has an account with this address. The caller cannot tell whether anybody
     /// has.
-    pub async fn request_password_reset(&self, email: &str) -> Result<(), AppError> {
+    pub async fn request_password_reset(&self, email: &str, visitor: &Visitor) -> Result<(), AppError> {
+        self.limits.take(Rule::ResetAddress, visitor.network()).await?;
+        self.limits.take(Rule::ResetAccount, &Subject::email(email)).await?;
         let mut tx = self.db.begin(System).await?;
         outbox::owe_mail_to_owner(&mut tx, MailKind::PasswordReset, email, self.clock.now()).await?;
         tx.commit().await?;
@@ -96,6 +100,8 @@ impl Accounts {
         store::mark_verified(&mut tx, user.id, now).await?;
         self.tell_password_changed(&mut tx, user.id, &user.email, now).await?;
         tx.commit().await?;
+        // Whoever guesses at the account must not make its owner wait now.
+        self.limits.forget_sign_ins(&user.email).await?;
         tracing::info!(user = %user.id, "password reset");
         self.user(user.id).await
     }

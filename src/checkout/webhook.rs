@@ -6,17 +6,28 @@ use axum::{body::Bytes, extract::State, http::HeaderMap, response::IntoResponse}
 use crate::{
     checkout::Checkout,
     error::{AppError, FieldErrors, Refusal},
+    limits::{Limits, Rule},
     payments::EventError,
+    web::client::ClientAddress,
 };
 
 /// 200 only after the event is safely ours; anything else makes Stripe deliver it again.
 pub async fn stripe(
     State(checkout): State<Checkout>,
+    State(limits): State<Limits>,
+    from: ClientAddress,
     headers: HeaderMap,
     body: Bytes,
 ) -> Result<impl IntoResponse, AppError> {
     let signature = headers.get("stripe-signature").and_then(|value| value.to_str().ok());
-    let event = checkout.payments.read_event(&body, signature).map_err(refused)?;
+    let event = match checkout.payments.read_event(&body, signature) {
+        Ok(event) => event,
+        // Only these are counted: however many of them come, what Stripe has signed is taken in.
+        Err(error) => {
+            limits.take(Rule::WebhookBadSignature, &from.network()).await?;
+            return Err(refused(error));
+        }
+    };
     checkout.receive(&event).await?;
     Ok(StatusCode::OK)
 }

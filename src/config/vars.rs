@@ -1,4 +1,4 @@
-//! One look at each variable, and everything that is wrong with them at once.
+//! Reading variables one by one.
 
 use std::{cell::RefCell, collections::BTreeSet};
 

@@ -2,6 +2,7 @@
 //! subjects that are kept as keyed hashes only. Whoever asks too often is told how long to wait; nobody is made to wait
 //! inside a request, and nobody can lock somebody else out.
 
+mod known;
 mod local;
 mod rules;
 mod store;
@@ -11,19 +12,21 @@ use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 
+pub use self::{
+    known::{KNOWN_FOR, KnownBrowser},
+    rules::{InDoubt, Limit, Rule},
+    subject::Subject,
+};
 use self::{
     local::{Answer, Local},
     store::Slowness,
     subject::Key,
 };
-pub use self::{
-    rules::{InDoubt, Limit, Rule},
-    subject::Subject,
-};
 use crate::{
     clock::Clock,
     db::{Db, System, Tx},
     error::{AppError, TooMany},
+    ids::UserId,
     vault::Vault,
 };
 
@@ -87,18 +90,27 @@ impl Limits {
         Ok(Err(too_many(limit, taken.wait)))
     }
 
-    /// Counts a try at the password of `who` before it is made, so that many at once get no further than many in a row. The
-    /// delay grows with each; a success ([`Limits::signed_in`]) ends it.
-    pub async fn begin_sign_in(&self, who: &Subject) -> Result<(), AppError> {
-        let key = who.key(&self.vault);
+    /// Counts a try at a password before it is made, so that many at once get no further than many in a row. The delay grows
+    /// with each, for all unknown browsers together and for each known one alone; a success ([`Limits::signed_in`]) ends it.
+    /// `user`: the account of this address, if there is one. An address without is treated in the same way.
+    pub async fn begin_sign_in(
+        &self,
+        email: &str,
+        user: Option<UserId>,
+        browser: &KnownBrowser,
+    ) -> Result<SignInTry, AppError> {
+        let now = self.clock.now();
+        let known =
+            user.and_then(|user| browser.id(&self.vault, user, now).map(|id| Subject::browser(user, &id)));
+        let key = known.unwrap_or_else(|| Subject::email(email)).key(&self.vault);
         let count = async {
             let mut tx = self.db.begin(System).await?;
-            let wait = store::begin_sign_in(&mut tx, &key, &SIGN_IN, self.clock.now()).await?;
+            let wait = store::begin_sign_in(&mut tx, &key, &SIGN_IN, now).await?;
             tx.commit().await?;
             Ok(wait)
         };
         match count.await {
-            Ok(SignedDuration::ZERO) => Ok(()),
+            Ok(SignedDuration::ZERO) => Ok(SignInTry(key)),
             Ok(wait) => Err(AppError::TooMany(TooMany {
                 retry_after_seconds: seconds(wait),
                 detail: "There were several tries with a wrong password, so the next one has to wait.",
@@ -109,14 +121,38 @@ impl Limits {
     }
 
     /// The right password: the person is here, and their network did nothing wrong.
-    pub async fn signed_in(&self, who: &Subject, network: &Subject) -> Result<(), AppError> {
+    pub async fn signed_in(&self, begun: SignInTry, network: &Subject) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
-        store::forget_sign_ins(&mut tx, &who.key(&self.vault)).await?;
+        store::forget_sign_ins(&mut tx, &begun.0).await?;
         store::give_back(&mut tx, &Rule::SignInAddress.limit(), &network.key(&self.vault)).await?;
         tx.commit().await?;
         Ok(())
     }
+
+    /// The address was proven to be theirs by mail: whatever was tried at it before does not count.
+    pub async fn forget_sign_ins(&self, email: &str) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::forget_sign_ins(&mut tx, &Subject::email(email).key(&self.vault)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// What was taken did no harm.
+    pub async fn give_back(&self, rule: Rule, subject: &Subject) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::give_back(&mut tx, &rule.limit(), &subject.key(&self.vault)).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    /// The browser is known to this account from now on.
+    pub fn recognise(&self, browser: &KnownBrowser, user: UserId) -> KnownBrowser {
+        browser.with(&self.vault, user, self.clock.now())
+    }
 }
+
+/// A try that is counted and may be made.
+pub struct SignInTry(Key);
 
 /// Empties the tables of what says nothing any more. Run now and then by the worker.
 pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<(), AppError> {

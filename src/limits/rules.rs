@@ -28,8 +28,6 @@ pub enum Rule {
     FindAddress,
     /// Tries to find one booking, from wherever they come.
     FindBooking,
-    /// Codes of the second factor, of one user: one in a million fits.
-    SecondFactor,
     /// The password asked for again inside a session.
     PasswordAgain,
 }
@@ -59,7 +57,7 @@ pub enum InDoubt {
 }
 
 impl Rule {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 13] = [
         Self::SignInAddress,
         Self::SignUpAddress,
         Self::SignUpAccount,
@@ -72,7 +70,6 @@ impl Rule {
         Self::WebhookBadSignature,
         Self::FindAddress,
         Self::FindBooking,
-        Self::SecondFactor,
         Self::PasswordAgain,
     ];
 
@@ -104,7 +101,6 @@ impl Rule {
                 guard("find", 20, 30, "Too many bookings were looked for from your network.")
             }
             Self::FindBooking => guard("find-booking", 10, 600, "This booking was looked for too often."),
-            Self::SecondFactor => guard("second-factor", 5, 300, "Too many codes were tried."),
             Self::PasswordAgain => guard("password-again", 10, 60, "Too many passwords were tried."),
         }
     }
@@ -156,7 +152,7 @@ mod tests {
 
     #[test]
     fn what_guards_a_secret_refuses_in_doubt() {
-        for rule in [Rule::SignInAddress, Rule::ResetAccount, Rule::FindBooking, Rule::SecondFactor] {
+        for rule in [Rule::SignInAddress, Rule::ResetAccount, Rule::FindBooking, Rule::PasswordAgain] {
             assert_eq!(rule.limit().in_doubt, InDoubt::Refuse);
         }
         assert_eq!(Rule::SearchAddress.limit().in_doubt, InDoubt::Allow);

@@ -24,5 +24,6 @@ pub mod server;
 pub mod session;
 pub mod session_cache;
 pub mod user_agent;
+pub mod visitor;
 pub mod wire;
 pub mod well_known;

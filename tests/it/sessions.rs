@@ -256,7 +256,7 @@ async fn the_cookie_lasts_as_long_as_the_session_may_be_idle() {
     app.carol().await;
     for (email, seconds) in [(ALICE, 14 * 24 * 3600), (CAROL, 30 * 60)] {
         let page = app.guest().post_form("/login", &[("email", email), ("password", PASSWORD)]).await;
-        let cookie = page.header("set-cookie").unwrap();
+        let cookie = page.set_cookie("session");
         assert!(
             cookie.contains(&format!("Max-Age={seconds};"))
                 || cookie.ends_with(&format!("Max-Age={seconds}")),

@@ -27,6 +27,7 @@ use crate::{
         kept::KeptForm,
         principal::{MaybeSignedIn, SignedIn},
         session::{Door, Newcomer},
+        visitor::Visitor,
     },
 };
 
@@ -95,6 +96,7 @@ pub async fn log_in(
     State(factors): State<SecondFactors>,
     session: Session,
     door: Door,
+    visitor: Visitor,
     chrome: Chrome,
     Form(form): Form<LoginForm>,
 ) -> Result<Response, AppError> {
@@ -114,21 +116,23 @@ pub async fn log_in(
     let Some(email) = email.filter(|_| errors.is_empty()) else {
         return again(LoginPage { errors, ..page });
     };
-    match accounts.sign_in(&email, form.password).await? {
+    match accounts.sign_in(&email, form.password, &visitor).await? {
         Some(account) if factors.of(account.user).await?.is_some() => {
+            let known = visitor.welcome(account.user);
             let mark = factors.mark(&account.email).await?.ok_or(AppError::Unauthenticated)?;
             let answer = code::ask(&door, &session, account, mark, &page.next, clock.now()).await?;
             if let Some(kept) = kept {
                 kept.keep(&session).await?;
             }
-            Ok(answer)
+            Ok((known, answer).into_response())
         }
         Some(account) => {
+            let known = visitor.welcome(account.user);
             remember(&door, account).await?;
             if let Some(kept) = kept {
                 kept.keep(&session).await?;
             }
-            Ok(Redirect::to(&page.next).into_response())
+            Ok((known, Redirect::to(&page.next)).into_response())
         }
         None => again(LoginPage { refused: true, ..page }),
     }

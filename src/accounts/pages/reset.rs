@@ -16,6 +16,7 @@ use crate::{
         chrome::Chrome,
         components::Field,
         form::{self, Form, Path},
+        visitor::Visitor,
     },
 };
 
@@ -39,6 +40,7 @@ pub struct ResetForm {
 
 pub async fn ask(
     State(accounts): State<Accounts>,
+    visitor: Visitor,
     chrome: Chrome,
     Form(form): Form<ResetForm>,
 ) -> Result<Response, AppError> {
@@ -46,7 +48,7 @@ pub async fn ask(
     let Some(email) = form::email(&mut errors, "email", &form.email) else {
         return again(ResetPage { chrome, email: form.email, errors });
     };
-    accounts.request_password_reset(&email).await?;
+    accounts.request_password_reset(&email, &visitor).await?;
     Ok(Redirect::to("/reset/sent").into_response())
 }
 

@@ -17,6 +17,7 @@ use crate::{
         components::Field,
         form::{self, Form, Query},
         principal::MaybeSignedIn,
+        visitor::Visitor,
     },
 };
 
@@ -67,6 +68,7 @@ pub struct SignupForm {
 
 pub async fn sign_up(
     State(accounts): State<Accounts>,
+    visitor: Visitor,
     chrome: Chrome,
     Form(form): Form<SignupForm>,
 ) -> Result<Response, AppError> {
@@ -78,7 +80,7 @@ pub async fn sign_up(
         return Ok(Html(page.render()?).into_response());
     }
     let outcome = match check(&form) {
-        Ok(new) => accounts.sign_up(new).await,
+        Ok(new) => accounts.sign_up(new, &visitor).await,
         Err(errors) => Err(AppError::Invalid(errors)),
     };
     match outcome {

@@ -13,8 +13,10 @@ use crate::{
     bookings::{Bookings, find::Wanted},
     error::{AppError, FieldErrors},
     ids::{BookingReference, TokenHash},
+    limits::{Limits, Rule, Subject},
     web::{
         chrome::Chrome,
+        client::ClientAddress,
         components::Field,
         form::{self, Form, Path, Query},
         links::HeldLinks,
@@ -60,12 +62,16 @@ pub async fn find(
 
 pub async fn ask(
     State(bookings): State<Bookings>,
+    State(limits): State<Limits>,
+    from: ClientAddress,
     session: Session,
     chrome: Chrome,
     Form(form): Form<FindForm>,
 ) -> Result<Response, AppError> {
     match check(&form) {
         Ok(wanted) => {
+            limits.take(Rule::FindAddress, &from.network()).await?;
+            limits.take(Rule::FindBooking, &Subject::booking(&wanted.reference)).await?;
             bookings.ask_to_find(&wanted).await?;
             Ok(Redirect::to("/find?sent=1").into_response())
         }

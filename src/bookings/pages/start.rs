@@ -12,10 +12,12 @@ use crate::{
     error::AppError,
     ids::BookingReference,
     itinerary::OfferId,
+    limits::Rule,
     web::{
         form::Form,
         links::HeldLinks,
         principal::{MaybeSignedIn, SignedIn},
+        visitor::Visitor,
     },
 };
 
@@ -28,10 +30,12 @@ pub async fn start(
     State(bookings): State<Bookings>,
     session: Session,
     MaybeSignedIn(who): MaybeSignedIn,
+    visitor: Visitor,
     Form(form): Form<StartForm>,
 ) -> Result<Response, AppError> {
     let offer = OfferId(form.offer);
     let offer_page = page_of(&offer)?;
+    visitor.take(Rule::BookingAddress, Rule::BookingAccount).await?;
     match begin(&bookings, &session, who, &offer).await {
         Ok(reference) => Ok(Redirect::to(&format!("/bookings/{reference}/passengers")).into_response()),
         // The offer's own page tells what became of it, with the closest there is today.

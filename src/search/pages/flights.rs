@@ -14,6 +14,7 @@ use crate::{
     db::Db,
     error::AppError,
     itinerary::{Offer, SearchQuery, SliceQuery},
+    limits::Rule,
     money::Currency,
     search::{
         self,
@@ -30,6 +31,7 @@ use crate::{
         chrome::Chrome,
         components::{Fragment, offer_card, pager, words},
         form::Query,
+        visitor::Visitor,
     },
 };
 
@@ -136,6 +138,7 @@ pub async fn flights(
     State(clock): State<Clock>,
     State(supplier): State<SharedSupplier>,
     State(airports): State<&'static Airports>,
+    visitor: Visitor,
     Query(query): Query<FlightsQuery>,
 ) -> Result<Response, AppError> {
     let view = View::read(&query);
@@ -144,6 +147,7 @@ pub async fn flights(
         Ok(asked) => asked,
         Err(bad) => return home_again(chrome, &clock, airports, &form, bad),
     };
+    visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
     let offers = search::search(&db, &clock, &supplier, &asked).await?;
     let words = in_words(&asked, airports, &form);
     let shown: Vec<&Offer> =

@@ -12,6 +12,7 @@ use crate::{
     clock::Clock,
     error::{AppError, Refusal},
     itinerary::{Offer, OfferId, Party, SearchQuery, Slice, SliceQuery},
+    limits::Rule,
     money::Money,
     search::{self, Fares, form::SearchForm},
     supplier::SharedSupplier,
@@ -22,6 +23,7 @@ use crate::{
             words,
         },
         form::Path,
+        visitor::Visitor,
     },
 };
 
@@ -79,8 +81,10 @@ pub async fn offer(
     State(clock): State<Clock>,
     State(supplier): State<SharedSupplier>,
     State(airports): State<&'static Airports>,
+    visitor: Visitor,
     Path(id): Path<String>,
 ) -> Result<Response, AppError> {
+    visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
     match search::fares(&supplier, &OfferId(id)).await? {
         Fares::Open { offers, chosen } => {
             let page = open(chrome, &offers, chosen, airports, &clock)?;

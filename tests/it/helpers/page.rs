@@ -57,6 +57,13 @@ impl Page {
         self.headers.get(name).and_then(|value| value.to_str().ok())
     }
 
+    /// The line that sets the cookie of this name.
+    pub fn set_cookie(&self, name: &str) -> &str {
+        let lines = self.headers.get_all("set-cookie").iter().filter_map(|line| line.to_str().ok());
+        let mut named = lines.filter(|line| line.split('=').next() == Some(name));
+        named.next().unwrap_or_else(|| panic!("{}: sets no cookie {name}", self.url))
+    }
+
     pub fn is_html(&self) -> bool {
         self.header(CONTENT_TYPE.as_str()).is_some_and(|kind| kind.starts_with("text/html"))
     }

@@ -1,4 +1,4 @@
-//! Counts the SQL statements of a page. A test and its app share one thread, so a subscriber of that thread hears
+//! Counts the SQL statements of a page, and how often a password was hashed for it. A test and its app share one thread, so a subscriber of that thread hears
 //! exactly this app's queries, however many tests run beside it.
 
 use std::sync::{Arc, LazyLock, Mutex};
@@ -10,8 +10,17 @@ use tracing::{
     subscriber::DefaultGuard,
 };
 
+/// Says so each time that a password is hashed or checked.
+const HASHING: &str = "jetbridge::accounts::password";
+
 #[derive(Clone, Default)]
-pub struct Statements(Arc<Mutex<Vec<String>>>);
+pub struct Statements(Arc<Mutex<Heard>>);
+
+#[derive(Default)]
+struct Heard {
+    statements: Vec<String>,
+    hashes: usize,
+}
 
 impl Statements {
     /// Hears the queries of this thread until the guard is dropped.
@@ -27,7 +36,13 @@ impl Statements {
 
     /// The statements since the last time.
     pub fn take(&self) -> Vec<String> {
-        std::mem::take(&mut *self.0.lock().expect("not poisoned"))
+        self.take_all().0
+    }
+
+    /// The same, and how many passwords were hashed since then.
+    pub fn take_all(&self) -> (Vec<String>, usize) {
+        let heard = std::mem::take(&mut *self.0.lock().expect("not poisoned"));
+        (heard.statements, heard.hashes)
     }
 }
 
@@ -35,13 +50,18 @@ struct Ear(Statements);
 
 impl Subscriber for Ear {
     fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.target() == "sqlx::query"
+        matches!(metadata.target(), "sqlx::query" | HASHING)
     }
 
     fn event(&self, event: &Event<'_>) {
         let mut words = Words(String::new());
         event.record(&mut words);
-        self.0.0.lock().expect("not poisoned").push(words.0);
+        let mut heard = self.0.0.lock().expect("not poisoned");
+        if event.metadata().target() == HASHING {
+            heard.hashes += 1;
+        } else {
+            heard.statements.push(words.0);
+        }
     }
 
     fn new_span(&self, _: &span::Attributes<'_>) -> span::Id {
