@@ -113,6 +113,8 @@ pub struct Door {
     session: Session,
     db: Db,
     clock: Clock,
+    /// Before the handler looks at any password.
+    opened_at: Timestamp,
     user_agent: String,
 }
 
@@ -180,20 +182,25 @@ impl Door {
         self.session.save().await.map_err(broken)
     }
 
+    /// Not with a password that was changed while it was being checked: that change has signed out everything but this.
     async fn begin_device(&self, known: &SessionUser) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
-        sqlx::query!(
-            "insert into auth.devices (id, user_id, user_agent, created_at, seen_at) values ($1, $2, $3, $4, $5)",
+        let begun = sqlx::query!(
+            "insert into auth.devices (id, user_id, user_agent, created_at, seen_at)
+             select $1, u.id, $3, $4, $5 from auth.users u
+              where u.id = $2 and u.deleted_at is null and coalesce(u.password_changed_at, '-infinity') <= $6
+                for share",
             known.device.0,
             known.user.0,
             self.user_agent,
             known.signed_in_at.to_sqlx() as _,
             known.seen_at.to_sqlx() as _,
+            self.opened_at.to_sqlx() as _,
         )
         .execute(&mut *tx)
         .await?;
         tx.commit().await?;
-        Ok(())
+        if begun.rows_affected() == 1 { Ok(()) } else { Err(AppError::Unauthenticated) }
     }
 }
 
@@ -212,7 +219,8 @@ where
             .ok_or_else(|| AppError::broken("the route stands outside the session layer"))?;
         let header = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         let user_agent = user_agent::in_words(header.unwrap_or_default());
-        Ok(Self { session, db: Db::from_ref(state), clock: Clock::from_ref(state), user_agent })
+        let clock = Clock::from_ref(state);
+        Ok(Self { session, db: Db::from_ref(state), opened_at: clock.now(), clock, user_agent })
     }
 }
 

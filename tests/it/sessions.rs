@@ -354,6 +354,23 @@ async fn an_id_that_the_browser_chose_is_never_taken_on() {
 }
 
 #[tokio::test]
+async fn a_password_that_is_changed_while_it_is_checked_signs_nobody_in() {
+    let app = TestApp::start().await;
+    app.alice().await;
+    let later = app.now() + SECOND;
+    app.execute(&format!("update auth.users set password_changed_at = '{later}'")).await;
+    let browser = app.guest();
+    let form = [("email", ALICE), ("password", PASSWORD)];
+    browser.post_form("/login", &form).await.expect(401);
+    assert!(!is_in(&browser).await);
+    assert_eq!(app.count("auth.devices").await, 1);
+    app.clock.advance(SECOND);
+    browser.post_form("/login", &form).await.redirect();
+    assert!(is_in(&browser).await);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn whoever_signs_in_after_another_finds_nothing_of_theirs() {
     let app = TestApp::start().await;
     let browser = app.alice().await;
