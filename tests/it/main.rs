@@ -5,6 +5,7 @@
 mod account_pages;
 mod accounts;
 mod architecture;
+mod asvs;
 mod audit;
 mod booking_pages;
 mod bookings;
