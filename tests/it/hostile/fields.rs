@@ -9,7 +9,7 @@ use super::inputs::inputs;
 use crate::helpers::{
     app::{ALICE, PASSWORD, TestApp},
     browser::Browser,
-    page::Page,
+    page::{Page, Submission},
     story::{SEARCH, passenger},
 };
 
@@ -27,10 +27,35 @@ fn target(page: &str, action: &'static str, honest: &[(&'static str, &str)]) -> 
     Target { page: page.to_owned(), action, honest }
 }
 
+/// Ends of the addresses of every form that has fields; the last test holds them against the route table.
+const ATTACKED: [&str; 20] = [
+    "/flights",
+    "/bookings",
+    "/passengers",
+    "/pay",
+    "/find",
+    "/signup",
+    "/login",
+    "/reset",
+    "/reauthenticate",
+    "/account/second-factor/setup",
+    "/account/second-factor/remove",
+    "/account/second-factor/codes",
+    "/account/profile",
+    "/account/travellers",
+    "/account/password",
+    "/account/email",
+    "/account/delete",
+    "/admin/bookings",
+    "/refund",
+    "/admin/staff",
+];
+
 /// What was attacked: "POST /login email".
 type Tried = BTreeSet<String>;
 
 async fn attack(app: &TestApp, browser: &Browser, target: &Target) -> Tried {
+    assert!(ATTACKED.contains(&target.action), "{} is not on the list", target.action);
     let page = browser.open(&target.page).await.expect(200);
     let (n, form) = find(&page, target);
     let action = page.url.join(&form.action).expect("an address");
@@ -62,15 +87,12 @@ async fn attack(app: &TestApp, browser: &Browser, target: &Target) -> Tried {
     tried
 }
 
-fn find(page: &Page, target: &Target) -> (usize, crate::helpers::page::Submission) {
-    let mut forms = page.forms().into_iter().enumerate();
-    let is_it = |form: &crate::helpers::page::Submission| {
-        let address = page.url.join(&form.action).expect("an address");
-        address.path().starts_with(target.action) || address.path().ends_with(target.action)
-    };
-    forms
-        .find(|(_, form)| is_it(form))
-        .unwrap_or_else(|| panic!("{} has no form {}", page.url, target.action))
+fn find(page: &Page, target: &Target) -> (usize, Submission) {
+    let forms = || page.forms().into_iter().enumerate();
+    let path = |form: &Submission| page.url.join(&form.action).expect("an address").path().to_owned();
+    let exact = forms().find(|(_, form)| path(form) == target.action);
+    let found = exact.or_else(|| forms().find(|(_, form)| path(form).ends_with(target.action)));
+    found.unwrap_or_else(|| panic!("{} has no form {}", page.url, target.action))
 }
 
 /// Whoever tries so much is told to wait. The clock is ours.
@@ -131,10 +153,8 @@ fn unharmed(answer: &Page, about: &str) {
 fn nothing_lost(answer: &Page, target: &Target, sent: &[(String, String)], attacked: &str, about: &str) {
     // What no browser sends (a choice that is not on the list) may be answered outside the form.
     let forms = answer.forms();
-    let Some(form) = forms.iter().find(|form| {
-        let address = answer.url.join(&form.action).expect("an address");
-        address.path().starts_with(target.action) || address.path().ends_with(target.action)
-    }) else {
+    let path = |form: &Submission| answer.url.join(&form.action).expect("an address").path().to_owned();
+    let Some(form) = forms.iter().find(|form| path(form).ends_with(target.action)) else {
         assert!(answer.has("main h1") && answer.has("main a[href]"), "{about}: leads nowhere");
         return;
     };
@@ -216,11 +236,115 @@ async fn the_offer_form_takes_anything() {
 }
 
 #[tokio::test]
-async fn the_forms_of_staff_take_anything() {
+async fn finding_a_booking_and_a_forgotten_password_take_anything() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    let find = [("reference", "K7WQ4M"), ("family", "Duarte"), ("email", "maria@example.com")];
+    attack(&app, &guest, &target("/find", "/find", &find)).await;
+    attack(&app, &guest, &target("/reset", "/reset", &[("email", "nobody@example.com")])).await;
+    app.abandon_jobs();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_forms_of_an_account_take_anything() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
-    app.confirmed(&alice).await;
-    let carol = app.carol().await;
-    attack(&app, &carol, &target("/admin/bookings", "/admin/bookings", &[])).await;
+    let person = [
+        ("name", "Maria Duarte"),
+        ("phone", "+351 900 000 000"),
+        ("day", "4"),
+        ("month", "12"),
+        ("year", "1986"),
+    ];
+    attack(&app, &alice, &target("/account/profile", "/account/profile", &person)).await;
+    let friend = [("given", "João"), ("family", "Duarte"), ("day", "4"), ("month", "12"), ("year", "1986")];
+    attack(&app, &alice, &target("/account/travellers", "/account/travellers", &friend)).await;
+    let wrong = "not the right one at all";
+    for (page, with) in [
+        ("/account/password", [("current_password", wrong), ("password", "cobalt fjord umbrella nine")]),
+        ("/account/email", [("email", "new@example.com"), ("password", wrong)]),
+        ("/account/delete", [("password", wrong), ("password", wrong)]),
+        ("/reauthenticate", [("password", wrong), ("next", "/account")]),
+    ] {
+        attack(&app, &alice, &target(page, page, &with)).await;
+    }
+    alice.get("/account").await.expect(200);
+    assert_eq!(app.count("auth.users where email = 'alice@example.com' and deleted_at is null").await, 1);
+    app.abandon_jobs();
     app.finish().await;
+}
+
+#[tokio::test]
+async fn the_forms_of_a_second_factor_take_anything() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let setup = "/account/second-factor/setup";
+    attack(&app, &alice, &target(setup, setup, &[("code", "000000")])).await;
+    app.second_factor(&alice).await;
+    let page = "/account/second-factor";
+    for form in ["/account/second-factor/remove", "/account/second-factor/codes"] {
+        let wrong = [("password", "not the right one at all"), ("code", "000000")];
+        attack(&app, &alice, &target(page, form, &wrong)).await;
+    }
+    assert_eq!(app.count("auth.second_factors").await, 1);
+    app.abandon_jobs();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_forms_of_staff_take_anything_and_refund_what_was_confirmed_only() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.confirmed(&alice).await;
+    let carol = app.carol().await;
+    app.second_factor(&carol).await;
+    attack(&app, &carol, &target("/admin/bookings", "/admin/bookings", &[])).await;
+    attack(&app, &carol, &target("/admin/staff", "/admin/staff", &[("email", "nobody@example.com")])).await;
+    let refund = format!("/admin/bookings/{reference}/refund");
+    let part = [("how", "part"), ("amount", "1.00"), ("reason", "goodwill"), ("note", "a long wait")];
+    attack(&app, &carol, &target(&refund, "/refund", &part)).await;
+    assert_eq!(app.count("refunds").await, 0);
+    app.finish().await;
+}
+
+#[test]
+fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
+    /// Buttons alone, or JSON with tests of its own.
+    const WITHOUT_FIELDS: [&str; 20] = [
+        "/bookings/claim",
+        "/bookings/{reference}/drop",
+        "/logout",
+        "/logout/everywhere",
+        "/verify/{token}",
+        "/email/{token}",
+        "/account/verification",
+        "/account/travellers/{id}/remove",
+        "/account/devices",
+        "/account/devices/{id}/end",
+        "/admin/staff/{id}/remove",
+        // The same fields as the form for a new one, of one's own person.
+        "/account/travellers/{id}",
+        // One field each, held to a short list or to six digits; tests of their own.
+        "/login/code",
+        "/admin/staff/{id}/role",
+        "/admin/attention/{id}/resolve",
+        "/admin/bookings/{reference}/refund/confirm",
+        "/admin/bookings/{reference}/documents/reveal",
+        "/reset/{token}",
+        "/webhooks/stripe",
+        "/api/payment/webhook",
+    ];
+    let app = include_str!("../../../src/app.rs");
+    let posts: BTreeSet<&str> = app
+        .split(".route(")
+        .skip(1)
+        .filter(|route| route.contains("post("))
+        .filter_map(|route| route.split('"').nth(1))
+        .filter(|route| !route.starts_with("/api/"))
+        .collect();
+    let is_known =
+        |route: &&str| WITHOUT_FIELDS.contains(route) || ATTACKED.iter().any(|end| route.ends_with(end));
+    let untried: Vec<&str> = posts.iter().filter(|route| !is_known(route)).copied().collect();
+    assert!(posts.len() > 20 && untried.is_empty(), "nobody attacks {untried:?}");
 }

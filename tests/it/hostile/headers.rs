@@ -71,6 +71,29 @@ async fn every_cookie_takes_anything_and_is_a_guest() {
 }
 
 #[tokio::test]
+async fn every_part_of_a_path_takes_anything() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let carol = app.carol().await;
+    let routes = include_str!("../../../src/app.rs").split(".route(").skip(1);
+    let with_parts = routes.filter_map(|rest| rest.split('"').nth(1)).filter(|route| route.contains('{'));
+    for route in with_parts {
+        for (name, input) in inputs() {
+            let part: String = input.chars().take(700).collect();
+            let part: String = url::form_urlencoded::byte_serialize(part.as_bytes()).collect();
+            let (before, after) = route.split_once('{').expect("a part");
+            let (_, after) = after.split_once('}').expect("the end of a part");
+            let path = format!("{before}{}{after}", part.replace('+', "%20"));
+            for browser in [&alice, &carol] {
+                let status = browser.get(&path).await.status;
+                assert!(!status.is_server_error(), "{route} with {name}: {status}");
+            }
+        }
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn request_lines_that_are_none_are_refused() {
     let app = TestApp::start().await;
     for line in [
