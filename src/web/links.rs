@@ -18,8 +18,10 @@ const MOST: usize = 20;
 pub struct HeldLinks(Vec<(BookingReference, TokenHash)>);
 
 impl HeldLinks {
+    /// What another version has written is no link.
     pub async fn read(session: &Session) -> Result<Self, AppError> {
-        Ok(session.get(SESSION_LINKS).await.map_err(broken)?.unwrap_or_default())
+        let value = session.get_value(SESSION_LINKS).await.map_err(broken)?;
+        Ok(value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default())
     }
 
     /// Holding one more is a change of privilege, so the session gets a new id.

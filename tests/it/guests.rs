@@ -728,3 +728,18 @@ async fn a_mail_that_was_waiting_while_the_booking_was_added_carries_no_link() {
     assert_eq!(app.count("booking_links").await, 0);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_browser_forgets_its_bookings_when_it_is_told_to() {
+    let app = TestApp::start().await;
+    let (dora, reference) = app.dora().await;
+    let copied = app.guest();
+    copied.set_cookie("session", &dora.cookie("session").unwrap());
+    copied.get(&format!("/bookings/{reference}")).await.expect(200);
+    let page = dora.get("/find").await.expect(200);
+    dora.submit(&page, "main form[action='/logout']", &[]).await.redirect();
+    is_shut(&dora, &reference).await;
+    is_shut(&copied, &reference).await;
+    assert!(!dora.get("/find").await.expect(200).has("main li"));
+    app.finish().await;
+}

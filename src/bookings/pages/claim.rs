@@ -50,15 +50,12 @@ pub(super) fn offer(claimable: Claimable) -> Option<Fragment> {
         Claimable::Bookings(0) => return None,
         Claimable::Bookings(count) => {
             let bookings = plural(usize::try_from(count).unwrap_or_default(), "booking", "bookings");
-            let (fact, them) = match count {
-                1 => (format!("{bookings} made without an account under your address"), "it"),
-                _ => (format!("{bookings} made without an account under your address"), "them"),
-            };
+            let them = if count == 1 { "it" } else { "them" };
             html! {
                 form.note action="/bookings/claim" method="post" {
-                    b { (fact) }
+                    b { (bookings) " made without an account under your address" }
                     p { "Once added, signing in is the only way in: links that we mailed open nothing any more." }
-                    p { button.btn.plain { "Add " (them) " to my account" } }
+                    p.acts { button.btn.plain { "Add " (them) " to my account" } }
                 }
             }
         }

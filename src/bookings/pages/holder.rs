@@ -63,7 +63,7 @@ impl Holder {
                     b { "This booking is not in your account" }
                     p { "It was made without one. Only this browser and the links in our mail open it." }
                     input type="hidden" name="reference" value=(reference);
-                    p { button.btn.plain { "Add it to my account" } }
+                    p.acts { button.btn.plain { "Add it to my account" } }
                 }
             }
         } else {
