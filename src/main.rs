@@ -12,7 +12,7 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use jetbridge::{
-    accounts::{self, Passwords},
+    accounts::{self, Passwords, second_factor},
     config::Config,
     error::AppError,
     ids,
@@ -46,6 +46,12 @@ enum Command {
     Migrate,
     /// Makes a member of staff, or gives an existing account a role and a new password
     CreateStaff(NewStaff),
+    /// Takes the second factor away from somebody who has lost their app and all recovery codes, and signs them out
+    /// everywhere. Make sure first that it is really them who asks
+    ResetSecondFactor {
+        /// The e-mail address that they sign in with
+        email: String,
+    },
 }
 
 #[derive(Args)]
@@ -103,6 +109,7 @@ async fn run() -> ExitCode {
         Command::Serve => serve(config).await,
         Command::Migrate => migrate(&config).await,
         Command::CreateStaff(staff) => create_staff(&config, staff).await,
+        Command::ResetSecondFactor { email } => reset_second_factor(&config, &email).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -213,6 +220,25 @@ async fn create_staff(config: &Config, staff: NewStaff) -> Result<(), Box<dyn Er
         say(format_args!("Password, shown this once: {}", password.expose_secret()));
     }
     Ok(())
+}
+
+async fn reset_second_factor(config: &Config, email: &str) -> Result<(), Box<dyn Error>> {
+    let database = Database::open(config).await?;
+    let reset = async {
+        database.db.migrate().await?;
+        Ok::<_, Box<dyn Error>>(second_factor::reset(&database.db, email).await?)
+    };
+    let reset = reset.await;
+    database.close().await;
+    match reset? {
+        Some(user) => {
+            say(format_args!(
+                "The second factor of account {user} is gone. Sign in with the password and set up another."
+            ));
+            Ok(())
+        }
+        None => Err("No account with this address has a second factor".into()),
+    }
 }
 
 fn made_password() -> SecretString {

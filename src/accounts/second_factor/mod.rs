@@ -226,6 +226,18 @@ pub async fn remove(tx: &mut Tx<System>, user: UserId) -> Result<bool, AppError>
     store::remove(tx, user).await
 }
 
+/// For somebody who has lost the app and all recovery codes: takes the factor away and signs them out everywhere. For the
+/// command line only: it trusts its caller. `None`: no such account, or it has none.
+pub async fn reset(db: &Db, email: &str) -> Result<Option<UserId>, AppError> {
+    let mut tx = db.begin(System).await?;
+    let Some(user) = store::owner(&mut tx, email).await? else { return Ok(None) };
+    store::remove(&mut tx, user).await?;
+    accounts::devices::end_everything(&mut tx, user, None).await?;
+    tx.commit().await?;
+    tracing::warn!(user = %user, "second factor reset from the command line");
+    Ok(Some(user))
+}
+
 /// Of one person and for one thing: a secret copied to another row does not open.
 /// The worker's round: secrets that an older key has sealed are sealed with the newest. What no key opens is told to a
 /// person once, and left alone.

@@ -205,3 +205,14 @@ pub async fn reseal(
     .await
     .map(|done| done.rows_affected())
 }
+
+/// The account of this address, if it has a second factor.
+pub async fn owner(tx: &mut Tx<System>, email: &str) -> Result<Option<UserId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select u.id as "id: UserId" from auth.users u join auth.second_factors f on f.user_id = u.id
+            where u.email = $1::text::citext"#,
+        email,
+    )
+    .fetch_optional(&mut **tx)
+    .await
+}
