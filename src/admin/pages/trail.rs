@@ -86,7 +86,11 @@ fn older_link(query: &TrailQuery, id: i64) -> String {
 }
 
 impl From<Entry> for EntryView {
-    fn from(entry: Entry) -> Self {
+    fn from(mut entry: Entry) -> Self {
+        // The subject says which refund it is, and the booking's page which attempt.
+        if let Some(facts) = entry.data.as_object_mut() {
+            facts.retain(|name, value| !["refund", "attempt"].contains(&name.as_str()) && value != "");
+        }
         let total = entry.data["amount_minor"].as_i64().zip(entry.data["currency"].as_str());
         let total = total.map(|(minor, currency)| super::amount(minor, currency));
         Self {
