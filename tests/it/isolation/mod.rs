@@ -3,6 +3,7 @@
 
 mod attempts;
 mod functions;
+mod mutations;
 mod pool;
 mod settings;
 mod tables;

@@ -11,6 +11,8 @@ use super::{
 use crate::helpers::cluster::Database;
 
 const WRITTEN: &str = include_str!("tables.txt");
+/// Nobody of their role can do more: for them every column is told.
+const OWNERS: [&str; 2] = ["carol", "system"];
 const HEADING: &str = "  who        select  insert  update  delete";
 
 /// A table, which of its rows stand for alice, and what is written about them.
@@ -74,19 +76,21 @@ impl Subject {
         .fetch_all(&mut *sql)
         .await
         .expect("columns");
-        let mut columns = Vec::new();
-        for row in found {
-            let (name, kind): (String, String) = (row.get(0), row.get(1));
-            let value = format!("select quote_nullable({name}::text) from {table} where {hers} limit 1");
-            let value: String = sqlx::query_scalar(&value).fetch_one(&mut *sql).await.expect("a value");
-            columns.push(Column {
-                name,
-                value: format!("{value}::{kind}"),
+        let casts: Vec<String> =
+            found.iter().map(|row| format!("quote_nullable({}::text)", row.get::<String, _>(0))).collect();
+        let values = format!("select array[{}] from {table} where {hers} limit 1", casts.join(", "));
+        let values: Vec<String> = sqlx::query_scalar(&values).fetch_one(&mut *sql).await.expect("values");
+        let columns = found
+            .iter()
+            .zip(values)
+            .map(|(row, value)| Column {
+                name: row.get(0),
+                value: format!("{value}::{}", row.get::<String, _>(1)),
                 insert: row.get(2),
                 select: row.get(3),
                 is_ours: row.get(4),
-            });
-        }
+            })
+            .collect();
         Self { rows: Rows { table: table.clone(), at }, columns }
     }
 
@@ -109,10 +113,13 @@ impl Subject {
         let select = self.select(sql, principal).await;
         let insert = self.inserts(sql, principal).await;
         let (update, delete) = self.changes(sql, principal).await;
-        let cells = [("select", &select), ("insert", &insert), ("update", &update), ("delete", &delete)];
-        let words = cells.map(|(_, cell)| format!("{:<8}", cell.word())).concat();
+        let mut cells = [("select", select), ("insert", insert), ("update", update), ("delete", delete)];
+        if !OWNERS.contains(&principal.name) {
+            cells = cells.map(|(operation, cell)| (operation, cell.summed_up()));
+        }
+        let words: String = cells.iter().map(|(_, cell)| format!("{:<8}", cell.word())).collect();
         let mut lines = vec![format!("  {:<11}{words}", principal.name).trim_end().to_owned()];
-        for (operation, cell) in cells {
+        for (operation, cell) in &cells {
             lines.extend(cell.details(operation));
         }
         lines
@@ -259,19 +266,19 @@ impl Cell {
     fn word(&self) -> &'static str {
         match self.0.as_slice() {
             [(verdict, _)] => verdict.word(),
-            // Which columns the role may write is told where somebody of that role can.
-            _ if self.is_nothing() => Verdict::None.word(),
             _ => "some",
         }
     }
 
-    fn is_nothing(&self) -> bool {
-        self.0.iter().all(|(verdict, _)| matches!(verdict, Verdict::No | Verdict::None))
+    /// For those who can do nothing with the row: which columns their role may name is told where somebody can.
+    fn summed_up(self) -> Self {
+        let is_nothing = self.0.iter().all(|(verdict, _)| matches!(verdict, Verdict::No | Verdict::None));
+        if is_nothing && self.0.len() > 1 { Self::whole(Verdict::None) } else { self }
     }
 
     /// Of an operation that is not the same for all columns: those that are not simply refused.
     fn details(&self, operation: &str) -> Vec<String> {
-        if self.0.len() < 2 || self.is_nothing() {
+        if self.0.len() < 2 {
             return Vec::new();
         }
         let told = self.0.iter().filter(|(verdict, _)| *verdict != Verdict::No);

@@ -32,6 +32,10 @@ insert into saved_travellers (id, user_id, given_names, family_name, born_on, se
 insert into travel_documents (passenger_id, booking_id, sealed, last_two, country, expires_on, travel_ends)
     select id, booking_id, decode('026b31' || repeat('00', 40), 'hex'), 'X1', 'PT', '2030-01-01', '2026-12-14'
       from passengers where booking_id in (':draft', ':doras') on conflict do nothing;
+set session_replication_role = replica;
+insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason)
+    select id, booking_id, id, 1, currency, 'by_hand' from attempts where booking_id = ':doras';
+reset session_replication_role;
 insert into booking_finds (id, reference, family_name, email, created_at)
     values (':alice', 'ACDEFG', 'Duarte', 'maria@example.com', '2026-11-23');
 ";
@@ -57,7 +61,8 @@ impl World {
         app.settle().await;
         let held = app.draft(&alice).await;
         app.press_pay(&alice, &held).await;
-        let doras = app.dora().await.1;
+        let (dora, doras) = app.dora().await;
+        app.press_pay(&dora, &doras).await;
         // Bob has his own, so that an update or insert of his that is not alice's has something to touch.
         app.confirmed(&bob).await;
 
@@ -101,7 +106,7 @@ impl World {
 
     pub async fn end(self) {
         self.app.abandon_jobs();
-        self.app.execute("delete from attention_items").await;
+        self.app.execute("delete from attention_items; delete from refunds where reason = 'by_hand'").await;
         self.app.finish().await;
     }
 }
