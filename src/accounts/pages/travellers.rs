@@ -19,7 +19,7 @@ use crate::{
     itinerary::Sex,
     web::{
         chrome::Chrome,
-        components::{Field, Fragment, date_field, picks, words::date},
+        components::{Field, Fragment, date_field, error_summary_of, picks, words::date},
         form::{Form, Path, Query},
         principal::SignedIn,
     },
@@ -174,6 +174,16 @@ pub async fn remove(
 async fn own(accounts: &Accounts, user: UserId, id: TravellerId) -> Result<SavedTraveller, AppError> {
     let all = accounts.saved_travellers(user).await?;
     all.into_iter().find_map(|(known, who)| (known == id).then_some(who)).ok_or(AppError::NotFound)
+}
+
+/// Each message after the name of its field: read above the form, "at most 60 letters" would not say of what.
+pub fn summary(errors: &FieldErrors) -> Fragment {
+    error_summary_of(errors, |field| match field {
+        "given_names" => "Given names",
+        "family_name" => "Family name",
+        "born_on" => "Date of birth",
+        _ => "",
+    })
 }
 
 /// The same fields, whether somebody is added or changed.
