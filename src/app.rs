@@ -8,7 +8,7 @@ use axum::{
     http::{Method, StatusCode, header, uri::Authority},
     middleware::{self, Next},
     response::{IntoResponse, Redirect, Response},
-    routing::{MethodRouter, get, post},
+    routing::{MethodRouter, delete, get, post, put},
 };
 use tokio::net::TcpListener;
 use tokio_util::sync::CancellationToken;
@@ -259,6 +259,29 @@ impl App {
             .route("/account/deleted", get(privacy::pages::deleted))
             .route("/.well-known/change-password", get(well_known::change_password))
             .route("/.well-known/security.txt", get(well_known::security_txt))
+            .route("/api/auth/signup", post(accounts::api::sign_in::sign_up))
+            .route("/api/auth/login", post(accounts::api::sign_in::log_in))
+            .route("/api/auth/refresh", post(accounts::api::sign_in::refresh))
+            .route("/api/auth/logout", post(accounts::api::sign_in::log_out))
+            .route("/api/auth/logout-everywhere", post(accounts::api::sign_in::log_out_everywhere))
+            .route("/api/auth/password-reset", post(accounts::api::account::ask_for_reset))
+            .route("/api/auth/password-reset/confirm", post(accounts::api::account::reset))
+            .route("/api/auth/verify", post(accounts::api::account::verify))
+            .route("/api/auth/verify/request", post(accounts::api::account::ask_to_verify))
+            .route("/api/auth/email", post(accounts::api::account::ask_to_change_email))
+            .route("/api/auth/email/confirm", post(accounts::api::account::change_email))
+            .route("/api/auth/password", post(accounts::api::account::change_password))
+            .route("/api/auth/me", get(accounts::api::people::me).patch(accounts::api::people::change_me))
+            .route(
+                "/api/auth/travellers",
+                get(accounts::api::people::travellers).post(accounts::api::people::add_traveller),
+            )
+            .route(
+                "/api/auth/travellers/{id}",
+                put(accounts::api::people::change_traveller).delete(accounts::api::people::forget_traveller),
+            )
+            .route("/api/auth/devices", get(accounts::api::people::devices))
+            .route("/api/auth/devices/{id}", delete(accounts::api::people::end_device))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
             .route(

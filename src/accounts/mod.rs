@@ -2,6 +2,7 @@
 //! who cannot read its mail or sign in to it: every sign-up, failed sign-in and forgotten password answers with the same
 //! words, status and work, whatever the address. What is different is in the mail to its owner.
 
+pub mod api;
 mod credentials;
 pub mod devices;
 pub mod mail_tokens;

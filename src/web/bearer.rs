@@ -69,7 +69,7 @@ where
             let known = known.map_err(|error| challenge(error, ""))?;
             return Ok(Self { user: known.user, by: CalledBy::Device(known.device), scope: PhantomData });
         }
-        let token = bearer(&parts.headers).filter(|_| parts.uri.path().starts_with(API));
+        let token = token(&parts.headers).filter(|_| parts.uri.path().starts_with(API));
         let token = token.ok_or_else(|| challenge(AppError::Unauthenticated, ""))?;
         let now = Clock::from_ref(state).now();
         let owner = token_owner(&Db::from_ref(state), token, now).await.map_err(AppError::into_response)?;
@@ -83,7 +83,7 @@ where
 }
 
 /// The token of `Authorization: Bearer …`, if there is exactly one such header.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
+pub fn token(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (only, another) = (all.next()?, all.next());
     let (scheme, token) = only.to_str().ok()?.split_once(' ')?;
@@ -150,7 +150,7 @@ mod tests {
     #[test]
     fn the_token_is_what_follows_the_scheme() {
         for value in ["Bearer abc", "bearer abc", "BEARER abc", "Bearer  abc"] {
-            assert_eq!(bearer(&headers(&[value])), Some("abc"), "{value:?}");
+            assert_eq!(token(&headers(&[value])), Some("abc"), "{value:?}");
         }
     }
 
@@ -158,7 +158,7 @@ mod tests {
     fn another_scheme_a_second_header_and_a_bare_word_are_no_token() {
         let cases: [&[&str]; 5] = [&[], &["Basic abc"], &["abc"], &["Bearer"], &["Bearer abc", "Bearer abc"]];
         for values in cases {
-            assert_eq!(bearer(&headers(values)), None, "{values:?}");
+            assert_eq!(token(&headers(values)), None, "{values:?}");
         }
     }
 }

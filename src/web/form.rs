@@ -3,7 +3,7 @@
 
 use axum::{
     extract::{FromRequest, FromRequestParts, Request, rejection::RawFormRejection},
-    http::{StatusCode, request::Parts},
+    http::{HeaderValue, StatusCode, header, request::Parts},
 };
 use axum_extra::extract::FormRejection;
 use jiff::civil::Date;
@@ -13,8 +13,10 @@ use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 use crate::{
     error::{AppError, FieldErrors},
     itinerary::Sex,
-    web::problem::Problem,
+    web::{json::has_media_type, problem::Problem},
 };
+
+const FORM: &str = "application/x-www-form-urlencoded";
 
 /// The body of a POST. Repeated keys may be read into a `Vec`; a key sent twice for a single value is a 422.
 #[derive(Debug, Clone)]
@@ -24,11 +26,14 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Form<T> {
     type Rejection = Problem;
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Problem> {
+        if !has_media_type(request.headers(), |kind| kind == FORM) {
+            return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE));
+        }
+        // Read as a form in whatever letters it says so; the reader below knows small ones only.
+        let mut request = request;
+        request.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static(FORM));
         match axum_extra::extract::Form::from_request(request, state).await {
             Ok(axum_extra::extract::Form(value)) => Ok(Self(value)),
-            Err(FormRejection::RawFormRejection(RawFormRejection::InvalidFormContentType(_))) => {
-                Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE))
-            }
             Err(FormRejection::RawFormRejection(RawFormRejection::BytesRejection(error))) => {
                 Err(Problem::of_status(error.status()))
             }

@@ -13,6 +13,7 @@ pub mod components;
 pub mod crowd;
 pub mod form;
 pub mod frame;
+pub mod json;
 pub mod kept;
 pub mod links;
 pub mod powers;

@@ -230,13 +230,13 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
         .extensions_mut()
         .remove::<Problem>()
         .unwrap_or_else(|| Problem::of_status(response.status()));
-    if problem.status == StatusCode::UNAUTHORIZED && frame.method == Method::POST {
+    let is_program = frame.path.starts_with("/api/") || security::is_webhook(&frame.path);
+    if problem.status == StatusCode::UNAUTHORIZED && frame.method == Method::POST && !is_program {
         // A session that ended over a long form: whoever comes back must not think that the form is kept.
         UNSAVED.clone_into(&mut problem.detail);
     }
     log(&problem);
     let chrome = Chrome::new(frame, user);
-    let is_program = frame.path.starts_with("/api/") || security::is_webhook(&frame.path);
     let mut rendered = if is_program {
         as_json(frame, &problem)
     } else if problem.status == StatusCode::UNAUTHORIZED && matches!(frame.method, Method::GET | Method::HEAD)
@@ -306,9 +306,7 @@ fn as_json(frame: &Frame, problem: &Problem) -> Response {
     let errors: Vec<_> = problem
         .errors
         .iter()
-        .map(
-            |(field, detail)| json!({ "pointer": format!("/{}", field.replace('.', "/")), "detail": detail }),
-        )
+        .map(|(field, detail)| json!({ "pointer": pointer(field), "detail": detail }))
         .collect();
     let body = json!({
         "type": "about:blank",
@@ -321,6 +319,11 @@ fn as_json(frame: &Frame, problem: &Problem) -> Response {
     });
     let kind = HeaderValue::from_static("application/problem+json");
     (problem.status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+}
+
+/// RFC 6901: the whole body is the empty pointer.
+fn pointer(field: &str) -> String {
+    if field.is_empty() { String::new() } else { format!("/{}", field.replace('.', "/")) }
 }
 
 fn to_login(frame: &Frame) -> Response {

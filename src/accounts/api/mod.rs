@@ -1,0 +1,51 @@
+//! `/api/auth`: the life of an account for programs. The same rules as the pages, and the same silence about who has an
+//! account.
+
+pub mod account;
+pub mod people;
+pub mod sign_in;
+
+use axum::{
+    Json as Answer,
+    http::StatusCode,
+    response::{IntoResponse, Response},
+};
+use jiff::civil;
+use secrecy::{ExposeSecret, SecretString};
+use serde_json::json;
+
+use crate::{accounts::password, error::FieldErrors};
+
+/// Taken, and what comes of it comes by mail. It says the same whoever asks about whomever.
+fn taken(detail: &str) -> Response {
+    (StatusCode::ACCEPTED, Answer(json!({ "detail": detail }))).into_response()
+}
+
+/// A password that is there and no longer than we hash.
+fn check_password(errors: &mut FieldErrors, field: &str, given: &SecretString) {
+    match given.expose_secret().len() {
+        0 => errors.add(field, "Write a password"),
+        1..=password::LONGEST => {}
+        _ => errors.add(field, format!("At most {} bytes", password::LONGEST)),
+    }
+}
+
+/// A date as programs write it, in the parts in which forms have it.
+fn parts_of_date(errors: &mut FieldErrors, field: &str, text: &str) -> [String; 3] {
+    let date = Some(text).filter(|text| text.len() == 10).and_then(|text| text.parse::<civil::Date>().ok());
+    match date {
+        Some(date) => [date.day().to_string(), date.month().to_string(), date.year().to_string()],
+        None => {
+            errors.add(field, "A date like 1986-12-04");
+            <[String; 3]>::default()
+        }
+    }
+}
+
+/// What was found first stays first: one message for each field.
+fn and(mut errors: FieldErrors, more: &FieldErrors) -> FieldErrors {
+    for (field, message) in more.iter() {
+        errors.add(field, message);
+    }
+    errors
+}

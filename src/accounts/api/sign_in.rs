@@ -1,0 +1,188 @@
+//! Signing up, in and out, and the tokens in between.
+
+use axum::{
+    Json as Answer,
+    extract::State,
+    http::{HeaderMap, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use secrecy::{ExposeSecret, SecretString};
+use serde::{Deserialize, Serialize};
+
+use super::{check_password, taken};
+use crate::{
+    accounts::{
+        Accounts, NewAccount, SecondFactors, devices,
+        second_factor::LONGEST_CODE,
+        tokens::{self, Issued},
+    },
+    error::{AppError, FieldErrors, Refusal},
+    ids::UserId,
+    web::{
+        bearer::{self, ApiUser},
+        form,
+        json::Json,
+        problem::Problem,
+        scopes::{AccountWrite, Scopes},
+        session::Door,
+    },
+};
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct SignUp {
+    #[serde(default)]
+    name: String,
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: SecretString,
+}
+
+pub async fn sign_up(
+    State(accounts): State<Accounts>,
+    Json(asked): Json<SignUp>,
+) -> Result<Response, AppError> {
+    let mut errors = FieldErrors::default();
+    let name = form::text(&mut errors, "name", &asked.name, 200, "Write your name");
+    let email = form::email(&mut errors, "email", &asked.email);
+    check_password(&mut errors, "password", &asked.password);
+    let (Some(name), Some(email), true) = (name, email, errors.is_empty()) else {
+        return Err(AppError::Invalid(errors));
+    };
+    accounts.sign_up(NewAccount { name, email, password: asked.password }).await?;
+    Ok(taken("We have sent a mail to this address. If it had no account, it has one now: sign in."))
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Login {
+    #[serde(default)]
+    email: String,
+    #[serde(default)]
+    password: SecretString,
+    /// Of the second factor, from those who have one.
+    #[serde(default)]
+    code: SecretString,
+    /// With spaces between; all without it.
+    scope: Option<String>,
+}
+
+/// As RFC 6749, 5.1 has it.
+#[derive(Serialize)]
+struct Tokens {
+    access_token: String,
+    token_type: &'static str,
+    expires_in: i64,
+    refresh_token: String,
+    scope: String,
+}
+
+impl From<Issued> for Tokens {
+    fn from(issued: Issued) -> Self {
+        Self {
+            access_token: issued.access.expose().to_owned(),
+            token_type: "Bearer",
+            expires_in: issued.expires_in,
+            refresh_token: issued.refresh.expose().to_owned(),
+            scope: issued.scopes.to_string(),
+        }
+    }
+}
+
+pub async fn log_in(
+    State(accounts): State<Accounts>,
+    State(factors): State<SecondFactors>,
+    Json(asked): Json<Login>,
+) -> Result<Response, AppError> {
+    let mut errors = FieldErrors::default();
+    let email = form::email(&mut errors, "email", &asked.email);
+    check_password(&mut errors, "password", &asked.password);
+    let scopes = asked.scope.as_deref().map_or(Ok(Scopes::ALL), str::parse);
+    if scopes.is_err() {
+        errors.add("scope", "Some of account:read, account:write, bookings:read, bookings:write");
+    }
+    let (Some(email), Ok(scopes), true) = (email, scopes, errors.is_empty()) else {
+        return Err(AppError::Invalid(errors));
+    };
+    let Some(account) = accounts.sign_in(&email, asked.password).await? else {
+        return Ok(unproven(Refusal {
+            code: "wrong_credentials",
+            title: "This address and this password do not belong together",
+            detail: "One of the two is mistyped, or there is no such account.".to_owned(),
+        }));
+    };
+    check_code(&factors, account.user, &asked.code).await?;
+    let issued = tokens::issue(&accounts.db, &accounts.clock, account.user, scopes).await?;
+    Ok(Answer(Tokens::from(issued)).into_response())
+}
+
+/// A token is worth as much as a browser that is signed in, so it asks for as much.
+async fn check_code(factors: &SecondFactors, user: UserId, code: &SecretString) -> Result<(), AppError> {
+    if factors.of(user).await?.is_none() {
+        return Ok(());
+    }
+    let typed = code.expose_secret();
+    if typed.is_empty() {
+        return Err(AppError::Barred(Refusal {
+            code: "second_factor_required",
+            title: "This account has a second factor",
+            detail: "Send the code that the app shows now, or a recovery code, as `code`.".to_owned(),
+        }));
+    }
+    let checked = factors.check(user, if typed.len() <= LONGEST_CODE { typed } else { "" }).await?;
+    if checked.is_right() {
+        Ok(())
+    } else {
+        Err(AppError::Invalid(FieldErrors::one("code", checked.message())))
+    }
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+pub struct Refresh {
+    #[serde(default)]
+    refresh_token: SecretString,
+}
+
+pub async fn refresh(
+    State(accounts): State<Accounts>,
+    Json(asked): Json<Refresh>,
+) -> Result<Response, AppError> {
+    let presented = asked.refresh_token.expose_secret();
+    match tokens::refresh(&accounts.db, &accounts.clock, presented).await? {
+        Some(issued) => Ok(Answer(Tokens::from(issued)).into_response()),
+        None => Ok(unproven(Refusal {
+            code: "refresh_token_dead",
+            title: "This token does nothing any more",
+            detail: "It was used already, it is too old, or it was never ours. Sign in again.".to_owned(),
+        })),
+    }
+}
+
+/// Of the program that calls, or of the browser. Whoever is not signed in is not afterwards either.
+pub async fn log_out(
+    State(accounts): State<Accounts>,
+    headers: HeaderMap,
+    door: Door,
+) -> Result<StatusCode, AppError> {
+    match bearer::token(&headers) {
+        Some(token) => tokens::revoke(&accounts.db, token).await?,
+        None => door.sign_out().await?,
+    }
+    Ok(StatusCode::NO_CONTENT)
+}
+
+pub async fn log_out_everywhere(
+    State(accounts): State<Accounts>,
+    who: ApiUser<AccountWrite>,
+) -> Result<StatusCode, AppError> {
+    devices::end_all(&accounts.db, who.user).await?;
+    Ok(StatusCode::NO_CONTENT)
+}
+
+/// A 401 says how to prove oneself otherwise (RFC 9110, 15.5.2).
+fn unproven(refusal: Refusal) -> Response {
+    let problem = Problem::refusal(StatusCode::UNAUTHORIZED, &refusal);
+    ([(header::WWW_AUTHENTICATE, r#"Bearer realm="api""#)], problem).into_response()
+}
