@@ -2,8 +2,10 @@
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a test fails by panicking")]
 
+mod account_life;
 mod account_pages;
 mod accounts;
+mod api_auth;
 mod architecture;
 mod asvs;
 mod audit;

@@ -3,8 +3,9 @@
 
 use std::{cell::Cell, sync::Arc};
 
+use axum::extract::FromRef;
 use jetbridge::{
-    accounts::{self, Passwords},
+    accounts::{self, Accounts, Passwords},
     app::{App, Parts},
     checkout::invariants::{self, Breach},
     clock::Clock,
@@ -39,6 +40,8 @@ pub const CAROL: &str = "carol@example.com";
 pub const PASSWORD: &str = "plover cabinet tundra seven";
 
 pub struct TestApp {
+    /// The feature's face, for what no page shows.
+    pub accounts: Accounts,
     pub clock: Clock,
     pub db: Db,
     pub config: Config,
@@ -160,9 +163,11 @@ impl TestApp {
         let outside = Outside { stripe, mailbox: sandbox.mailbox, vault: Vault::new(&keys).expect("keys") };
         let (app, switches) = outside.app(&config, &db, &clock);
         let worker = app.worker();
+        let accounts = Accounts::from_ref(&app);
         let stop = CancellationToken::new();
         tokio::spawn(app.serve(listener, stop.clone()));
         Self {
+            accounts,
             clock,
             db,
             config,

@@ -85,6 +85,11 @@ impl Browser {
         self.send(Method::POST, path, "none", |request| request.header(CONTENT_TYPE, kind).body(body)).await
     }
 
+    /// As our own page's script, or a program, calls the API.
+    pub async fn call(&self, method: Method, path: &str, kind: &str, body: String) -> Page {
+        self.send(method, path, "same-origin", |request| request.header(CONTENT_TYPE, kind).body(body)).await
+    }
+
     pub async fn request(&self, method: Method, path: &str) -> Page {
         self.send(method, path, "same-origin", |request| request).await
     }
