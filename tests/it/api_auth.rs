@@ -135,7 +135,9 @@ async fn password_and_address_are_changed_by_who_knows_the_password() {
     assert_eq!(pointers(&post(&alice, "/api/auth/email", wrong).await.expect(422)), ["/password"]);
     post(&alice, "/api/auth/email", json!({ "email": to, "password": PASSWORD })).await.expect(202);
     app.run_jobs().await;
-    post(&app.guest(), "/api/auth/email/confirm", json!({ "token": link(&app, "/email", to) })).await.expect(204);
+    post(&app.guest(), "/api/auth/email/confirm", json!({ "token": link(&app, "/email", to) }))
+        .await
+        .expect(204);
     assert_eq!(alice.get("/api/auth/me").await.expect(200).json()["email"], to);
     let wrong = json!({ "current_password": "not my password", "password": NEW });
     assert_eq!(pointers(&post(&alice, "/api/auth/password", wrong).await.expect(422)), ["/current_password"]);
@@ -159,7 +161,10 @@ async fn a_profile_is_patched_member_by_member() {
     assert_eq!(me["name"], "Test Traveller", "what is not named stays");
     assert_eq!((&me["born_on"], &me["nationality"]), (&json!("1986-12-04"), &json!("PT")));
     let me = patch(json!({ "phone": null, "born_on": null })).await.expect(200).json();
-    assert_eq!((&me["phone"], &me["born_on"], &me["nationality"]), (&json!(null), &json!(null), &json!("PT")));
+    assert_eq!(
+        (&me["phone"], &me["born_on"], &me["nationality"]),
+        (&json!(null), &json!(null), &json!("PT"))
+    );
     let wrong = json!({ "name": "", "phone": "x", "born_on": "4.12.1986", "nationality": "pt" });
     let mut told = pointers(&patch(wrong).await.expect(422));
     told.sort();
@@ -174,7 +179,8 @@ async fn travellers_and_devices_are_those_of_the_caller() {
     let browser = app.alice().await;
     app.bob().await;
     let ((alice, _), (bob, _)) = (program(&app, ALICE, PASSWORD).await, program(&app, BOB, PASSWORD).await);
-    let tomas = json!({ "given_names": "Tomás", "family_name": "Duarte", "born_on": "2025-03-01", "sex": "m" });
+    let tomas =
+        json!({ "given_names": "Tomás", "family_name": "Duarte", "born_on": "2025-03-01", "sex": "m" });
     let kept = post(&alice, "/api/auth/travellers", tomas.clone()).await.expect(201).json();
     let path = format!("/api/auth/travellers/{}", kept["id"].as_str().unwrap());
     for method in [Method::PUT, Method::DELETE] {

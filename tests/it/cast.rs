@@ -19,6 +19,8 @@ const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// What a request may leave behind even where nobody is let in: that somebody was there.
 const FOOTPRINTS: [&str; 2] = ["tower_sessions.session", "auth.devices"];
 
+const UNKNOWN_ID: &str = "00000000-0000-7000-8000-000000000000";
+
 /// One line of the table.
 struct Line {
     method: &'static str,
@@ -114,8 +116,8 @@ struct World {
     attention: String,
     /// Somebody of staff who is not of the cast.
     colleague: String,
-    traveller: String,
-    device: String,
+    travellers: Vec<String>,
+    devices: Vec<String>,
 }
 
 impl World {
@@ -135,9 +137,12 @@ impl World {
             ("year", "2018"),
             ("sex", "m"),
         ];
+        // Two of what an address takes away: the page's and the API's.
         alice.post_form("/account/travellers", &saved).await.redirect();
-        let traveller = app.texts("select id::text from saved_travellers").await.remove(0);
-        let device = app.texts("select id::text from auth.devices").await.remove(0);
+        alice.post_form("/account/travellers", &saved).await.redirect();
+        app.sign_in(app::ALICE).await;
+        let travellers = app.texts("select id::text from saved_travellers").await;
+        let devices = app.texts("select id::text from auth.devices").await;
         app.bob().await;
         app.carol().await;
         let item = "insert into attention_items (kind, subject, detail) values ('job_dead', 'x', 'x')";
@@ -154,8 +159,8 @@ impl World {
             style: last_part(&style),
             attention,
             colleague,
-            traveller,
-            device,
+            travellers,
+            devices,
         };
         for (who, _) in &table()[0].cells {
             let browser = world.arrive(who).await;
@@ -184,12 +189,12 @@ impl World {
             "booking-link" => (vec!["A".repeat(43)], "nonsense"),
             "admin" if address.contains("/attention/") => (one(&self.attention), "0"),
             "admin" if address.contains("/staff/") => (one(&self.colleague), "nonsense"),
-            "demo" => (one(&self.mail), "00000000-0000-7000-8000-000000000000"),
+            "demo" => (one(&self.mail), UNKNOWN_ID),
             "verify" | "reset" | "email" => (vec!["A".repeat(43)], "nonsense"),
-            "account" if address.contains("/travellers/") => {
-                (one(&self.traveller), "00000000-0000-7000-8000-000000000000")
-            }
-            "account" => (one(&self.device), "00000000-0000-7000-8000-000000000000"),
+            "account" if address.contains("/travellers/") => (one(&self.travellers[0]), UNKNOWN_ID),
+            "account" => (one(&self.devices[0]), UNKNOWN_ID),
+            "api" if address.contains("/travellers/") => (one(&self.travellers[1]), UNKNOWN_ID),
+            "api" => (one(&self.devices[1]), UNKNOWN_ID),
             "static" => (one(&self.style), "nothing.css"),
             _ => panic!("say here which of alice's things {address} names"),
         }
@@ -261,6 +266,10 @@ async fn visit(browser: &Browser, method: &str, target: &str) -> Page {
         "GET" => browser.get(target).await,
         "POST" if target.starts_with("/api/") => browser.post(target, "application/json", "{}").await,
         "POST" => browser.post_form(target, &[("quote_hash", "x")]).await,
+        other if target.starts_with("/api/") => {
+            let method = other.parse::<Method>().expect("a method");
+            browser.call(method, target, "application/json", "{}".to_owned()).await
+        }
         other => browser.request(other.parse::<Method>().expect("a method"), target).await,
     }
 }
