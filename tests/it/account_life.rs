@@ -361,10 +361,10 @@ async fn another_address_is_asked_the_present_one_told_and_both_hear_of_the_chan
         app.mailbox.list().into_iter().map(|mail| (mail.envelope.to[0].clone(), mail.subject)).collect();
     told.sort();
     let expected = [
-        (ALICE, "Another e-mail address was asked for"),
-        (ALICE, "The e-mail address of your account was changed"),
         (ELSEWHERE, "Confirm your new e-mail address"),
         (ELSEWHERE, "The e-mail address of your account was changed"),
+        (ALICE, "Another e-mail address was asked for"),
+        (ALICE, "The e-mail address of your account was changed"),
     ];
     assert_eq!(told, expected.map(|(to, subject)| (to.to_owned(), subject.to_owned())));
     app.finish().await;
