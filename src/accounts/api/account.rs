@@ -13,6 +13,7 @@ use crate::{
         form,
         json::Json,
         scopes::AccountWrite,
+        visitor::Visitor,
     },
 };
 
@@ -25,11 +26,12 @@ pub struct Address {
 
 pub async fn ask_for_reset(
     State(accounts): State<Accounts>,
+    visitor: Visitor,
     Json(asked): Json<Address>,
 ) -> Result<Response, AppError> {
     let mut errors = FieldErrors::default();
     let email = form::email(&mut errors, "email", &asked.email).ok_or(AppError::Invalid(errors))?;
-    accounts.request_password_reset(&email).await?;
+    accounts.request_password_reset(&email, &visitor).await?;
     Ok(taken(
         "If this address has an account, a link for a new password is on its way. It works for 30 minutes.",
     ))

@@ -25,6 +25,7 @@ use crate::{
         problem::Problem,
         scopes::{AccountWrite, Scopes},
         session::Door,
+        visitor::Visitor,
     },
 };
 
@@ -41,6 +42,7 @@ pub struct SignUp {
 
 pub async fn sign_up(
     State(accounts): State<Accounts>,
+    visitor: Visitor,
     Json(asked): Json<SignUp>,
 ) -> Result<Response, AppError> {
     let mut errors = FieldErrors::default();
@@ -50,7 +52,7 @@ pub async fn sign_up(
     let (Some(name), Some(email), true) = (name, email, errors.is_empty()) else {
         return Err(AppError::Invalid(errors));
     };
-    accounts.sign_up(NewAccount { name, email, password: asked.password }).await?;
+    accounts.sign_up(NewAccount { name, email, password: asked.password }, &visitor).await?;
     Ok(taken("We have sent a mail to this address. If it had no account, it has one now: sign in."))
 }
 
@@ -93,6 +95,7 @@ impl From<Issued> for Tokens {
 pub async fn log_in(
     State(accounts): State<Accounts>,
     State(factors): State<SecondFactors>,
+    visitor: Visitor,
     Json(asked): Json<Login>,
 ) -> Result<Response, AppError> {
     let mut errors = FieldErrors::default();
@@ -105,7 +108,7 @@ pub async fn log_in(
     let (Some(email), Ok(scopes), true) = (email, scopes, errors.is_empty()) else {
         return Err(AppError::Invalid(errors));
     };
-    let Some(account) = accounts.sign_in(&email, asked.password).await? else {
+    let Some(account) = accounts.sign_in(&email, asked.password, &visitor).await? else {
         return Ok(unproven(Refusal {
             code: "wrong_credentials",
             title: "This address and this password do not belong together",
