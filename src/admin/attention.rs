@@ -38,7 +38,7 @@ impl Urgency {
     pub fn of(kind: &str) -> Self {
         match kind {
             "supplier_unknown" | "mail_late" => Self::TravellerWaits,
-            "job_dead" | "illegal_step" | "event_unmatched" => Self::CanWait,
+            "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" => Self::CanWait,
             _ => Self::MoneyAtRisk,
         }
     }
@@ -64,6 +64,7 @@ pub fn next_step(kind: &str) -> &'static str {
         "dispute" => "Answer the bank in Stripe's dashboard before its deadline.",
         "job_dead" => "Read its last error on the booking, mend the cause, and run it again.",
         "mail_late" => "Check the address with the traveller, and the mail server.",
+        "sealed_unreadable" => "Put the missing key back among ENCRYPTION_KEYS.",
         "invariant_broken" => "Stop refunding by hand, and find out what moved.",
         _ => "Open the booking and see how it stands.",
     }
