@@ -17,7 +17,7 @@ const APP: &str = include_str!("../../src/app.rs");
 const TABLE: &str = include_str!("cast.txt");
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// What a request may leave behind even where nobody is let in: that somebody was there.
-const FOOTPRINTS: [&str; 2] = ["tower_sessions.session", "auth.devices"];
+const FOOTPRINTS: [&str; 3] = ["tower_sessions.session", "auth.devices", "public.rate_limits"];
 
 const UNKNOWN_ID: &str = "00000000-0000-7000-8000-000000000000";
 
