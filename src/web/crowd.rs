@@ -18,11 +18,14 @@ const MOST_FROM_ONE: usize = 512;
 /// File descriptors that are not for visitors: the database, the gateways, logs.
 const RESERVED: usize = 256;
 
+/// How many connections each network has.
+type Counts = Arc<Mutex<HashMap<Subject, usize>>>;
+
 #[derive(Clone)]
 pub struct Crowd {
     room: Arc<Semaphore>,
     /// `None`: all come through proxies, which look alike.
-    by_network: Option<Arc<Mutex<HashMap<Subject, usize>>>>,
+    by_network: Option<Counts>,
 }
 
 /// Room for one connection, from whomever.
@@ -33,7 +36,7 @@ pub struct Room {
 /// One connection's place, free again when dropped.
 pub struct Place {
     _room: Room,
-    counted: Option<(Arc<Mutex<HashMap<Subject, usize>>>, Subject)>,
+    counted: Option<(Counts, Subject)>,
 }
 
 impl Crowd {

@@ -20,7 +20,7 @@ pub const SEARCH: &str =
     "/flights?trip=oneway&from=LIS&to=JFK&leave=2026-12-14&adults=1&children=0&infants=0&cabin=economy";
 pub const NUMBER: &str = "CA123442";
 
-pub fn passport<'a>(number: &'a str) -> Vec<(&'a str, &'a str)> {
+pub fn passport(number: &str) -> Vec<(&str, &str)> {
     let mut typed = story::passenger("Duarte").to_vec();
     typed.extend([
         ("p1_passport", number),

@@ -294,7 +294,7 @@ async fn many_guesses_at_once_get_no_further_than_many_in_a_row() {
     let twin = app.twin().await;
     let guess = async |number: usize| {
         let browser = app.guest();
-        let browser = if number % 2 == 0 { browser } else { twin.browser(&browser) };
+        let browser = if number.is_multiple_of(2) { browser } else { twin.browser(&browser) };
         log_in(&browser, "nobody@example.com", WRONG).await.status.as_u16()
     };
     let mut answers = Vec::new();

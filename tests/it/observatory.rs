@@ -117,7 +117,9 @@ fn embedding(page: &Page) -> i32 {
     }
 }
 
-const RULES: [(&str, fn(&Page) -> i32); 8] = [
+type Rule = (&'static str, fn(&Page) -> i32);
+
+const RULES: [Rule; 8] = [
     ("content security policy", content_security_policy),
     ("cookies", cookies),
     ("strict transport security", strict_transport_security),

@@ -90,6 +90,7 @@ pub struct LoginForm {
     sight: Sight,
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is a part of the request that it needs")]
 pub async fn log_in(
     State(accounts): State<Accounts>,
     State(clock): State<Clock>,
