@@ -7,6 +7,7 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use serde::de::DeserializeOwned;
+use serde_path_to_error::Segment;
 
 use crate::{
     error::{AppError, FieldErrors},
@@ -63,8 +64,7 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
             return Fault::NotJson;
         }
         let (part, detail) = in_words(&error.inner().to_string());
-        let path = error.path().iter().map(ToString::to_string).filter(|step| step != "?");
-        let mut steps: Vec<String> = path.collect();
+        let mut steps: Vec<String> = error.path().iter().filter_map(step).collect();
         // An unknown member is part of the path already, a missing one is not.
         if let Some(part) = part.filter(|part| steps.last() != Some(part)) {
             steps.push(part);
@@ -73,6 +73,15 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
     })?;
     deserializer.end().map_err(|_| Fault::NotJson)?;
     Ok(value)
+}
+
+fn step(segment: &Segment) -> Option<String> {
+    match segment {
+        Segment::Seq { index } => Some(index.to_string()),
+        Segment::Map { key } => Some(key.clone()),
+        Segment::Enum { variant } => Some(variant.clone()),
+        Segment::Unknown => None,
+    }
 }
 
 /// Which member a message of serde names, and what to do about it. The message itself may hold a secret.

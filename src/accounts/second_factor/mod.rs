@@ -124,7 +124,7 @@ impl SecondFactors {
         let mut tx = self.db.begin(System).await?;
         let Some(factor) = store::lock(&mut tx, user).await? else { return Ok(Checked::Absent) };
         let checked = match TypedCode::read(typed) {
-            // Nobody guesses 80 bits: the wait for wrong codes must not shut out who has lost the app.
+            // Nobody guesses 113 bits: the wait for wrong codes must not shut out who has lost the app.
             Some(TypedCode::Recovery(code)) => self.check_recovery(&mut tx, user, &code, now).await?,
             _ if factor.wait(now).is_some() => Checked::Wait(factor.wait(now).unwrap_or_default()),
             Some(TypedCode::App(code)) => self.check_app(&mut tx, user, &factor, &code, now).await?,
