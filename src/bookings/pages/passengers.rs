@@ -305,6 +305,8 @@ fn summary(errors: &FieldErrors) -> FieldErrors {
     let mut told = FieldErrors::default();
     for (field, message) in errors.iter() {
         let whose = match field.strip_prefix('p').and_then(|rest| rest.split_once('_')) {
+            // Two dates stand there: of birth, and until when the passport is valid.
+            Some((n, "expires")) => format!("Passenger {n}, passport"),
             Some((n, _)) if n.parse::<u8>().is_ok() => format!("Passenger {n}"),
             _ => "Contact".to_owned(),
         };
@@ -337,6 +339,7 @@ mod tests {
         let mut errors = FieldErrors::default();
         errors.add("p1_family", "Write the family name");
         errors.add("p2_born", "There is no such day");
+        errors.add("p2_expires", "There is no such day");
         errors.add("phone", "Write a phone number");
         let told: Vec<String> = summary(&errors).iter().map(|(at, said)| format!("{at} {said}")).collect();
         assert_eq!(
@@ -344,6 +347,7 @@ mod tests {
             [
                 "p1_family Passenger 1: write the family name",
                 "p2_born Passenger 2: there is no such day",
+                "p2_expires Passenger 2, passport: there is no such day",
                 "phone Contact: write a phone number",
             ]
         );
