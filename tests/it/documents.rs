@@ -32,7 +32,7 @@ pub fn passport(number: &str) -> Vec<(&str, &str)> {
     typed
 }
 
-async fn form_of(browser: &Browser, search: &str) -> (String, Page) {
+pub async fn form_of(browser: &Browser, search: &str) -> (String, Page) {
     let found = browser.get(search).await.expect(200);
     let offer = browser.get(&found.attr("a[href^='/offers/']", "href")).await.expect(200);
     let draft = browser.submit(&offer, "form[action='/bookings']", &[]).await.redirect();
@@ -47,7 +47,7 @@ async fn draft(browser: &Browser, number: &str) -> String {
     reference
 }
 
-async fn confirmed(app: &TestApp, browser: &Browser) -> String {
+pub async fn confirmed(app: &TestApp, browser: &Browser) -> String {
     let reference = draft(browser, NUMBER).await;
     let session = app.press_pay(browser, &reference).await;
     app.stripe.pay(&session.id, story::GOOD_CARD).unwrap();
