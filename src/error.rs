@@ -122,7 +122,18 @@ macro_rules! internal_from {
     )+};
 }
 
-internal_from!(sqlx::Error, askama::Error, serde_json::Error, crate::money::MoneyError);
+internal_from!(askama::Error, serde_json::Error, crate::money::MoneyError);
+
+impl From<sqlx::Error> for AppError {
+    fn from(error: sqlx::Error) -> Self {
+        let refused_by = error.as_database_error().and_then(|error| error.constraint());
+        // What was on its way into an account that was deleted meanwhile (migration 0015): nobody is signed in any more.
+        if refused_by.is_some_and(|name| name.ends_with("_user_is_there")) {
+            return Self::Unauthenticated;
+        }
+        Self::Internal(error.into())
+    }
+}
 
 impl AppError {
     /// For what our own rules make impossible: it is logged and shown as our fault, never as a panic.

@@ -53,7 +53,7 @@ where
 
 /// Each proxy appends the address that it was asked by, so the last `hops` entries are ours, and the first of these is who
 /// asked the outermost proxy. Everything before it is hearsay. `None`: nothing there that a proxy of ours would write.
-fn seen_by_proxies(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
+pub fn seen_by_proxies(headers: &HeaderMap, hops: usize) -> Option<IpAddr> {
     let back = hops.checked_sub(1)?;
     let lines = headers.get_all(FORWARDED_FOR);
     // From the right, as bytes: what a stranger wrote before our entries need not even be text.

@@ -165,7 +165,8 @@ async fn a_reset_changes_the_password_ends_every_sign_in_proves_the_address_and_
     let phone = app.sign_in(ALICE).await;
     let id = user_of(&app, ALICE).await;
     let scopes = "account:read".parse().unwrap();
-    let tokens = jetbridge::accounts::tokens::issue(&app.db, &app.clock, id, scopes).await.unwrap();
+    let tokens =
+        jetbridge::accounts::tokens::issue(&app.db, &app.clock, id, scopes, app.now()).await.unwrap();
     let token = ask_for_reset(&app, ALICE).await;
     app.clock.advance(SignedDuration::from_secs(1));
     let user = app.accounts.reset_password(&token, secret(NEW)).await.unwrap();

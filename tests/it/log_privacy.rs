@@ -80,6 +80,7 @@ async fn journey(app: &TestApp) -> Traces {
     stranger.post_form("/find", &find).await;
     app.run_jobs().await;
 
+    let tokens = program(app).await;
     let carol = app.carol().await;
     carol.get("/admin/bookings?q=maria%40example.com").await.expect(200);
     let page = carol.get(&format!("/admin/bookings/{reference}")).await.expect(200);
@@ -93,7 +94,28 @@ async fn journey(app: &TestApp) -> Traces {
     let mut ids = app.texts("select id::text from mails where state = 'dead'").await;
     assert!(!ids.is_empty(), "no mail was refused");
     ids.push(asked);
-    Traces { secrets: secrets(app, &cookies), ids }
+    let mut secrets = secrets(app, &cookies);
+    secrets.extend(tokens);
+    Traces { secrets, ids }
+}
+
+/// Alice's program signs in, asks, renews, and asks once more with what is used up. Its tokens.
+async fn program(app: &TestApp) -> Vec<String> {
+    let program = app.guest();
+    let post = async |path: &str, body: serde_json::Value| {
+        program.post(path, "application/json", body.to_string()).await
+    };
+    let login = serde_json::json!({ "email": ALICE, "password": PASSWORD });
+    let first = post("/api/auth/login", login).await.expect(200).json();
+    let word = |tokens: &serde_json::Value, name: &str| tokens[name].as_str().unwrap().to_owned();
+    let refresh = serde_json::json!({ "refresh_token": word(&first, "refresh_token") });
+    let second = post("/api/auth/refresh", refresh.clone()).await.expect(200).json();
+    program.set_header("authorization", &format!("Bearer {}", word(&second, "access_token")));
+    program.get("/api/auth/me").await.expect(200);
+    post("/api/auth/refresh", refresh).await.expect(401);
+    program.get("/api/auth/me").await.expect(401);
+    let names = ["access_token", "refresh_token"];
+    [first, second].iter().flat_map(|tokens| names.map(|name| word(tokens, name))).collect()
 }
 
 /// To the review of a booking that asks for passports; with a slip first, if there is one to make.
@@ -140,6 +162,11 @@ async fn break_things(app: &TestApp, stranger: &Browser, reference: &str) {
         .await;
     stranger.post_form("/reset", &[("email", ALICE)]).await;
     app.settle().await;
+    let mails = app.mailbox.list();
+    let text = mails.iter().find_map(|mail| mail.text.as_ref().filter(|text| text.contains("/reset/")));
+    let link = text.and_then(|text| text.split_whitespace().find(|word| word.contains("/reset/"))).unwrap();
+    let page = stranger.get(url::Url::parse(link).unwrap().path()).await.expect(200);
+    stranger.submit(&page, "main form", &[("password", "short")]).await.expect(422);
     // Even where the database itself refuses the row that holds it all.
     app.execute("alter table bookings add constraint shut check (contact_phone !~ '1$') not valid").await;
     let fresh = app.sign_in(ALICE).await;

@@ -429,7 +429,7 @@ async fn the_statement_for_one_person_in_the_papers_signs_them_out_everywhere_an
     let app = TestApp::start().await;
     let (alice, bob) = (app.alice().await, app.bob().await);
     let id = user(&app, ALICE).await;
-    tokens::issue(&app.db, &app.clock, id, Scopes::ALL).await.unwrap();
+    tokens::issue(&app.db, &app.clock, id, Scopes::ALL, app.now()).await.unwrap();
     let paper = include_str!("../../DEPLOYMENT.md");
     let statement = paper.split("To sign out one person").nth(1).unwrap().split("```").nth(1).unwrap();
     app.execute(&statement.trim_start_matches("sql").replace('…', ALICE)).await;

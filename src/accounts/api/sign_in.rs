@@ -98,6 +98,7 @@ pub async fn log_in(
     visitor: Visitor,
     Json(asked): Json<Login>,
 ) -> Result<Response, AppError> {
+    let began = accounts.clock.now();
     let mut errors = FieldErrors::default();
     let email = form::email(&mut errors, "email", &asked.email);
     check_password(&mut errors, "password", &asked.password);
@@ -116,7 +117,7 @@ pub async fn log_in(
         }));
     };
     check_code(&factors, account.user, &asked.code).await?;
-    let issued = tokens::issue(&accounts.db, &accounts.clock, account.user, scopes).await?;
+    let issued = tokens::issue(&accounts.db, &accounts.clock, account.user, scopes, began).await?;
     Ok(Answer(Tokens::from(issued)).into_response())
 }
 

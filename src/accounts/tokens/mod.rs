@@ -9,6 +9,7 @@ mod store;
 
 use jiff::{SignedDuration, Timestamp};
 
+use self::store::NewFamily;
 use crate::{
     clock::Clock,
     db::{Db, System, Tx},
@@ -59,13 +60,22 @@ impl Pair {
     }
 }
 
-/// For somebody who has just proved who they are.
-pub async fn issue(db: &Db, clock: &Clock, user: UserId, scopes: Scopes) -> Result<Issued, AppError> {
+/// For somebody who has just proved who they are, with a password that was right at `proved_at` or later. Whoever changed
+/// it since has signed out everything, this too.
+pub async fn issue(
+    db: &Db,
+    clock: &Clock,
+    user: UserId,
+    scopes: Scopes,
+    proved_at: Timestamp,
+) -> Result<Issued, AppError> {
     let (now, family) = (clock.now(), FamilyId::new());
     let until = now + REFRESH_AT_MOST;
     let pair = Pair::new(now, until);
     let mut tx = db.begin(System).await?;
-    store::begin_family(&mut tx, family, user, scopes, now, until).await?;
+    if !store::begin_family(&mut tx, &NewFamily { id: family, user, scopes, now, until, proved_at }).await? {
+        return Err(AppError::Unauthenticated);
+    }
     store::keep(&mut tx, family, &pair, now).await?;
     tx.commit().await?;
     tracing::info!(%user, %family, "a program signed in");

@@ -17,25 +17,32 @@ pub struct Family {
     pub until: Timestamp,
 }
 
-pub async fn begin_family(
-    tx: &mut Tx<System>,
-    family: FamilyId,
-    user: UserId,
-    scopes: Scopes,
-    now: Timestamp,
-    until: Timestamp,
-) -> Result<(), AppError> {
-    sqlx::query!(
-        "insert into auth.token_families (id, user_id, scopes, created_at, expires_at) values ($1, $2, $3, $4, $5)",
-        family.0,
-        user.0,
-        &scopes.codes(),
-        now.to_sqlx() as _,
-        until.to_sqlx() as _,
+pub struct NewFamily {
+    pub id: FamilyId,
+    pub user: UserId,
+    pub scopes: Scopes,
+    pub now: Timestamp,
+    pub until: Timestamp,
+    pub proved_at: Timestamp,
+}
+
+/// Not with a password that was changed while it was being checked, and not into an account that is gone.
+pub async fn begin_family(tx: &mut Tx<System>, new: &NewFamily) -> Result<bool, AppError> {
+    let begun = sqlx::query!(
+        "insert into auth.token_families (id, user_id, scopes, created_at, expires_at)
+         select $1, u.id, $3, $4, $5 from auth.users u
+          where u.id = $2 and u.deleted_at is null and coalesce(u.password_changed_at, '-infinity') <= $6
+            for share",
+        new.id.0,
+        new.user.0,
+        &new.scopes.codes(),
+        new.now.to_sqlx() as _,
+        new.until.to_sqlx() as _,
+        new.proved_at.to_sqlx() as _,
     )
     .execute(&mut **tx)
     .await?;
-    Ok(())
+    Ok(begun.rows_affected() == 1)
 }
 
 pub async fn keep(
