@@ -28,6 +28,7 @@ use crate::{
     error::AppError,
     limits::Limits,
     mailer::Mailer,
+    openapi::{self, Document},
     payments::Payments,
     privacy::{self, Privacy},
     sandbox::mailbox::Mailbox,
@@ -75,6 +76,7 @@ pub struct App {
     vault: Vault,
     sessions: Sessions,
     limits: Limits,
+    document: Document,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -103,6 +105,7 @@ pieces! {
     mailbox: DemoMailbox,
     vault: Vault,
     limits: Limits,
+    document: Document,
 }
 
 impl App {
@@ -142,6 +145,7 @@ impl App {
             limits,
             factors,
             site: Arc::new(site),
+            document: Document::new(&config)?,
             config: Arc::new(config),
             sessions: Sessions::new(db.clone()),
             db,
@@ -282,6 +286,8 @@ impl App {
             )
             .route("/api/auth/devices", get(accounts::api::people::devices))
             .route("/api/auth/devices/{id}", delete(accounts::api::people::end_device))
+            .route("/api/openapi.json", get(openapi::document))
+            .route("/api/docs", get(openapi::pages::docs))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
             .route(
@@ -328,10 +334,8 @@ impl App {
     }
 
     fn session_layer(&self) -> SessionManagerLayer<Sessions> {
-        // The prefix makes the browser itself insist on https and on this host alone.
-        let name = if self.config.is_https() { "__Host-session" } else { "session" };
         SessionManagerLayer::new(self.sessions.clone())
-            .with_name(name)
+            .with_name(session::cookie_name(self.config.is_https()))
             .with_secure(self.config.is_https())
             .with_http_only(true)
             .with_same_site(SameSite::Lax)

@@ -44,4 +44,5 @@ pub mod app;
 pub mod emails;
 pub mod launch;
 pub mod logging;
+pub mod openapi;
 pub mod worker;

@@ -11,7 +11,22 @@ use crate::{
     web::client::ClientAddress,
 };
 
-/// 200 only after the event is safely ours; anything else makes Stripe deliver it again.
+/// Deliver an event of Stripe
+///
+/// For Stripe alone. 200 only after the event is safely ours; anything else makes Stripe deliver it again.
+#[utoipa::path(
+    post,
+    path = "/api/payment/webhook",
+    operation_id = "receiveStripeEvent",
+    tag = "Stripe",
+    request_body(content_type = "application/json", description = "The event, as it was signed. At most 1 MiB."),
+    responses(
+        (status = 200, description = "Taken in."),
+        (status = 422, description = "bad_signature invalid"),
+        (status = 429, description = "too_many_requests"),
+    ),
+    security(("stripe" = [])),
+)]
 pub async fn stripe(
     State(checkout): State<Checkout>,
     State(limits): State<Limits>,

@@ -3,6 +3,7 @@
 
 use jiff::civil;
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
 use crate::personal::personal;
 
@@ -131,7 +132,7 @@ impl From<Party> for PartyParts {
     }
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Sex {
     F,

@@ -9,6 +9,7 @@ pub mod assets;
 pub mod bearer;
 pub mod chrome;
 pub mod client;
+pub mod codes;
 pub mod components;
 pub mod crowd;
 pub mod form;

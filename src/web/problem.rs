@@ -13,7 +13,14 @@ use serde_json::json;
 
 use crate::{
     error::{AppError, FieldErrors, Quota, Refusal},
-    web::{chrome::Chrome, components::words, frame::Frame, security, session::SessionUser},
+    web::{
+        chrome::Chrome,
+        codes::{ErrorAt, PROBLEM_JSON, ProblemBody},
+        components::words,
+        frame::Frame,
+        security,
+        session::SessionUser,
+    },
 };
 
 /// What a person or a program is told. Public: nothing in it comes from inside a 5xx.
@@ -303,22 +310,18 @@ fn causes(error: &AppError) -> String {
 }
 
 fn as_json(frame: &Frame, problem: &Problem) -> Response {
-    let errors: Vec<_> = problem
-        .errors
-        .iter()
-        .map(|(field, detail)| json!({ "pointer": pointer(field), "detail": detail }))
-        .collect();
-    let body = json!({
-        "type": "about:blank",
-        "title": problem.title,
-        "status": problem.status.as_u16(),
-        "detail": problem.detail,
-        "code": problem.code,
-        "errors": errors,
-        "request_id": frame.request,
-    });
-    let kind = HeaderValue::from_static("application/problem+json");
-    (problem.status, [(header::CONTENT_TYPE, kind)], body.to_string()).into_response()
+    let errors = problem.errors.iter();
+    let body = ProblemBody {
+        kind: "about:blank",
+        title: &problem.title,
+        status: problem.status.as_u16(),
+        detail: &problem.detail,
+        code: problem.code,
+        errors: errors.map(|(field, detail)| ErrorAt { pointer: pointer(field), detail }).collect(),
+        request_id: frame.request,
+    };
+    let kind = HeaderValue::from_static(PROBLEM_JSON);
+    (problem.status, [(header::CONTENT_TYPE, kind)], json!(body).to_string()).into_response()
 }
 
 /// RFC 6901: the whole body is the empty pointer.

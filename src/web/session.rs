@@ -23,6 +23,11 @@ use crate::{
 
 pub const SESSION_USER: &str = "user";
 
+/// The prefix makes the browser itself insist on https and on this host alone.
+pub const fn cookie_name(https: bool) -> &'static str {
+    if https { "__Host-session" } else { "session" }
+}
+
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct SessionUser {
     pub user: UserId,

@@ -47,7 +47,7 @@ fn table() -> Vec<Line> {
 }
 
 /// Method and address of each route in app.rs.
-fn routes() -> BTreeSet<(&'static str, &'static str)> {
+pub fn routes() -> BTreeSet<(&'static str, &'static str)> {
     let mut found = BTreeSet::new();
     for call in APP.split(".route(").skip(1).map(within_parentheses) {
         let address = call.split('"').nth(1).expect("an address");

@@ -28,6 +28,7 @@ mod machines;
 mod mails;
 mod money;
 mod observatory;
+mod openapi;
 mod oracle;
 mod papers;
 mod privacy;

@@ -5,20 +5,23 @@ pub mod account;
 pub mod people;
 pub mod sign_in;
 
-use axum::{
-    Json as Answer,
-    http::StatusCode,
-    response::{IntoResponse, Response},
-};
+use axum::{Json as Answer, http::StatusCode};
 use jiff::civil;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::json;
+use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{accounts::password, error::FieldErrors};
 
 /// Taken, and what comes of it comes by mail. It says the same whoever asks about whomever.
-fn taken(detail: &str) -> Response {
-    (StatusCode::ACCEPTED, Answer(json!({ "detail": detail }))).into_response()
+#[derive(Serialize, ToSchema)]
+pub struct Taken {
+    /// For people.
+    detail: &'static str,
+}
+
+const fn taken(detail: &'static str) -> (StatusCode, Answer<Taken>) {
+    (StatusCode::ACCEPTED, Answer(Taken { detail }))
 }
 
 /// A password that is there and no longer than we hash.

@@ -3,12 +3,14 @@
 use axum::{Json as Answer, extract::State, http::StatusCode};
 use jiff::{Timestamp, civil};
 use serde::{Deserialize, Deserializer, Serialize};
+use utoipa::ToSchema;
 
 use super::{and, parts_of_date};
 use crate::{
     accounts::{Accounts, ProfileForm, SavedTraveller, TravellerForm, devices},
     error::{AppError, FieldErrors},
     ids::{DeviceId, TravellerId, UserId},
+    itinerary::Sex,
     web::{
         bearer::{ApiUser, CalledBy},
         form::Path,
@@ -17,17 +19,33 @@ use crate::{
     },
 };
 
-#[derive(Serialize)]
+#[derive(Serialize, ToSchema)]
 pub struct Me {
     id: UserId,
+    #[schema(example = "maria@example.com")]
     email: String,
+    /// Whether the address is proven to be theirs.
     email_verified: bool,
+    #[schema(example = "Maria Duarte")]
     name: String,
+    #[schema(required, example = "+351 900 000 000")]
     phone: Option<String>,
+    #[schema(required, example = "1986-12-04")]
     born_on: Option<civil::Date>,
+    /// ISO 3166-1 alpha-2.
+    #[schema(required, pattern = "^[A-Z]{2}$", example = "PT")]
     nationality: Option<String>,
 }
 
+/// Who am I
+#[utoipa::path(
+    get,
+    path = "/api/auth/me",
+    operation_id = "getMe",
+    tag = "Account",
+    responses((status = 200, description = "The account and its profile.", body = Me)),
+    security(("bearer" = ["account:read"]), ("session" = [])),
+)]
 pub async fn me(State(accounts): State<Accounts>, who: ApiUser<AccountRead>) -> Result<Answer<Me>, AppError> {
     present(&accounts, who.user).await
 }
@@ -46,15 +64,22 @@ async fn present(accounts: &Accounts, user: UserId) -> Result<Answer<Me>, AppErr
 }
 
 /// A member that is not there stays as it is; `null` takes away (RFC 7396).
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = ProfileChanges)]
 pub struct Changes {
+    #[schema(min_length = 1, max_length = 200, example = "Maria Duarte")]
     name: Option<String>,
+    /// With the country code.
     #[serde(default, deserialize_with = "told")]
+    #[schema(value_type = Option<String>, max_length = 30, example = "+351 900 000 000")]
     phone: Option<Option<String>>,
     #[serde(default, deserialize_with = "told")]
+    #[schema(value_type = Option<civil::Date>, example = "1986-12-04")]
     born_on: Option<Option<String>>,
+    /// ISO 3166-1 alpha-2.
     #[serde(default, deserialize_with = "told")]
+    #[schema(value_type = Option<String>, pattern = "^[A-Z]{2}$", example = "PT")]
     nationality: Option<Option<String>>,
 }
 
@@ -62,6 +87,18 @@ fn told<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Option<Stri
     Option::deserialize(deserializer).map(Some)
 }
 
+/// Change the profile
+///
+/// A member that is not there stays as it is; `null` takes away.
+#[utoipa::path(
+    patch,
+    path = "/api/auth/me",
+    operation_id = "changeMe",
+    tag = "Account",
+    request_body = Changes,
+    responses((status = 200, description = "The account and its profile as they are now.", body = Me)),
+    security(("bearer" = ["account:write"]), ("session" = [])),
+)]
 pub async fn change_me(
     State(accounts): State<Accounts>,
     who: ApiUser<AccountWrite>,
@@ -85,27 +122,44 @@ pub async fn change_me(
     present(&accounts, who.user).await
 }
 
-#[derive(Serialize)]
+/// Somebody whom the account's owner often books for.
+#[derive(Serialize, ToSchema)]
+#[schema(as = SavedTraveller)]
 pub struct Kept {
     id: TravellerId,
+    /// As on the passport.
+    #[schema(example = "Maria")]
     given_names: String,
+    #[schema(example = "Duarte")]
     family_name: String,
+    #[schema(example = "1986-12-04")]
     born_on: civil::Date,
-    sex: &'static str,
+    /// As on the passport.
+    sex: Sex,
 }
 
 impl From<(TravellerId, SavedTraveller)> for Kept {
     fn from((id, traveller): (TravellerId, SavedTraveller)) -> Self {
         let SavedTraveller { given_names, family_name, born_on, sex } = traveller;
-        Self { id, given_names, family_name, born_on, sex: sex.code() }
+        Self { id, given_names, family_name, born_on, sex }
     }
 }
 
-#[derive(Serialize)]
+/// All there are.
+#[derive(Serialize, ToSchema)]
 pub struct List<T> {
     items: Vec<T>,
 }
 
+/// List the saved travellers
+#[utoipa::path(
+    get,
+    path = "/api/auth/travellers",
+    operation_id = "listTravellers",
+    tag = "Account",
+    responses((status = 200, description = "In the order in which they were saved.", body = List<Kept>)),
+    security(("bearer" = ["account:read"]), ("session" = [])),
+)]
 pub async fn travellers(
     State(accounts): State<Accounts>,
     who: ApiUser<AccountRead>,
@@ -114,16 +168,23 @@ pub async fn travellers(
     Ok(Answer(List { items }))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = Traveller)]
 pub struct Somebody {
+    /// As on the passport.
     #[serde(default)]
+    #[schema(required, min_length = 1, max_length = 60, example = "Maria")]
     given_names: String,
     #[serde(default)]
+    #[schema(required, min_length = 1, max_length = 60, example = "Duarte")]
     family_name: String,
     #[serde(default)]
+    #[schema(required, value_type = civil::Date, example = "1986-12-04")]
     born_on: String,
+    /// As on the passport.
     #[serde(default)]
+    #[schema(required, value_type = Sex)]
     sex: String,
 }
 
@@ -140,6 +201,19 @@ impl Somebody {
     }
 }
 
+/// Save a traveller
+#[utoipa::path(
+    post,
+    path = "/api/auth/travellers",
+    operation_id = "addTraveller",
+    tag = "Account",
+    request_body = Somebody,
+    responses(
+        (status = 201, description = "Saved.", body = Kept),
+        (status = 422, description = "too_many_travellers"),
+    ),
+    security(("bearer" = ["account:write"]), ("session" = [])),
+)]
 pub async fn add_traveller(
     State(accounts): State<Accounts>,
     who: ApiUser<AccountWrite>,
@@ -150,6 +224,19 @@ pub async fn add_traveller(
     Ok((StatusCode::CREATED, Answer((id, traveller).into())))
 }
 
+/// Change a saved traveller
+///
+/// Bookings that were made for them stay as they are.
+#[utoipa::path(
+    put,
+    path = "/api/auth/travellers/{id}",
+    operation_id = "changeTraveller",
+    tag = "Account",
+    params(("id" = TravellerId, Path, description = "The traveller.")),
+    request_body = Somebody,
+    responses((status = 200, description = "The traveller as saved now.", body = Kept)),
+    security(("bearer" = ["account:write"]), ("session" = [])),
+)]
 pub async fn change_traveller(
     State(accounts): State<Accounts>,
     who: ApiUser<AccountWrite>,
@@ -161,6 +248,16 @@ pub async fn change_traveller(
     Ok(Answer((id, traveller).into()))
 }
 
+/// Forget a saved traveller
+#[utoipa::path(
+    delete,
+    path = "/api/auth/travellers/{id}",
+    operation_id = "forgetTraveller",
+    tag = "Account",
+    params(("id" = TravellerId, Path, description = "The traveller.")),
+    responses((status = 204, description = "Forgotten.")),
+    security(("bearer" = ["account:write"]), ("session" = [])),
+)]
 pub async fn forget_traveller(
     State(accounts): State<Accounts>,
     who: ApiUser<AccountWrite>,
@@ -170,16 +267,30 @@ pub async fn forget_traveller(
     Ok(StatusCode::NO_CONTENT)
 }
 
-#[derive(Serialize)]
+/// A browser that is signed in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Device)]
 pub struct SignedInAt {
     id: DeviceId,
+    /// In words.
+    #[schema(example = "Firefox on Linux")]
     user_agent: String,
     signed_in_at: Timestamp,
+    /// To within a few minutes.
     seen_at: Timestamp,
     /// The one that asks.
     current: bool,
 }
 
+/// List the browsers that are signed in
+#[utoipa::path(
+    get,
+    path = "/api/auth/devices",
+    operation_id = "listDevices",
+    tag = "Account",
+    responses((status = 200, description = "The browsers.", body = List<SignedInAt>)),
+    security(("bearer" = ["account:read"]), ("session" = [])),
+)]
 pub async fn devices(
     State(accounts): State<Accounts>,
     who: ApiUser<AccountRead>,
@@ -195,6 +306,16 @@ pub async fn devices(
     Ok(Answer(List { items: items.collect() }))
 }
 
+/// Sign a browser out
+#[utoipa::path(
+    delete,
+    path = "/api/auth/devices/{id}",
+    operation_id = "endDevice",
+    tag = "Account",
+    params(("id" = DeviceId, Path, description = "The browser.")),
+    responses((status = 204, description = "Signed out.")),
+    security(("bearer" = ["account:write"]), ("session" = [])),
+)]
 pub async fn end_device(
     State(accounts): State<Accounts>,
     who: ApiUser<AccountWrite>,

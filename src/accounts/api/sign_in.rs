@@ -8,8 +8,9 @@ use axum::{
 };
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
+use utoipa::ToSchema;
 
-use super::{check_password, taken};
+use super::{Taken, check_password, taken};
 use crate::{
     accounts::{
         Accounts, NewAccount, SecondFactors, devices,
@@ -29,22 +30,43 @@ use crate::{
     },
 };
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct SignUp {
+    /// As we may call you.
     #[serde(default)]
+    #[schema(required, min_length = 1, max_length = 200, example = "Maria Duarte")]
     name: String,
     #[serde(default)]
+    #[schema(required, format = Email, max_length = 254, example = "maria@example.com")]
     email: String,
+    /// One that is hard to guess: what is weak is refused with advice.
     #[serde(default)]
+    #[schema(required, value_type = String, format = Password, min_length = 10, max_length = 1024, example = "plover cabinet tundra seven")]
     password: SecretString,
 }
 
+/// Make an account
+///
+/// A link that proves the address comes by mail. If the address has an account already, its owner is told by mail instead;
+/// the answer is the same.
+#[utoipa::path(
+    post,
+    path = "/api/auth/signup",
+    operation_id = "signUp",
+    tag = "Account",
+    request_body = SignUp,
+    responses(
+        (status = 202, description = "Taken. What comes of it comes by mail.", body = Taken),
+        (status = 429, description = "too_many_requests"),
+        (status = 503, description = "busy"),
+    ),
+)]
 pub async fn sign_up(
     State(accounts): State<Accounts>,
     visitor: Visitor,
     Json(asked): Json<SignUp>,
-) -> Result<Response, AppError> {
+) -> Result<(StatusCode, Answer<Taken>), AppError> {
     let mut errors = FieldErrors::default();
     let name = form::text(&mut errors, "name", &asked.name, 200, "Write your name");
     let email = form::email(&mut errors, "email", &asked.email);
@@ -56,27 +78,39 @@ pub async fn sign_up(
     Ok(taken("We have sent a mail to this address. If it had no account, it has one now: sign in."))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
+#[schema(as = SignIn)]
 pub struct Login {
     #[serde(default)]
+    #[schema(required, format = Email, max_length = 254, example = "maria@example.com")]
     email: String,
     #[serde(default)]
+    #[schema(required, value_type = String, format = Password, min_length = 1, example = "plover cabinet tundra seven")]
     password: SecretString,
-    /// Of the second factor, from those who have one.
+    /// The present code of the second factor, or a recovery code, from those who have one.
     #[serde(default)]
+    #[schema(value_type = String, example = "")]
     code: SecretString,
     /// With spaces between; all without it.
+    #[schema(example = "account:read bookings:read bookings:write")]
     scope: Option<String>,
 }
 
 /// As RFC 6749, 5.1 has it.
-#[derive(Serialize)]
-struct Tokens {
+#[derive(Serialize, ToSchema)]
+pub struct Tokens {
+    /// Goes into `Authorization: Bearer …`.
     access_token: String,
+    #[schema(example = "Bearer")]
     token_type: &'static str,
+    /// Seconds until the access token ends.
+    #[schema(minimum = 0, maximum = 900, example = 900)]
     expires_in: i64,
+    /// For new tokens, once.
     refresh_token: String,
+    /// What the tokens may do, with spaces between.
+    #[schema(example = "account:read bookings:read bookings:write")]
     scope: String,
 }
 
@@ -92,6 +126,23 @@ impl From<Issued> for Tokens {
     }
 }
 
+/// Sign in
+///
+/// Answers with an access token for the next 15 minutes and a refresh token. No token ever speaks for a member of staff.
+#[utoipa::path(
+    post,
+    path = "/api/auth/login",
+    operation_id = "signIn",
+    tag = "Account",
+    request_body = Login,
+    responses(
+        (status = 200, description = "The tokens. They are shown here and never again.", body = Tokens),
+        (status = 401, description = "wrong_credentials"),
+        (status = 403, description = "second_factor_required"),
+        (status = 429, description = "too_many_requests"),
+        (status = 503, description = "busy"),
+    ),
+)]
 pub async fn log_in(
     State(accounts): State<Accounts>,
     State(factors): State<SecondFactors>,
@@ -142,13 +193,29 @@ async fn check_code(factors: &SecondFactors, user: UserId, code: &SecretString) 
     }
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub struct Refresh {
     #[serde(default)]
+    #[schema(required, value_type = String)]
     refresh_token: SecretString,
 }
 
+/// Exchange the refresh token
+///
+/// For a new pair, once. A refresh token that comes a second time ends every token of that sign-in: one of the two who used
+/// it is a thief. So keep the new pair before you go on, and never refresh from two places.
+#[utoipa::path(
+    post,
+    path = "/api/auth/refresh",
+    operation_id = "refreshTokens",
+    tag = "Account",
+    request_body = Refresh,
+    responses(
+        (status = 200, description = "The new tokens.", body = Tokens),
+        (status = 401, description = "refresh_token_dead"),
+    ),
+)]
 pub async fn refresh(
     State(accounts): State<Accounts>,
     Json(asked): Json<Refresh>,
@@ -164,7 +231,17 @@ pub async fn refresh(
     }
 }
 
-/// Of the program that calls, or of the browser. Whoever is not signed in is not afterwards either.
+/// Sign out
+///
+/// Ends every token of this sign-in, or the browser's session. Whoever is not signed in is not afterwards either.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout",
+    operation_id = "signOut",
+    tag = "Account",
+    responses((status = 204, description = "Signed out.")),
+    security((), ("bearer" = []), ("session" = [])),
+)]
 pub async fn log_out(
     State(accounts): State<Accounts>,
     headers: HeaderMap,
@@ -177,6 +254,17 @@ pub async fn log_out(
     Ok(StatusCode::NO_CONTENT)
 }
 
+/// Sign out everywhere
+///
+/// Every browser and every program of the account, the caller as well.
+#[utoipa::path(
+    post,
+    path = "/api/auth/logout-everywhere",
+    operation_id = "signOutEverywhere",
+    tag = "Account",
+    responses((status = 204, description = "Signed out everywhere.")),
+    security(("bearer" = ["account:write"]), ("session" = [])),
+)]
 pub async fn log_out_everywhere(
     State(accounts): State<Accounts>,
     who: ApiUser<AccountWrite>,

@@ -1,5 +1,6 @@
 //! One person's browser: a cookie jar, the headers that browsers send, and no redirect that a test did not ask for.
-//! Every HTML page that passes through is held against the rules of the house, so no test has to remember them.
+//! Every HTML page that passes through is held against the rules of the house, and every answer of the API against its
+//! document, so no test has to remember them.
 
 use std::cell::RefCell;
 
@@ -12,7 +13,7 @@ use reqwest::{
 use url::{Url, form_urlencoded};
 
 use super::{
-    markup,
+    contract, markup,
     page::{Page, Submission},
 };
 
@@ -171,7 +172,10 @@ impl Browser {
         if at_home && !cookies.is_empty() {
             request = request.header(COOKIE, cookies.join("; "));
         }
-        let response = with(request).send().await.unwrap_or_else(|error| panic!("{url}: {error}"));
+        let request = with(request).build().unwrap_or_else(|error| panic!("{url}: {error}"));
+        let method = request.method().clone();
+        let sent = request.body().and_then(reqwest::Body::as_bytes).map(<[u8]>::to_vec);
+        let response = self.http.execute(request).await.unwrap_or_else(|error| panic!("{url}: {error}"));
         if at_home {
             self.keep_cookies(response.headers());
         }
@@ -188,6 +192,9 @@ impl Browser {
                 page.url,
                 page.status
             );
+        }
+        if at_home && page.url.path().starts_with("/api/") {
+            contract::check(&method, sent.as_deref(), &page);
         }
         page
     }

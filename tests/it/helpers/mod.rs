@@ -6,6 +6,7 @@ pub mod app;
 pub mod authenticator;
 pub mod browser;
 pub mod cluster;
+pub mod contract;
 mod markup;
 pub mod page;
 pub mod statements;

@@ -1,0 +1,153 @@
+//! The API as a document for programs (OpenAPI 3.1) and as a page for people. Both come from what stands beside each handler;
+//! what all operations have in common is added here, by rules. `tests/it/openapi.rs` holds every route to it, and the tests'
+//! browser every answer.
+
+mod answers;
+mod examples;
+pub mod pages;
+
+use std::sync::Arc;
+
+use axum::{
+    body::Bytes,
+    extract::State,
+    http::{HeaderMap, HeaderValue, StatusCode, header},
+    response::{IntoResponse, Response},
+};
+use sha2::{Digest, Sha256};
+use utoipa::{
+    OpenApi as _,
+    openapi::{
+        InfoBuilder, OpenApi, ServerBuilder,
+        security::{ApiKey, ApiKeyValue, HttpAuthScheme, HttpBuilder, SecurityScheme},
+    },
+};
+
+use crate::{accounts, checkout, config::Config, error::AppError, web::session};
+
+const ABOUT: &str =
+    "Search flights, book them and keep your account, by the same rules as the pages of the site.";
+
+/// In the order of the page. An operation that is missing here fails a test, as does one that is no route.
+#[derive(utoipa::OpenApi)]
+#[openapi(
+    paths(
+        accounts::api::sign_in::sign_up,
+        accounts::api::account::verify,
+        accounts::api::account::ask_to_verify,
+        accounts::api::sign_in::log_in,
+        accounts::api::sign_in::refresh,
+        accounts::api::sign_in::log_out,
+        accounts::api::sign_in::log_out_everywhere,
+        accounts::api::account::ask_for_reset,
+        accounts::api::account::reset,
+        accounts::api::account::change_password,
+        accounts::api::account::ask_to_change_email,
+        accounts::api::account::change_email,
+        accounts::api::people::me,
+        accounts::api::people::change_me,
+        accounts::api::people::travellers,
+        accounts::api::people::add_traveller,
+        accounts::api::people::change_traveller,
+        accounts::api::people::forget_traveller,
+        accounts::api::people::devices,
+        accounts::api::people::end_device,
+        checkout::webhook::stripe,
+        document,
+        pages::docs,
+    ),
+    tags(
+        (name = "Account", description = "Signing up, in and out, and what somebody keeps with us."),
+        (name = "Stripe", description = "For Stripe alone."),
+        (name = "Reference", description = "What you read now."),
+    ),
+)]
+struct Annotated;
+
+/// Written once, when the application starts.
+#[derive(Clone)]
+pub struct Document(Arc<Written>);
+
+struct Written {
+    api: OpenApi,
+    json: Bytes,
+    etag: HeaderValue,
+}
+
+impl Document {
+    pub fn new(config: &Config) -> Result<Self, AppError> {
+        let api = describe(config);
+        let json = serde_json::to_vec(&api)?;
+        let digest = hex::encode(&Sha256::digest(&json)[..16]);
+        // Weak: a compressed copy is the same document.
+        let etag =
+            HeaderValue::from_str(&format!("W/\"{digest}\"")).map_err(|_| AppError::broken("an ETag"))?;
+        Ok(Self(Arc::new(Written { api, json: json.into(), etag })))
+    }
+
+    pub fn api(&self) -> &OpenApi {
+        &self.0.api
+    }
+}
+
+fn describe(config: &Config) -> OpenApi {
+    let mut api = Annotated::openapi();
+    api.info = InfoBuilder::new()
+        .title(format!("{} API", config.site.name))
+        .version(env!("CARGO_PKG_VERSION"))
+        .description(Some(ABOUT))
+        .build();
+    api.servers = Some(vec![ServerBuilder::new().url(config.link("")).build()]);
+    answers::complete(&mut api);
+    examples::complete(&mut api);
+    let schemes = &mut api.components.get_or_insert_default().security_schemes;
+    for (name, scheme) in ways_to_sign_in(session::cookie_name(config.is_https())) {
+        schemes.insert(name.to_owned(), scheme.into());
+    }
+    api
+}
+
+fn ways_to_sign_in(cookie: &str) -> [(&'static str, SecurityScheme); 3] {
+    let bearer = HttpBuilder::new()
+        .scheme(HttpAuthScheme::Bearer)
+        .description(Some(
+            "An access token of POST /api/auth/login, with the scopes that the operation names.",
+        ))
+        .build();
+    let cookie =
+        ApiKeyValue::with_description(cookie, "The session of somebody who is signed in on the site.");
+    let stripe =
+        ApiKeyValue::with_description("Stripe-Signature", "Made by Stripe with the endpoint's secret.");
+    [
+        ("bearer", SecurityScheme::Http(bearer)),
+        ("session", SecurityScheme::ApiKey(ApiKey::Cookie(cookie))),
+        ("stripe", SecurityScheme::ApiKey(ApiKey::Header(stripe))),
+    ]
+}
+
+/// This document
+///
+/// OpenAPI 3.1. It changes only with the version of the site; ask again with If-None-Match.
+#[utoipa::path(
+    get,
+    path = "/api/openapi.json",
+    operation_id = "getDocument",
+    tag = "Reference",
+    responses(
+        (status = 200, description = "The document.", body = serde_json::Value, content_type = "application/json"),
+        (status = 304, description = "It is still the one that If-None-Match names."),
+    ),
+)]
+pub async fn document(State(Document(written)): State<Document>, headers: HeaderMap) -> Response {
+    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    let own = written.etag.to_str().unwrap_or_default();
+    let caching = [
+        (header::ETAG, written.etag.clone()),
+        (header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache")),
+    ];
+    if known.split(',').any(|tag| tag.trim() == own) {
+        return (StatusCode::NOT_MODIFIED, caching).into_response();
+    }
+    let json = HeaderValue::from_static("application/json");
+    (caching, [(header::CONTENT_TYPE, json)], written.json.clone()).into_response()
+}

@@ -1,0 +1,201 @@
+//! What a program is told when something goes wrong: the members of a problem (RFC 9457), and every code that one can carry,
+//! each with what to do about it. Codes are promises: they may be added to, never changed.
+
+use serde::Serialize;
+use utoipa::ToSchema;
+
+use crate::ids::RequestId;
+
+pub const PROBLEM_JSON: &str = "application/problem+json";
+
+/// What went wrong, as RFC 9457 has it.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Problem)]
+pub struct ProblemBody<'a> {
+    /// Always `about:blank`: the code says more.
+    #[serde(rename = "type")]
+    #[schema(example = "about:blank")]
+    pub kind: &'a str,
+    /// In a few words, for people.
+    pub title: &'a str,
+    /// The HTTP status once more.
+    #[schema(minimum = 400, maximum = 599)]
+    pub status: u16,
+    /// What happened, and what to do, for people.
+    pub detail: &'a str,
+    /// For programs: stable, and one of a documented list.
+    pub code: &'a str,
+    /// What does not fit, all at once. Empty unless the code is `invalid`.
+    pub errors: Vec<ErrorAt<'a>>,
+    /// Names this request in our logs. The same as the header `x-request-id`.
+    #[schema(value_type = uuid::Uuid)]
+    pub request_id: RequestId,
+}
+
+/// One thing that does not fit.
+#[derive(Serialize, ToSchema)]
+pub struct ErrorAt<'a> {
+    /// Where it stands in the body (RFC 6901); in a question, `/` and the parameter's name.
+    #[schema(example = "/email", max_length = 400)]
+    pub pointer: String,
+    /// What to do about it.
+    pub detail: &'a str,
+}
+
+/// One way in which a call can go wrong.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Code {
+    pub status: u16,
+    pub name: &'static str,
+    /// What it means and what to do.
+    pub meaning: &'static str,
+    pub at: At,
+}
+
+/// Where it can come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum At {
+    /// Any call at all.
+    Every,
+    /// Calls of one kind: with a body, with a token, that change something.
+    Kind,
+    /// Some operations, which name it.
+    Some,
+}
+
+impl Code {
+    pub fn named(name: &str) -> Option<&'static Self> {
+        CODES.iter().find(|code| code.name == name)
+    }
+}
+
+/// By status, in the order in which a call meets them.
+pub const CODES: &[Code] = &[
+    code(400, "not_json", At::Kind, "The body is no JSON, or there is something behind it."),
+    code(
+        401,
+        "unauthenticated",
+        At::Kind,
+        "There is no token and no session, or it has ended. Refresh the token or sign in.",
+    ),
+    code(
+        401,
+        "wrong_credentials",
+        At::Some,
+        "Address and password do not belong together, or there is no such account.",
+    ),
+    code(
+        401,
+        "refresh_token_dead",
+        At::Some,
+        "The refresh token was used already, is too old, or was never ours. If it was used twice, every token of that sign-in has ended. Sign in again.",
+    ),
+    code(
+        403,
+        "insufficient_scope",
+        At::Kind,
+        "The token lacks a scope, which WWW-Authenticate names. Sign in again and ask for it.",
+    ),
+    code(
+        403,
+        "foreign_origin",
+        At::Kind,
+        "A browser sent this from another site's page. Programs that are no browser never see it.",
+    ),
+    code(
+        403,
+        "second_factor_required",
+        At::Some,
+        "The account has a second factor. Send its present code, or a recovery code, as `code`.",
+    ),
+    code(404, "not_found", At::Kind, "There is no such thing, or it is somebody else's. Both look the same."),
+    code(
+        405,
+        "method_not_allowed",
+        At::Every,
+        "The address does not take this method. Allow says which it takes.",
+    ),
+    code(
+        408,
+        "request_timeout",
+        At::Every,
+        "The request did not arrive in time. Nothing was done: send it again.",
+    ),
+    code(
+        409,
+        "password_changed_meanwhile",
+        At::Some,
+        "The password was changed by another call in between. Nothing was done by this one.",
+    ),
+    code(
+        409,
+        "email_taken",
+        At::Some,
+        "The new address has got an account of its own since. Nothing was changed.",
+    ),
+    code(
+        410,
+        "link_is_dead",
+        At::Some,
+        "The mailed token was used, is too old, or a newer one took its place. Ask for a new one.",
+    ),
+    code(413, "too_large", At::Every, "The body is longer than 64 KiB. Not a byte of it was used."),
+    code(415, "unsupported_media_type", At::Kind, "Send the body as application/json."),
+    code(
+        421,
+        "misdirected",
+        At::Every,
+        "The request named another host than this site. Use the address under `servers`.",
+    ),
+    code(
+        422,
+        "invalid",
+        At::Kind,
+        "Some of what was sent does not fit. `errors` has all of it, each with a pointer to its place.",
+    ),
+    code(422, "too_many_travellers", At::Some, "The list of travellers is full. Remove one first."),
+    code(422, "bad_signature", At::Some, "The signature is missing, foreign or too old."),
+    code(
+        429,
+        "too_many_requests",
+        At::Some,
+        "A limit is reached. Retry-After says for how long, RateLimit and RateLimit-Policy say which.",
+    ),
+    code(
+        500,
+        "internal",
+        At::Every,
+        "Something broke on our side. Tell us the request id. Before you repeat a call that changes something, look whether it did.",
+    ),
+    code(
+        503,
+        "unavailable",
+        At::Every,
+        "Something we depend on did not answer in time. Try again in a minute.",
+    ),
+    code(
+        503,
+        "busy",
+        At::Some,
+        "More people sign in at this moment than we can check at once. Nothing was done: wait for Retry-After.",
+    ),
+];
+
+const fn code(status: u16, name: &'static str, at: At, meaning: &'static str) -> Code {
+    Code { status, name, meaning, at }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_code_stands_there_once_in_the_order_of_statuses_and_in_the_shape_of_a_code() {
+        assert!(CODES.is_sorted_by_key(|code| code.status));
+        for code in CODES {
+            assert_eq!(Code::named(code.name), Some(code), "{} stands there twice", code.name);
+            assert!(code.name.bytes().all(|b| b.is_ascii_lowercase() || b == b'_'), "{}", code.name);
+            assert!(code.meaning.ends_with('.'), "{}", code.name);
+        }
+    }
+}
