@@ -10,7 +10,7 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use url::Url;
+use url::{Host, Url};
 
 use self::vars::Vars;
 use crate::vault::Vault;
@@ -154,10 +154,16 @@ impl Config {
     }
 
     pub fn from_vars(lookup: impl Fn(&str) -> Option<String>) -> Result<Self, Vec<ConfigError>> {
+        let (config, errors) = Self::examine(lookup);
+        if errors.is_empty() { Ok(config) } else { Err(errors) }
+    }
+
+    /// As much as can be understood, and everything that is wrong: for whoever looks for faults. What is wrong or missing
+    /// has some value in it all the same, so nothing may be started with it.
+    pub fn examine(lookup: impl Fn(&str) -> Option<String>) -> (Self, Vec<ConfigError>) {
         let vars = Vars { lookup: &lookup, errors: RefCell::default(), asked: RefCell::default() };
         let config = read(&vars);
-        let errors = vars.errors.into_inner();
-        if errors.is_empty() { Ok(config) } else { Err(errors) }
+        (config, vars.errors.into_inner())
     }
 
     /// Secure cookies work over https only; demo mode is plain http on loopback.
@@ -392,7 +398,10 @@ fn read_mail(vars: &Vars<'_>, mode: Mode) -> MailConfig {
         }
         vars.url("SMTP_URL", &["smtps", "smtp"])
     };
-    if smtp.as_ref().is_some_and(|url| url.scheme() == "smtp" && !requires_tls(url)) {
+    if smtp
+        .as_ref()
+        .is_some_and(|url| url.scheme() == "smtp" && !requires_tls(url) && !is_on_this_machine(url))
+    {
         vars.wrong("SMTP_URL", "must be encrypted: smtps://…, or smtp://…?tls=required");
     }
     let from = from.unwrap_or_else(|| "Jetbridge <bookings@jetbridge.example>".to_owned());
@@ -400,6 +409,19 @@ fn read_mail(vars: &Vars<'_>, mode: Mode) -> MailConfig {
         vars.wrong("MAIL_FROM", "must be an address, such as Jetbridge <bookings@example.com>");
     }
     MailConfig { smtp_url: smtp.map(|url| SecretString::from(String::from(url))), from }
+}
+
+/// A relay of the same machine: nobody listens on the way.
+fn is_on_this_machine(url: &Url) -> bool {
+    match url.host() {
+        Some(Host::Ipv4(address)) => address.is_loopback(),
+        Some(Host::Ipv6(address)) => address.is_loopback(),
+        // Schemes that the URL standard does not know keep an address as a name.
+        Some(Host::Domain(name)) => {
+            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        }
+        None => false,
+    }
 }
 
 fn requires_tls(url: &Url) -> bool {
@@ -545,6 +567,16 @@ mod tests {
         ];
         for (changes, expected) in cases {
             assert_eq!(read(&[&full[..], changes].concat()).unwrap_err(), expected, "{changes:?}");
+        }
+    }
+
+    #[test]
+    fn mail_goes_unencrypted_only_to_a_relay_of_the_same_machine() {
+        for near in ["smtp://127.0.0.1:25", "smtp://localhost", "smtp://[::1]:2525"] {
+            assert!(read(&rehearsal(&[("SMTP_URL", near), ("SUPPLIER", "timetable")])).is_ok(), "{near}");
+        }
+        for far in ["smtp://10.0.0.1", "smtp://localhost.example.com", "smtp://127.0.0.1.example.com"] {
+            assert_eq!(read(&rehearsal(&[("SMTP_URL", far)])).unwrap_err(), ["SMTP_URL"], "{far}");
         }
     }
 

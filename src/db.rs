@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_types, reason = "this is the one home of the pool")]
 
+mod examine;
 mod listener;
 mod sessions;
 
@@ -20,7 +21,11 @@ use sqlx::{
 use tokio::sync::Notify;
 use tracing::Instrument;
 
-pub use self::{listener::Listener, sessions::SessionRows};
+pub use self::{
+    examine::{Migrations, Server, UnfitRole, reach},
+    listener::Listener,
+    sessions::SessionRows,
+};
 use crate::ids::{TokenHash, UserId};
 
 /// Nobody in particular: sees nothing that belongs to anyone.

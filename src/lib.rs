@@ -43,6 +43,7 @@ pub mod demo;
 pub mod app;
 pub mod emails;
 pub mod launch;
+pub mod doctor;
 pub mod logging;
 pub mod openapi;
 pub mod worker;

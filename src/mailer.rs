@@ -89,6 +89,16 @@ impl Mailer {
         }
     }
 
+    /// Connects and signs in, and sends nothing.
+    pub async fn check(&self) -> Result<(), MailError> {
+        match tokio::time::timeout(self.patience, self.transport.test_connection()).await {
+            Ok(Ok(true)) => Ok(()),
+            Ok(Ok(false)) => Err(MailError::Temporary("the mail server hung up".into())),
+            Ok(Err(error)) => Err(judge(&error)),
+            Err(_) => Err(MailError::Temporary("the mail server did not answer in time".into())),
+        }
+    }
+
     fn compose(&self, mail: &OutgoingMail) -> Result<Message, MailError> {
         let unusable = |what: &str| MailError::Rejected(format!("{what} cannot be used in a mail"));
         let to: Address = mail.to.parse().map_err(|_| unusable("the recipient"))?;

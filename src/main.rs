@@ -14,6 +14,7 @@ use clap::{Args, Parser, Subcommand};
 use jetbridge::{
     accounts::{self, Passwords, second_factor},
     config::Config,
+    doctor,
     error::AppError,
     ids,
     launch::{Database, Site, Stopping, Welcome},
@@ -40,6 +41,20 @@ struct CommandLine {
 
 #[derive(Subcommand)]
 enum Command {
+    #[command(flatten)]
+    Site(SiteCommand),
+    /// Looks at everything that a start needs, changes nothing, and says what is broken and how to mend it. Ends with 1 if
+    /// something is broken, with 0 otherwise
+    Doctor {
+        /// As JSON, for programs
+        #[arg(long)]
+        json: bool,
+    },
+}
+
+/// What is done with a configuration that is right.
+#[derive(Subcommand)]
+enum SiteCommand {
     /// Runs the site until Ctrl-C (this is what happens without a command)
     Serve,
     /// Brings the database up to date and ends. `serve` does the same first
@@ -88,7 +103,16 @@ fn main() -> ExitCode {
 }
 
 async fn run() -> ExitCode {
-    let command = CommandLine::parse().command.unwrap_or(Command::Serve);
+    let command = CommandLine::parse().command.unwrap_or(Command::Site(SiteCommand::Serve));
+    // One library for all TLS of the process; it can be set only once, and here nobody else has.
+    let _ = rustls::crypto::ring::default_provider().install_default();
+    match command {
+        Command::Site(command) => run_site(command).await,
+        Command::Doctor { json } => see_doctor(json).await,
+    }
+}
+
+async fn run_site(command: SiteCommand) -> ExitCode {
     let config = match Config::from_env() {
         Ok(config) => config,
         Err(errors) => {
@@ -103,13 +127,11 @@ async fn run() -> ExitCode {
         complain(format_args!("RUST_LOG cannot be understood: {error}"));
         return ExitCode::from(78);
     }
-    // One library for all TLS of the process; it can be set only once, and here nobody else has.
-    let _ = rustls::crypto::ring::default_provider().install_default();
     let done = match command {
-        Command::Serve => serve(config).await,
-        Command::Migrate => migrate(&config).await,
-        Command::CreateStaff(staff) => create_staff(&config, staff).await,
-        Command::ResetSecondFactor { email } => reset_second_factor(&config, &email).await,
+        SiteCommand::Serve => serve(config).await,
+        SiteCommand::Migrate => migrate(&config).await,
+        SiteCommand::CreateStaff(staff) => create_staff(&config, staff).await,
+        SiteCommand::ResetSecondFactor { email } => reset_second_factor(&config, &email).await,
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,
@@ -220,6 +242,22 @@ async fn create_staff(config: &Config, staff: NewStaff) -> Result<(), Box<dyn Er
         say(format_args!("Password, shown this once: {}", password.expose_secret()));
     }
     Ok(())
+}
+
+async fn see_doctor(json: bool) -> ExitCode {
+    let environment: Vec<(String, String)> = std::env::vars_os()
+        .filter_map(|(name, value)| Some((name.into_string().ok()?, value.into_string().ok()?)))
+        .collect();
+    let report = doctor::examine(&environment).await;
+    if json {
+        match serde_json::to_string_pretty(&report) {
+            Ok(text) => say(text),
+            Err(error) => complain(error),
+        }
+    } else {
+        say(&report);
+    }
+    if report.worst() == doctor::State::Broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
 }
 
 async fn reset_second_factor(config: &Config, email: &str) -> Result<(), Box<dyn Error>> {

@@ -52,6 +52,16 @@ impl fmt::Debug for Vault {
     }
 }
 
+/// One of the rows that a key has sealed, by which the key can be tried.
+pub struct Sample {
+    /// Name of the key.
+    pub key: String,
+    /// How many rows it has sealed.
+    pub rows: i64,
+    pub purpose: String,
+    pub sealed: Vec<u8>,
+}
+
 /// A new key in the form of the configuration.
 pub fn new_key(name: &str) -> SecretString {
     let mut bytes = Zeroizing::new([0_u8; 32]);

@@ -2,6 +2,7 @@
 //! It decides nothing: it asks, and says what Stripe said, with "no answer" always told apart from "no".
 
 mod event;
+pub mod probe;
 mod records;
 
 use std::{collections::HashMap, time::Duration};

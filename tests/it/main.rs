@@ -14,6 +14,7 @@ mod bookings;
 mod cast;
 mod cost;
 mod demo;
+mod doctor;
 mod documents;
 mod errors;
 mod flood;

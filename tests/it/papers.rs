@@ -76,3 +76,13 @@ fn every_file_that_the_readme_names_exists() {
         assert!(Path::new(env!("CARGO_MANIFEST_DIR")).join(name).exists(), "README names {name}");
     }
 }
+
+#[test]
+fn deployment_names_the_events_that_the_webhook_must_send_and_their_version() {
+    let deployment = read("DEPLOYMENT.md");
+    for kind in jetbridge::payments::probe::EVENTS {
+        assert!(deployment.contains(&format!("`{kind}`")), "DEPLOYMENT.md does not ask for {kind}");
+    }
+    let version = jetbridge::payments::probe::api_version();
+    assert!(deployment.contains(&format!("`{version}`")), "{version} is spoken");
+}

@@ -15,7 +15,7 @@ use crate::{
     error::AppError,
     ids::{TokenHash, UserId},
     outbox::{self, Attention},
-    vault::Vault,
+    vault::{Sample, Vault},
 };
 
 /// Longer than any code with its spaces and hyphens; what is longer is not even read.
@@ -262,6 +262,12 @@ pub async fn renew_sealed(db: &Db, vault: &Vault, now: Timestamp) -> Result<(), 
     tx.commit().await?;
     tracing::info!(key = vault.newest(), renewed, left, "second factors sealed again");
     Ok(())
+}
+
+/// One sealed second factor of each key, to try the key by.
+pub async fn samples(tx: &mut Tx<System>) -> Result<Vec<Sample>, sqlx::Error> {
+    let rows = store::samples(tx).await?.into_iter();
+    Ok(rows.map(|(key, rows, user, sealed)| Sample { key, rows, purpose: purpose(user), sealed }).collect())
 }
 
 fn purpose(user: UserId) -> String {

@@ -178,6 +178,21 @@ pub async fn stale(
     Ok(rows.into_iter().map(|row| (row.user, row.secret)).collect())
 }
 
+/// One row of each key.
+pub async fn samples(tx: &mut Tx<System>) -> Result<Vec<(String, i64, UserId, Vec<u8>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"with keyed as (
+               select user_id, secret, encode(substring(secret from 2 for get_byte(secret, 0)), 'escape') as key
+                 from auth.second_factors)
+           select distinct on (key) key as "key!", user_id as "user: UserId", secret,
+                  count(*) over (partition by key) as "rows!"
+             from keyed order by key"#
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.key, row.rows, row.user, row.secret)).collect())
+}
+
 pub async fn count_stale(tx: &mut Tx<System>, newest: &str) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select count(*) as "count!" from auth.second_factors

@@ -13,7 +13,7 @@ use crate::{
     ids::{BookingId, PassengerId},
     itinerary::{Document, DocumentNumber, Passenger},
     outbox::{self, Attention},
-    vault::{Vault, VaultError},
+    vault::{Sample, Vault, VaultError},
 };
 
 /// Rows that one round renews at most; the next round goes on.
@@ -53,6 +53,14 @@ pub fn is_same_person(one: &Passenger, other: &Passenger) -> bool {
 /// Bound to the passenger: copied to another row it does not open there.
 fn purpose(passenger: PassengerId) -> String {
     format!("passport:{passenger}")
+}
+
+/// One sealed passport of each key, to try the key by.
+pub async fn samples(tx: &mut Tx<System>) -> Result<Vec<Sample>, sqlx::Error> {
+    let rows = store::samples(tx).await?.into_iter();
+    Ok(rows
+        .map(|(key, rows, passenger, sealed)| Sample { key, rows, purpose: purpose(passenger), sealed })
+        .collect())
 }
 
 /// All numbers are sealed at one length, so that the sealed bytes do not tell how long they are.

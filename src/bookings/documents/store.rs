@@ -214,6 +214,18 @@ pub async fn reseal(tx: &mut Tx<System>, row: &StaleRow, sealed: &[u8]) -> Resul
     .map(|done| done.rows_affected())
 }
 
+/// One row of each key.
+pub async fn samples(tx: &mut Tx<System>) -> Result<Vec<(String, i64, PassengerId, Vec<u8>)>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"select distinct on (sealed_with) sealed_with as "key!", passenger_id as "passenger: PassengerId", sealed,
+                  count(*) over (partition by sealed_with) as "rows!"
+             from travel_documents order by sealed_with"#
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.key, row.rows, row.passenger, row.sealed)).collect())
+}
+
 /// How many are not sealed with this key.
 pub async fn count_stale(tx: &mut Tx<System>, newest: &str) -> Result<i64, sqlx::Error> {
     sqlx::query_scalar!(
