@@ -288,6 +288,9 @@ impl App {
             .route("/api/auth/devices/{id}", delete(accounts::api::people::end_device))
             .route("/api/openapi.json", get(openapi::document))
             .route("/api/docs", get(openapi::pages::docs))
+            .route("/api/airports", get(search::api::airports))
+            .route("/api/flights", get(search::api::flights))
+            .route("/api/offers/{id}", get(search::api::offer))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
             .route(

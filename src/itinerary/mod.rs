@@ -10,6 +10,7 @@ use std::{fmt, str::FromStr};
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
+use utoipa::ToSchema;
 
 pub use document::{Document, DocumentNumber, DocumentRule, NotADocumentNumber};
 pub use fare::{Condition, Conditions, Fare, PassengerPrice, Tax};
@@ -102,7 +103,7 @@ pub struct Carrier {
     pub name: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum Cabin {
     Economy,

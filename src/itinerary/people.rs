@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 
 use crate::personal::personal;
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, Serialize, Deserialize, ToSchema)]
 #[serde(rename_all = "snake_case")]
 pub enum PassengerKind {
     Adult,

@@ -23,7 +23,7 @@ use utoipa::{
     },
 };
 
-use crate::{accounts, checkout, config::Config, error::AppError, web::session};
+use crate::{accounts, checkout, config::Config, error::AppError, search, web::session};
 
 const ABOUT: &str =
     "Search flights, book them and keep your account, by the same rules as the pages of the site.";
@@ -32,6 +32,9 @@ const ABOUT: &str =
 #[derive(utoipa::OpenApi)]
 #[openapi(
     paths(
+        search::api::airports,
+        search::api::flights,
+        search::api::offer,
         accounts::api::sign_in::sign_up,
         accounts::api::account::verify,
         accounts::api::account::ask_to_verify,
@@ -57,6 +60,7 @@ const ABOUT: &str =
         pages::docs,
     ),
     tags(
+        (name = "Search", description = "Places, flights and offers. Open to everybody."),
         (name = "Account", description = "Signing up, in and out, and what somebody keeps with us."),
         (name = "Stripe", description = "For Stripe alone."),
         (name = "Reference", description = "What you read now."),

@@ -1,6 +1,7 @@
 //! Search: from a form to offers. Answers of the supplier are kept for some minutes under the canonical form of what was
 //! asked, so that sorting, filtering and paging ask nobody twice.
 
+pub mod api;
 pub mod form;
 pub mod near;
 pub mod order;

@@ -2,6 +2,7 @@
 //! each with what to do about it. Codes are promises: they may be added to, never changed.
 
 use serde::Serialize;
+use serde_json::Value;
 use utoipa::ToSchema;
 
 use crate::ids::RequestId;
@@ -30,6 +31,14 @@ pub struct ProblemBody<'a> {
     /// Names this request in our logs. The same as the header `x-request-id`.
     #[schema(value_type = uuid::Uuid)]
     pub request_id: RequestId,
+    /// Facts to go on with, for codes whose meaning says so.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(value_type = Option<Object>, nullable = false)]
+    pub about: Option<&'a Value>,
+    /// What broke, in development only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    #[schema(nullable = false)]
+    pub cause: Option<String>,
 }
 
 /// One thing that does not fit.
@@ -139,6 +148,13 @@ pub const CODES: &[Code] = &[
         At::Some,
         "The mailed token was used, is too old, or a newer one took its place. Ask for a new one.",
     ),
+    code(
+        410,
+        "offer_expired",
+        At::Some,
+        "Prices are kept for 30 minutes. `about.offer` is the same flights at today's price, `about.was` what they cost.",
+    ),
+    code(410, "sold_out", At::Some, "Somebody took the last seats of this offer. Search again."),
     code(413, "too_large", At::Every, "The body is longer than 64 KiB. Not a byte of it was used."),
     code(415, "unsupported_media_type", At::Kind, "Send the body as application/json."),
     code(
@@ -172,6 +188,12 @@ pub const CODES: &[Code] = &[
         "unavailable",
         At::Every,
         "Something we depend on did not answer in time. Try again in a minute.",
+    ),
+    code(
+        503,
+        "upstream_unavailable",
+        At::Some,
+        "The airline's or the payment system does not answer. The detail says what that means. Try again in a minute.",
     ),
     code(
         503,

@@ -23,7 +23,9 @@ impl<T: DeserializeOwned, S: Send + Sync> FromRequest<S> for Json<T> {
 
     async fn from_request(request: Request, state: &S) -> Result<Self, Response> {
         if !has_media_type(request.headers(), |kind| kind == "application/json" || kind.ends_with("+json")) {
-            return Err(Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE).into_response());
+            let mut problem = Problem::of_status(StatusCode::UNSUPPORTED_MEDIA_TYPE);
+            "Send it as application/json.".clone_into(&mut problem.detail);
+            return Err(problem.into_response());
         }
         let body = Bytes::from_request(request, state).await;
         let body = body.map_err(|error| Problem::of_status(error.status()).into_response())?;
@@ -69,10 +71,23 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
         if let Some(part) = part.filter(|part| steps.last() != Some(part)) {
             steps.push(part);
         }
-        Fault::Misfit(FieldErrors::one(steps.join("."), detail))
+        Fault::Misfit(FieldErrors::one(place(&steps), detail))
     })?;
     deserializer.end().map_err(|_| Fault::NotJson)?;
     Ok(value)
+}
+
+/// As fields are named elsewhere: with dots between. Members whose own name has a dot or a slash are named by a pointer.
+pub fn place(steps: &[String]) -> String {
+    if steps.iter().all(|step| !step.contains(['.', '/', '~'])) {
+        return steps.join(".");
+    }
+    steps.iter().map(|step| format!("/{}", escaped(step))).collect()
+}
+
+/// As a part of a pointer (RFC 6901, 3).
+fn escaped(step: &str) -> String {
+    step.replace('~', "~0").replace('/', "~1")
 }
 
 fn step(segment: &Segment) -> Option<String> {
@@ -137,6 +152,7 @@ mod tests {
             (r#"{"name": 31415926}"#, "name"),
             (r#"{"name": "A", "ages": [1, 2, 314]}"#, "ages.2"),
             (r#"{"name": "A", "ages": "secret"}"#, "ages"),
+            (r#"{"name": "A", "a.b/~c": 1}"#, "/a.b~1~0c"),
             (r"[]", "name"),
             (r#""secret""#, ""),
         ];

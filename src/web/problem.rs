@@ -9,7 +9,7 @@ use axum::{
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
     response::{IntoResponse, Response},
 };
-use serde_json::json;
+use serde_json::{Value, json};
 
 use crate::{
     error::{AppError, FieldErrors, Quota, Refusal},
@@ -35,6 +35,8 @@ pub struct Problem {
     pub retry_after_seconds: Option<u32>,
     /// Which limit was reached.
     quota: Option<Quota>,
+    /// Facts that a program can act on.
+    about: Option<Value>,
     cause: Option<Arc<AppError>>,
 }
 
@@ -55,8 +57,15 @@ impl Problem {
             errors: FieldErrors::default(),
             retry_after_seconds: None,
             quota: None,
+            about: None,
             cause: None,
         }
+    }
+
+    /// With facts that a program can act on.
+    pub fn about(mut self, facts: Value) -> Self {
+        self.about = Some(facts);
+        self
     }
 
     pub fn refusal(status: StatusCode, refusal: &Refusal) -> Self {
@@ -298,6 +307,11 @@ fn log(problem: &Problem) {
     }
 }
 
+/// In development only: what is inside of a 5xx is nobody's outside.
+fn shows_cause(frame: &Frame, problem: &Problem) -> bool {
+    frame.site.show_causes && problem.status.is_server_error()
+}
+
 /// The whole chain, outermost first.
 fn causes(error: &AppError) -> String {
     let mut text = error.to_string();
@@ -319,14 +333,20 @@ fn as_json(frame: &Frame, problem: &Problem) -> Response {
         code: problem.code,
         errors: errors.map(|(field, detail)| ErrorAt { pointer: pointer(field), detail }).collect(),
         request_id: frame.request,
+        about: problem.about.as_ref(),
+        cause: problem.cause.as_deref().filter(|_| shows_cause(frame, problem)).map(causes),
     };
     let kind = HeaderValue::from_static(PROBLEM_JSON);
     (problem.status, [(header::CONTENT_TYPE, kind)], json!(body).to_string()).into_response()
 }
 
-/// RFC 6901: the whole body is the empty pointer.
+/// RFC 6901: the whole body is the empty pointer. What begins with a slash is a pointer already.
 fn pointer(field: &str) -> String {
-    if field.is_empty() { String::new() } else { format!("/{}", field.replace('.', "/")) }
+    if field.is_empty() || field.starts_with('/') {
+        field.to_owned()
+    } else {
+        format!("/{}", field.replace('.', "/"))
+    }
 }
 
 fn to_login(frame: &Frame) -> Response {
@@ -374,11 +394,7 @@ fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
         money: money(frame, problem.status),
         next: what_next(frame, problem.status, problem.code),
         wait: problem.retry_after_seconds.map(wait_in_words),
-        cause: problem
-            .cause
-            .as_deref()
-            .filter(|_| frame.site.show_causes && problem.status.is_server_error())
-            .map(causes),
+        cause: problem.cause.as_deref().filter(|_| shows_cause(frame, problem)).map(causes),
     };
     let html = HeaderValue::from_static("text/html; charset=utf-8");
     let body = page.render().unwrap_or_else(|error| {

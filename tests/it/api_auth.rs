@@ -4,35 +4,11 @@ use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::helpers::{
+    api::{call, pointers, post, program},
     app::{ALICE, BOB, PASSWORD, TestApp},
-    browser::Browser,
-    page::Page,
 };
 
 const NEW: &str = "another cabinet ozone lattice";
-
-async fn call(program: &Browser, method: Method, path: &str, body: Value) -> Page {
-    program.call(method, path, "application/json", body.to_string()).await
-}
-
-async fn post(program: &Browser, path: &str, body: Value) -> Page {
-    call(program, Method::POST, path, body).await
-}
-
-/// A program that has signed in.
-async fn program(app: &TestApp, email: &str, password: &str) -> (Browser, Value) {
-    let program = app.guest();
-    let tokens =
-        post(&program, "/api/auth/login", json!({ "email": email, "password": password })).await.expect(200);
-    let tokens = tokens.json();
-    program.set_header("authorization", &format!("Bearer {}", tokens["access_token"].as_str().unwrap()));
-    (program, tokens)
-}
-
-fn pointers(page: &Page) -> Vec<String> {
-    let body = page.json();
-    body["errors"].as_array().unwrap().iter().map(|e| e["pointer"].as_str().unwrap().to_owned()).collect()
-}
 
 fn link(app: &TestApp, path: &str, to: &str) -> String {
     let start = format!("{}{path}/", app.config.link(""));

@@ -195,6 +195,7 @@ impl World {
             "verify" | "reset" | "email" => (vec!["A".repeat(43)], "nonsense"),
             "account" if address.contains("/travellers/") => (one(&self.travellers[0]), UNKNOWN_ID),
             "account" => (one(&self.devices[0]), UNKNOWN_ID),
+            "api" if address.contains("/offers/") => (one(&self.offer), "nonsense"),
             "api" if address.contains("/travellers/") => (one(&self.travellers[1]), UNKNOWN_ID),
             "api" => (one(&self.devices[1]), UNKNOWN_ID),
             "static" => (one(&self.style), "nothing.css"),
@@ -204,8 +205,12 @@ impl World {
 
     fn targets(&self, address: &str) -> Vec<String> {
         if !address.contains('{') {
-            let with_a_question = if address == "/flights" { SEARCH } else { address };
-            return vec![with_a_question.to_owned()];
+            return vec![match address {
+                "/flights" => SEARCH.to_owned(),
+                "/api/flights" => format!("/api{SEARCH}"),
+                "/api/airports" => "/api/airports?q=lis".to_owned(),
+                _ => address.to_owned(),
+            }];
         }
         self.values(address).0.iter().map(|value| filled(address, value)).collect()
     }

@@ -6,6 +6,7 @@ mod account_life;
 mod account_pages;
 mod accounts;
 mod api_auth;
+mod api_search;
 mod architecture;
 mod asvs;
 mod audit;

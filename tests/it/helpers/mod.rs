@@ -2,6 +2,7 @@
 
 #![allow(dead_code, reason = "the browser tests use a part of it")]
 
+pub mod api;
 pub mod app;
 pub mod authenticator;
 pub mod browser;
