@@ -153,7 +153,7 @@ mod tests {
             (r#"{"name": "A", "ages": [1, 2, 314]}"#, "ages.2"),
             (r#"{"name": "A", "ages": "secret"}"#, "ages"),
             (r#"{"name": "A", "a.b/~c": 1}"#, "/a.b~1~0c"),
-            (r"[]", "name"),
+            (r"[]", ""),
             (r#""secret""#, ""),
         ];
         for (body, place) in cases {
