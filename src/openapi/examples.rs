@@ -9,7 +9,7 @@ use utoipa::openapi::{
 use super::answers::operations_mut;
 
 /// Deep enough for any body of ours, and an end for one that holds itself.
-const DEEPEST: usize = 12;
+const DEEPEST: usize = 24;
 
 pub fn complete(api: &mut OpenApi) {
     let components = api.components.clone().unwrap_or_default();

@@ -223,8 +223,10 @@ pub struct Fare {
     /// Fare family: "Light", "Classic".
     #[schema(example = "Classic")]
     pub brand: String,
+    #[schema(example = 8)]
     pub cabin_bag_kg: u8,
     /// Of 23 kg, for each passenger with a seat.
+    #[schema(example = 1)]
     pub checked_bags: u8,
     pub change: Condition,
     pub refund: Condition,
@@ -255,6 +257,7 @@ pub struct Tax {
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct PassengerPrice {
     pub kind: PassengerKind,
+    #[schema(example = 1)]
     pub count: u8,
     /// Of one passenger, without taxes.
     pub fare: Money,
@@ -285,9 +288,12 @@ impl TryFrom<&itinerary::PassengerPrice> for PassengerPrice {
 
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub struct Party {
+    #[schema(example = 2)]
     pub adults: u8,
+    #[schema(example = 1)]
     pub children: u8,
     /// Each on an adult's lap.
+    #[schema(example = 0)]
     pub infants: u8,
 }
 
