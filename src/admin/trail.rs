@@ -66,7 +66,8 @@ pub async fn read(db: &Db, wanted: &Wanted, before: Option<i64>) -> Result<Trail
     let mut tx = db.begin(System).await?;
     let limit = i64::try_from(PAGE + 1).unwrap_or(1);
     let rows = sqlx::query!(
-        r#"select a.id, a.at as "at: jiff_sqlx::Timestamp", u.email::text as "actor!", a.action, a.subject, a.data,
+        r#"select a.id, a.at as "at: jiff_sqlx::Timestamp", u.email::text as "actor!", a.action, a.data,
+                  coalesce((select whom.email::text from auth.users whom where whom.id::text = a.subject), a.subject) as "subject!",
                   b.booking_reference as "booking_reference?"
              from audit_log a
              join auth.users u on u.id = a.actor_id

@@ -184,7 +184,7 @@ fn folded(typed: &str) -> Option<String> {
 
 /// Lower case, accents off, everything that is neither letter nor digit a single space. Letters of other scripts stay
 /// and match nothing.
-fn fold(text: &str) -> String {
+pub(super) fn fold(text: &str) -> String {
     let mut plain = String::with_capacity(text.len());
     for letter in text.chars().flat_map(char::to_lowercase) {
         if letter.is_ascii_alphanumeric() {

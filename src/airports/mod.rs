@@ -127,7 +127,7 @@ impl Airports {
     /// All countries as (code, name), in the order of their names.
     pub fn countries(&self) -> Vec<(&'static str, &'static str)> {
         let mut countries: Vec<_> = self.countries.iter().map(|(code, name)| (*code, *name)).collect();
-        countries.sort_unstable_by_key(|(_, name)| *name);
+        countries.sort_by_cached_key(|(_, name)| find::fold(name));
         countries
     }
 

@@ -90,8 +90,12 @@ fn is_fresh(proved_at: Timestamp, now: Timestamp) -> bool {
 
 fn ask_again(parts: &Parts) -> Response {
     let next = Frame::of(&parts.extensions).map_or("/", |frame| frame.return_to.as_str());
+    prove_and_go_to(next).into_response()
+}
+
+pub fn prove_and_go_to(next: &str) -> Redirect {
     let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
-    Redirect::to(&format!("/reauthenticate?next={next}")).into_response()
+    Redirect::to(&format!("/reauthenticate?next={next}"))
 }
 
 fn no_second_factor() -> AppError {

@@ -51,11 +51,27 @@ impl Walk<'_> {
         assert!(driver.has(".errors:focus").await, "the summary did not take the focus");
     }
 
+    /// With an account, made on the way.
     pub async fn book(&self) {
         self.choose_a_flight().await;
         self.get_an_account().await;
         self.say_who_travels().await;
         self.pay().await;
+        self.open("/bookings").await;
+        self.see("bookings", "Your bookings").await;
+        self.driver.click("main table a").await;
+        self.find_the_ticket().await;
+    }
+
+    /// Without an account: this browser, and the link in the mail, are the way back.
+    pub async fn book_as_a_guest(&self) {
+        self.choose_a_flight().await;
+        self.say_who_travels().await;
+        self.pay().await;
+        self.driver.click("main a[href^='/bookings/']").await;
+        self.find_the_ticket().await;
+        self.open("/find").await;
+        self.see("find", "Find").await;
     }
 
     async fn choose_a_flight(&self) {
@@ -74,6 +90,8 @@ impl Walk<'_> {
 
     async fn get_an_account(&self) {
         let driver = self.driver;
+        driver.wait_for_address("/passengers").await;
+        driver.click("main a[href^='/login']").await;
         driver.wait_for_address("/login").await;
         self.see("login", "Sign in").await;
         driver.click("main a[href^='/signup']").await;
@@ -82,14 +100,17 @@ impl Walk<'_> {
         driver.fill("#email", ALICE).await;
         driver.fill("#password", PASSWORD).await;
         driver.click("form[action='/signup'] .btn").await;
+        driver.wait_for_address("/signup/sent").await;
+        self.see("signup-sent", "mail").await;
+        driver.click("main a[href^='/login']").await;
         driver.wait_for_address("/login").await;
-        self.see("login-new", "Sign in").await;
         driver.fill("#email", ALICE).await;
         driver.fill("#password", PASSWORD).await;
         driver.click("form[action='/login'] .btn").await;
-        // Back at the offer, which was not lost on the way.
-        driver.wait_for_address("/offers/").await;
-        driver.click("button[form=choose]").await;
+        // Back at the booking, which was not lost on the way.
+        driver.wait_for_address("/passengers").await;
+        driver.click("form[action='/bookings/claim'] .btn").await;
+        driver.click("main a[href$='/passengers']").await;
     }
 
     async fn say_who_travels(&self) {
@@ -128,10 +149,10 @@ impl Walk<'_> {
         driver.wait_for_address("/bookings/").await;
         self.see("return", "").await;
         self.app.settle().await;
-        self.open("/bookings").await;
-        self.see("bookings", "Your bookings").await;
-        driver.click("main table a").await;
-        driver.wait_for(".ticket .ref").await;
+    }
+
+    async fn find_the_ticket(&self) {
+        self.driver.wait_for(".ticket .ref").await;
         self.see("booking", "").await;
         assert_eq!(self.app.count("bookings where booking_status = 'confirmed'").await, 1);
         assert_eq!(self.app.count("attempts where state = 'captured'").await, 1);
@@ -148,8 +169,22 @@ impl Walk<'_> {
         self.see("mail", "").await;
         self.open("/airports?q=san").await;
         self.see("airports", "Find an airport").await;
-        self.open("/account").await;
-        self.see("account", "Your account").await;
+        for (path, heading) in [
+            ("/account/profile", ""),
+            ("/account/travellers", "Saved travellers"),
+            ("/account/password", ""),
+            ("/account/email", ""),
+            ("/account/devices", ""),
+            ("/account/second-factor", "Second factor"),
+            ("/account/second-factor/setup", ""),
+            ("/account/delete", ""),
+            ("/reset", ""),
+            ("/find", ""),
+            ("/account", "Your account"),
+        ] {
+            self.open(path).await;
+            self.see(path.trim_start_matches('/').replace('/', "-").as_str(), heading).await;
+        }
         driver.click("form[action='/logout'] .btn").await;
         driver.wait_for("header a[href^='/login']").await;
         self.open("/account").await;

@@ -362,7 +362,8 @@ async fn money_moves_only_by_power_second_factor_and_a_fresh_proof() {
     till.app.clock.advance(SignedDuration::from_mins(5));
     let to = till.finance.get(&till.address()).await.redirect();
     assert!(to.starts_with("/reauthenticate?next=%2Fadmin%2Fbookings%2F"), "{to}");
-    assert!(till.finance.post_form(&confirm, &fields).await.redirect().starts_with("/reauthenticate?next="));
+    let to = till.finance.post_form(&confirm, &fields).await.redirect();
+    assert!(to.starts_with("/reauthenticate?next=") && to.ends_with("%2Frefund%3Finterrupted%3D1"), "{to}");
     till.finance.post_form("/reauthenticate", &[("password", PASSWORD)]).await.expect(422);
     assert_eq!(till.app.count("refunds").await, 0);
     let code = till.phone.code(till.app.now());

@@ -12,7 +12,12 @@ use crate::{
     accounts::{Accounts, ProfileForm},
     airports::Airports,
     error::{AppError, FieldErrors},
-    web::{chrome::Chrome, components::Field, form::Form, principal::SignedIn},
+    web::{
+        chrome::Chrome,
+        components::{Field, Fragment, error_summary_of},
+        form::Form,
+        principal::SignedIn,
+    },
 };
 
 #[derive(Template)]
@@ -72,6 +77,17 @@ pub async fn save(
         }
         Err(errors) => again(ProfilePage { chrome, form, countries: countries(airports), errors }),
     }
+}
+
+/// Each message after the name of its field, as in the list of travellers.
+fn summary(errors: &FieldErrors) -> Fragment {
+    error_summary_of(errors, |field| match field {
+        "name" => "Name",
+        "phone" => "Phone",
+        "born_on" => "Date of birth",
+        "nationality" => "Nationality",
+        _ => "",
+    })
 }
 
 /// "Not told" stands first: nobody has to say.

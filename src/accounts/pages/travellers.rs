@@ -182,6 +182,7 @@ pub fn summary(errors: &FieldErrors) -> Fragment {
         "given_names" => "Given names",
         "family_name" => "Family name",
         "born_on" => "Date of birth",
+        "sex" => "Sex",
         _ => "",
     })
 }
@@ -195,7 +196,7 @@ pub fn fields(form: &TravellerForm, errors: &FieldErrors) -> Fragment {
         div.fields {
             (Field::new("given_names", "Given names", &form.given_names, errors).autocomplete("off").longest(60))
             (Field::new("family_name", "Family name", &form.family_name, errors).autocomplete("off").longest(60))
-            (date_field("born_on", "Date of birth", &born_on, "", errors))
+            (date_field("born_on", "Date of birth", &born_on, "", "4 12 1986", errors))
             (picks("sex", "Sex as on the passport", &sexes, &form.sex, errors))
         }
     }

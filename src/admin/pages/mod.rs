@@ -13,6 +13,7 @@ use axum::{
     response::{Html, IntoResponse, Response},
 };
 use jiff::{Timestamp, tz::TimeZone};
+use maud::html;
 use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded;
@@ -28,7 +29,9 @@ use crate::{
     money::{Currency, Money},
     web::{
         chrome::Chrome,
-        components::{Field, Fragment, LogEntry, Tone, badge, choice, itinerary, log, pager, words},
+        components::{
+            Field, Fragment, LogEntry, Tone, badge, choice, error_summary, itinerary, log, pager, words,
+        },
         form::{Path, Query},
         powers::{May, Power, SeeBookings},
         principal::SignedInStaff,
@@ -125,7 +128,10 @@ fn turn(query: &ListQuery, list: &List) -> Fragment {
     };
     let newer = list.newer.map(|place| link("newer", place.to_string()));
     let older = list.older.map(|place| link("older", place.to_string()));
-    let shown = format!("{} shown, newest first", list.lines.len());
+    let shown = match list.lines.len() {
+        0 => String::new(),
+        count => format!("{count} shown, newest first"),
+    };
     pager(
         "Pages",
         &shown,
@@ -176,6 +182,8 @@ struct BookingPage {
     may_see_audit: bool,
     /// Why somebody wants to see the passports in full; for who may, where there are any.
     reveal: Option<Fragment>,
+    /// Nobody said why.
+    asks_why: bool,
     booking: BookingRecord,
 }
 
@@ -235,7 +243,7 @@ impl BookingPage {
         let offer = serde_json::from_value::<Offer>(booking.quote.clone()).ok();
         Self {
             chrome,
-            may_refund: staff.may(Power::RefundMoney),
+            may_refund: staff.may(Power::RefundMoney) && has_money(&booking),
             may_see_audit: staff.may(Power::SeeAudit),
             headline: format!(
                 "{}–{}, {}{passenger}, {total}",
@@ -268,9 +276,17 @@ impl BookingPage {
                 .map(|item| (in_words(&item.kind), item.detail.clone(), item.id))
                 .collect(),
             reveal: (may_reveal && has_documents(&booking)).then(|| reasons(errors)),
+            asks_why: !errors.is_empty(),
             booking,
         }
     }
+}
+
+/// Taken and not given back yet; what is on its way back is decided.
+fn has_money(booking: &BookingRecord) -> bool {
+    let taken: i64 = booking.attempts.iter().map(|attempt| attempt.captured_minor).sum();
+    let returned = booking.refunds.iter().filter(|refund| refund.state != "failed");
+    taken > returned.map(|refund| refund.amount_minor).sum()
 }
 
 fn has_documents(booking: &BookingRecord) -> bool {
@@ -280,7 +296,11 @@ fn has_documents(booking: &BookingRecord) -> bool {
 fn reasons(errors: &FieldErrors) -> Fragment {
     let mut options = vec![("", "Choose")];
     options.extend(Reason::ALL.map(|reason| (reason.code(), reason.in_words())));
-    choice("reason", "Why you need the full numbers", &options, "", errors)
+    html! {
+        (error_summary(errors))
+        (choice("reason", "Why you need the full numbers", &options, "", errors))
+    }
+    .into()
 }
 
 fn attempts(booking: &BookingRecord) -> Vec<AttemptView> {

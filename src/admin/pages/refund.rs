@@ -18,9 +18,9 @@ use crate::{
     money::Money,
     web::{
         chrome::Chrome,
-        components::{Field, Fragment, choice, picks},
-        form::{self, Form, Path},
-        proof::MoneyPower,
+        components::{Field, Fragment, choice, error_summary_of, picks},
+        form::{self, Form, Path, Query},
+        proof::{MoneyPower, prove_and_go_to},
     },
 };
 
@@ -53,8 +53,28 @@ struct RefundPage {
     how: Fragment,
     reasons: Fragment,
     only_in_full: bool,
+    /// Step 2 asked for a new proof, which takes no form along.
+    interrupted: bool,
     form: RefundForm,
     errors: FieldErrors,
+}
+
+#[derive(Deserialize)]
+pub struct RefundQuery {
+    #[serde(default)]
+    interrupted: String,
+}
+
+/// Each message after the name of its field.
+fn summary(errors: &FieldErrors) -> Fragment {
+    error_summary_of(errors, |field| match field {
+        "attempt" => "Payment",
+        "how" => "How much",
+        "amount" => "Amount",
+        "reason" => "Reason",
+        "note" => "Note",
+        _ => "",
+    })
 }
 
 pub async fn refund(
@@ -62,10 +82,12 @@ pub async fn refund(
     staff: MoneyPower,
     chrome: Chrome,
     Path(reference): Path<String>,
+    Query(query): Query<RefundQuery>,
 ) -> Result<Html<String>, AppError> {
     let desk = open_desk(&checkout, &staff, &reference).await?;
     let form = RefundForm { how: "part".to_owned(), ..RefundForm::default() };
-    Ok(Html(RefundPage::new(chrome, &desk, form, FieldErrors::default()).render()?))
+    let page = RefundPage::new(chrome, &desk, form, FieldErrors::default());
+    Ok(Html(RefundPage { interrupted: query.interrupted == "1", ..page }.render()?))
 }
 
 async fn open_desk(checkout: &Checkout, staff: &MoneyPower, reference: &str) -> Result<RefundDesk, AppError> {
@@ -109,6 +131,7 @@ impl RefundPage {
             how: picks("how", "How much", &hows, &form.how, &errors),
             reasons: choice("reason", "Reason", &reasons, &form.reason, &errors),
             only_in_full,
+            interrupted: false,
             form: RefundForm {
                 amount: form.amount.chars().filter(|c| !c.is_control()).collect(),
                 note: form.note.chars().filter(|c| !c.is_control()).collect(),
@@ -209,16 +232,26 @@ fn read<'a>(desk: &'a RefundDesk, form: &RefundForm) -> Result<(&'a Refundable, 
 
 pub async fn confirm(
     State(checkout): State<Checkout>,
-    staff: MoneyPower,
-    Path(reference): Path<String>,
+    staff: Result<MoneyPower, Response>,
+    Path(reference): Path<BookingReference>,
     Form(form): Form<RefundForm>,
-) -> Result<Redirect, AppError> {
-    let desk = open_desk(&checkout, &staff, &reference).await?;
+) -> Result<Response, AppError> {
+    let staff = match staff {
+        Ok(staff) => staff,
+        // Whoever is asked for a new proof comes back to step 1, which says that nothing was done.
+        Err(refused) if refused.status().is_redirection() => {
+            let next = format!("/admin/bookings/{reference}/refund?interrupted=1");
+            return Ok(prove_and_go_to(&next).into_response());
+        }
+        Err(refused) => return Ok(refused),
+    };
+    let reference = reference.as_str();
+    let desk = open_desk(&checkout, &staff, reference).await?;
     let order = decided(&desk, &form).ok_or_else(|| {
         AppError::Invalid(FieldErrors::one("refund", "Part of the decision is missing. Begin again"))
     })?;
     checkout.refund_by_staff(staff.user, &desk.booking.reference, &order).await?;
-    Ok(Redirect::to(&format!("/admin/bookings/{}#refunds-h", desk.booking.reference)))
+    Ok(Redirect::to(&format!("/admin/bookings/{reference}#refunds-h")).into_response())
 }
 
 /// What step 2 sent. Its figures are those that were seen: whether they still hold is asked under the lock.

@@ -64,7 +64,10 @@ pub async fn trail(
         }
         Err(errors) => (StatusCode::UNPROCESSABLE_ENTITY, Trail::default(), errors),
     };
-    let shown = format!("{} shown, newest first", trail.entries.len());
+    let shown = match trail.entries.len() {
+        0 => String::new(),
+        count => format!("{count} shown, newest first"),
+    };
     let older = trail.older.map(|id| older_link(&query, id));
     let printable = |text: &str| text.chars().filter(|c| !c.is_control()).collect();
     let page = TrailPage {

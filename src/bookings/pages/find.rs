@@ -130,7 +130,7 @@ fn reference(errors: &mut FieldErrors, raw: &str) -> Option<BookingReference> {
     let text = form::text(errors, "reference", raw, 40, "Write the booking reference")?;
     let reference = text.parse().ok();
     if reference.is_none() {
-        errors.add("reference", "A reference has six letters and digits, like K7WQ4M");
+        errors.add("reference", "A reference looks like K7WQ4M: six letters and digits, never 0, 1, 2, 5, 8, B, I, L, O, S, U, V or Z");
     }
     reference
 }

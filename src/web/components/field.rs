@@ -139,6 +139,7 @@ pub fn reveal(is_shown: bool) -> Fragment {
     html! {
         @if is_shown { input type="hidden" name="shown" value="1"; }
         p { button.quiet name="show" value=(next) formnovalidate data-reveal aria-pressed=(is_shown) { (word) } }
+        noscript { p.small.muted { "That empties the password field: type it once more." } }
     }
     .into()
 }
@@ -191,12 +192,13 @@ pub fn picks(
 }
 
 /// A date in three fields: day, month and year, each with the name it is sent by and its value as typed. `purpose` is
-/// what autocomplete calls the date ("section-p1 bday"), or empty for none.
+/// what autocomplete calls the date ("section-p1 bday"), or empty for none; `like` is a day that could be meant.
 pub fn date_field(
     name: &str,
     legend: &str,
     parts: &[(&str, &str); 3],
     purpose: &str,
+    like: &str,
     errors: &FieldErrors,
 ) -> Fragment {
     let error = errors.get(name);
@@ -205,7 +207,7 @@ pub fn date_field(
     html! {
         fieldset.field aria-describedby=[described.as_deref()] {
             legend { (legend) }
-            p.hint id=(format!("{name}-hint")) { "Like 4 12 1986" }
+            p.hint id=(format!("{name}-hint")) { "Like " (like) }
             div.three {
                 @for (place, (label, part, longest)) in inputs.into_iter().enumerate() {
                     // The first answers to the group's name, for the summary's link.

@@ -42,6 +42,9 @@ pub fn ticket(ticket: &Ticket<'_>) -> Fragment {
     .into()
 }
 
+/// The white around a code, in modules: readers find its edge by it (ISO/IEC 18004).
+const QUIET: usize = 4;
+
 /// Black on white in every scheme: a reader needs the contrast. Text too long for a code draws nothing.
 pub fn qr(text: &str, label: &str) -> Fragment {
     let Ok(code) = QRBuilder::new(text).build() else { return Fragment::default() };
@@ -57,7 +60,7 @@ pub fn qr(text: &str, label: &str) -> Fragment {
         }
     }
     html! {
-        svg.qr viewBox=(format!("0 0 {0} {0}", code.size)) shape-rendering="crispEdges" role="img" aria-label=(label) {
+        svg.qr viewBox=(format!("-{QUIET} -{QUIET} {0} {0}", code.size + 2 * QUIET)) shape-rendering="crispEdges" role="img" aria-label=(label) {
             path d=(path) {}
         }
     }
