@@ -20,6 +20,10 @@ pub const SHORTEST: usize = 10;
 /// In bytes: Argon2 would take more, but nobody types it.
 pub const LONGEST: usize = 1024;
 
+pub fn too_short() -> String {
+    format!("At least {SHORTEST} characters. Four plain words are fine")
+}
+
 /// How many may wait for each core. At 15 ms each the last of them waits a quarter of a second.
 const QUEUE_PER_CORE: usize = 16;
 /// OWASP's minimum for Argon2id: memory in KiB, passes, lanes.
@@ -115,7 +119,7 @@ fn hash(password: &str) -> Result<String, AppError> {
 /// Why a password will not do, in words that help to find a better one.
 pub fn weakness(password: &str, about: &[String]) -> Option<String> {
     if password.chars().count() < SHORTEST {
-        return Some(format!("At least {SHORTEST} characters. Four plain words are fine"));
+        return Some(too_short());
     }
     if password.len() > LONGEST {
         return Some(format!("At most {LONGEST} bytes"));

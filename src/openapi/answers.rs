@@ -46,6 +46,17 @@ pub fn operations_mut(item: &mut PathItem) -> impl Iterator<Item = (HttpMethod, 
     all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
+pub fn operations(item: &PathItem) -> impl Iterator<Item = (HttpMethod, &Operation)> {
+    let all = [
+        (HttpMethod::Get, &item.get),
+        (HttpMethod::Post, &item.post),
+        (HttpMethod::Put, &item.put),
+        (HttpMethod::Patch, &item.patch),
+        (HttpMethod::Delete, &item.delete),
+    ];
+    all.into_iter().filter_map(|(method, operation)| Some((method, operation.as_ref()?)))
+}
+
 fn answer(method: &HttpMethod, operation: &mut Operation) {
     let mut codes = Codes::new();
     for name in by_rule(method, operation) {

@@ -1,5 +1,7 @@
 //! An example for every body, put together from those of its members.
 
+use std::fmt::{self, Write};
+
 use serde_json::{Map, Value, json};
 use utoipa::openapi::{
     Components, Content, KnownFormat, OpenApi, RefOr, Schema, SchemaFormat,
@@ -38,7 +40,7 @@ fn add(components: &Components, kind: &str, content: &mut RefOr<Content>) {
     }
 }
 
-fn of(components: &Components, schema: &RefOr<Schema>, depth: usize) -> Option<Value> {
+pub fn of(components: &Components, schema: &RefOr<Schema>, depth: usize) -> Option<Value> {
     if depth > DEEPEST {
         return None;
     }
@@ -98,6 +100,75 @@ fn of_object(components: &Components, object: &Object, depth: usize) -> Option<V
         Type::Boolean => Some(json!(true)),
         Type::Array => Some(json!([])),
         Type::Null => Some(Value::Null),
+    }
+}
+
+/// Indented, with members in the order of their schema.
+pub fn pretty(components: &Components, value: &Value, schema: Option<&RefOr<Schema>>) -> Option<String> {
+    let mut text = String::new();
+    write(components, value, schema, 0, &mut text).ok()?;
+    Some(text)
+}
+
+fn write(
+    components: &Components,
+    value: &Value,
+    schema: Option<&RefOr<Schema>>,
+    depth: usize,
+    text: &mut String,
+) -> fmt::Result {
+    let schema = schema.and_then(|schema| resolved(components, schema, value));
+    let inner = "  ".repeat(depth + 1);
+    match value {
+        Value::Object(members) if !members.is_empty() => {
+            let own = match schema {
+                Some(Schema::Object(object)) => Some(&object.properties),
+                _ => None,
+            };
+            let mut members: Vec<_> = members.iter().collect();
+            members
+                .sort_by_key(|(name, _)| own.and_then(|own| own.get_index_of(*name)).unwrap_or(usize::MAX));
+            let mut before = "{\n";
+            for (name, value) in members {
+                write!(text, "{before}{inner}{}: ", json!(name))?;
+                write(components, value, own.and_then(|own| own.get(name)), depth + 1, text)?;
+                before = ",\n";
+            }
+            write!(text, "\n{}}}", "  ".repeat(depth))
+        }
+        Value::Array(items) if !items.is_empty() => {
+            let of = match schema {
+                Some(Schema::Array(array)) => match &array.items {
+                    ArrayItems::RefOrSchema(item) => Some(&**item),
+                    ArrayItems::False => None,
+                },
+                _ => None,
+            };
+            let mut before = "[\n";
+            for item in items {
+                write!(text, "{before}{inner}")?;
+                write(components, item, of, depth + 1, text)?;
+                before = ",\n";
+            }
+            write!(text, "\n{}]", "  ".repeat(depth))
+        }
+        plain => write!(text, "{plain}"),
+    }
+}
+
+/// What lies behind references and behind "or null".
+fn resolved<'a>(components: &'a Components, schema: &'a RefOr<Schema>, value: &Value) -> Option<&'a Schema> {
+    match schema {
+        RefOr::Ref(to) => {
+            let name = to.ref_location.rsplit('/').next()?;
+            resolved(components, components.schemas.get(name)?, value)
+        }
+        RefOr::T(Schema::OneOf(one)) => {
+            let kinds = one.items.iter().filter_map(|item| resolved(components, item, value));
+            let mut fitting = kinds.filter(|kind| matches!(kind, Schema::Array(_)) == value.is_array());
+            fitting.find(|kind| !matches!(kind, Schema::Object(object) if object.properties.is_empty()))
+        }
+        RefOr::T(schema) => Some(schema),
     }
 }
 

@@ -4,7 +4,9 @@
 
 mod answers;
 mod examples;
+mod outline;
 pub mod pages;
+mod parts;
 
 use std::sync::Arc;
 
@@ -23,6 +25,7 @@ use utoipa::{
     },
 };
 
+use self::{outline::Outline, pages::Drawn};
 use crate::{accounts, checkout, config::Config, error::AppError, search, web::session};
 
 const ABOUT: &str =
@@ -68,14 +71,15 @@ const ABOUT: &str =
 )]
 struct Annotated;
 
-/// Written once, when the application starts.
+/// Made once, when the application starts.
 #[derive(Clone)]
 pub struct Document(Arc<Written>);
 
-struct Written {
+pub struct Written {
     api: OpenApi,
     json: Bytes,
     etag: HeaderValue,
+    drawn: Drawn,
 }
 
 impl Document {
@@ -86,7 +90,8 @@ impl Document {
         // Weak: a compressed copy is the same document.
         let etag =
             HeaderValue::from_str(&format!("W/\"{digest}\"")).map_err(|_| AppError::broken("an ETag"))?;
-        Ok(Self(Arc::new(Written { api, json: json.into(), etag })))
+        let drawn = Drawn::of(&Outline::of(&api));
+        Ok(Self(Arc::new(Written { api, json: json.into(), etag, drawn })))
     }
 
     pub fn api(&self) -> &OpenApi {

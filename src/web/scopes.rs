@@ -31,6 +31,16 @@ impl Scope {
             Self::BookingsWrite => "bookings:write",
         }
     }
+
+    /// What a token with it may do.
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::AccountRead => "See the profile, the saved travellers and where the account is signed in.",
+            Self::AccountWrite => "Change those, the address and the password, and sign out everywhere.",
+            Self::BookingsRead => "See bookings, their money and their refunds.",
+            Self::BookingsWrite => "Make bookings, pay for them, change and cancel them.",
+        }
+    }
 }
 
 impl FromStr for Scope {

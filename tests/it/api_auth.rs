@@ -102,6 +102,21 @@ async fn a_forgotten_password_is_made_new_and_the_link_is_spent() {
 }
 
 #[tokio::test]
+async fn a_call_without_its_mailed_token_is_told_so_and_a_dead_one_is_dead() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    for path in ["/api/auth/verify", "/api/auth/email/confirm"] {
+        assert_eq!(pointers(&post(&guest, path, json!({})).await.expect(422)), ["/token"]);
+        post(&guest, path, json!({ "token": "x" })).await.expect(410);
+    }
+    let path = "/api/auth/password-reset/confirm";
+    let short = json!({ "password": "short" });
+    assert_eq!(pointers(&post(&guest, path, short).await.expect(422)), ["/token", "/password"]);
+    post(&guest, path, json!({ "token": "x", "password": NEW })).await.expect(410);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn password_and_address_are_changed_by_who_knows_the_password() {
     let app = TestApp::start().await;
     app.alice().await;
@@ -146,6 +161,8 @@ async fn a_profile_is_patched_member_by_member() {
     told.sort();
     assert_eq!(told, ["/born_on", "/name", "/nationality", "/phone"]);
     assert_eq!(pointers(&patch(json!({ "email": BOB })).await.expect(422)), ["/email"]);
+    let empty = json!({ "phone": "", "nationality": " " });
+    assert_eq!(pointers(&patch(empty).await.expect(422)), ["/phone", "/nationality"]);
     app.finish().await;
 }
 

@@ -34,6 +34,7 @@ mod openapi;
 mod oracle;
 mod papers;
 mod privacy;
+mod probe;
 mod process;
 mod refunds;
 mod refusals;

@@ -199,6 +199,28 @@ async fn the_document_is_served_and_asked_again_by_its_tag() {
     app.finish().await;
 }
 
+#[tokio::test]
+async fn the_page_tells_every_operation_code_scope_and_shape_without_a_script() {
+    let app = TestApp::start().await;
+    let page = app.guest().get("/api/docs").await.expect(200);
+    for (method, path, operation) in operations() {
+        let id = operation["operationId"].as_str().expect("an id");
+        let told = page.text(&format!("article[id='{id}']"));
+        assert!(told.contains(&format!("{method} {path}")), "{id}: {told}");
+        assert!(page.has(&format!("nav a[href='#{id}']")), "{id} is not in the contents");
+    }
+    let words = page.words();
+    for code in jetbridge::web::codes::CODES {
+        assert!(words.contains(code.name), "{} is not told", code.name);
+    }
+    for target in page.attrs("main a[href^='#']", "href") {
+        assert!(page.has(&format!("[id='{}']", &target[1..])), "{target} leads nowhere");
+    }
+    assert_eq!(page.count("main script, main form"), 0);
+    assert!(page.has(".foot a[href='/api/docs']"));
+    app.finish().await;
+}
+
 /// The check itself notices what it is for.
 #[test]
 fn the_contract_notices_what_breaks_it() {

@@ -5,7 +5,7 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Taken, check_password, taken};
+use super::{Taken, check_mailed, check_new_password, check_password, taken};
 use crate::{
     accounts::Accounts,
     error::{AppError, FieldErrors},
@@ -60,7 +60,7 @@ pub async fn ask_for_reset(
 pub struct NewPassword {
     /// The last part of the link that was mailed.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, min_length = 1)]
     token: String,
     #[serde(default)]
     #[schema(required, value_type = String, format = Password, min_length = 10, max_length = 1024, example = "another cabinet ozone lattice")]
@@ -87,7 +87,8 @@ pub async fn reset(
     Json(asked): Json<NewPassword>,
 ) -> Result<StatusCode, AppError> {
     let mut errors = FieldErrors::default();
-    check_password(&mut errors, "password", &asked.password);
+    check_mailed(&mut errors, &asked.token);
+    check_new_password(&mut errors, "password", &asked.password);
     if !errors.is_empty() {
         return Err(AppError::Invalid(errors));
     }
@@ -101,8 +102,16 @@ pub async fn reset(
 pub struct Proof {
     /// The last part of the link that was mailed.
     #[serde(default)]
-    #[schema(required)]
+    #[schema(required, min_length = 1)]
     token: String,
+}
+
+impl Proof {
+    fn checked(&self) -> Result<&str, AppError> {
+        let mut errors = FieldErrors::default();
+        check_mailed(&mut errors, &self.token);
+        if errors.is_empty() { Ok(&self.token) } else { Err(AppError::Invalid(errors)) }
+    }
 }
 
 /// Prove the address
@@ -123,7 +132,7 @@ pub async fn verify(
     State(accounts): State<Accounts>,
     Json(asked): Json<Proof>,
 ) -> Result<StatusCode, AppError> {
-    accounts.verify_email(&asked.token).await?;
+    accounts.verify_email(asked.checked()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -207,7 +216,7 @@ pub async fn change_email(
     State(accounts): State<Accounts>,
     Json(asked): Json<Proof>,
 ) -> Result<StatusCode, AppError> {
-    accounts.confirm_email_change(&asked.token).await?;
+    accounts.confirm_email_change(asked.checked()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -246,7 +255,7 @@ pub async fn change_password(
 ) -> Result<StatusCode, AppError> {
     let mut errors = FieldErrors::default();
     check_password(&mut errors, "current_password", &asked.current_password);
-    check_password(&mut errors, "password", &asked.password);
+    check_new_password(&mut errors, "password", &asked.password);
     if !errors.is_empty() {
         return Err(AppError::Invalid(errors));
     }

@@ -33,6 +33,21 @@ fn check_password(errors: &mut FieldErrors, field: &str, given: &SecretString) {
     }
 }
 
+/// A password that may become one: as long as one has to be. Its strength is weighed later, where there is time for it.
+fn check_new_password(errors: &mut FieldErrors, field: &str, given: &SecretString) {
+    check_password(errors, field, given);
+    if given.expose_secret().chars().count() < password::SHORTEST {
+        errors.add(field, password::too_short());
+    }
+}
+
+/// A token that was mailed. Whether it still opens something is another question.
+fn check_mailed(errors: &mut FieldErrors, token: &str) {
+    if token.is_empty() {
+        errors.add("token", "Send the last part of the link that was mailed");
+    }
+}
+
 /// A date as programs write it, in the parts in which forms have it.
 fn parts_of_date(errors: &mut FieldErrors, field: &str, text: &str) -> [String; 3] {
     let date = Some(text).filter(|text| text.len() == 10).and_then(|text| text.parse::<civil::Date>().ok());

@@ -72,7 +72,7 @@ pub struct Changes {
     name: Option<String>,
     /// With the country code.
     #[serde(default, deserialize_with = "told")]
-    #[schema(value_type = Option<String>, max_length = 30, example = "+351 900 000 000")]
+    #[schema(value_type = Option<String>, min_length = 4, max_length = 30, example = "+351 900 000 000")]
     phone: Option<Option<String>>,
     #[serde(default, deserialize_with = "told")]
     #[schema(value_type = Option<civil::Date>, example = "1986-12-04")]
@@ -107,8 +107,16 @@ pub async fn change_me(
     let mut errors = FieldErrors::default();
     let mut form = ProfileForm::filled(&accounts.profile(who.user).await?);
     form.name = changes.name.unwrap_or(form.name);
-    form.phone = changes.phone.map_or(form.phone, Option::unwrap_or_default);
-    form.nationality = changes.nationality.map_or(form.nationality, Option::unwrap_or_default);
+    for (field, kept, change) in [
+        ("phone", &mut form.phone, changes.phone),
+        ("nationality", &mut form.nationality, changes.nationality),
+    ] {
+        // Nothing between the quotes may be a slip; what is to go is `null`.
+        if change.as_ref().is_some_and(|told| told.as_deref().is_some_and(|told| told.trim().is_empty())) {
+            errors.add(field, "Send null to take it away");
+        }
+        *kept = change.map_or_else(|| std::mem::take(kept), Option::unwrap_or_default);
+    }
     form.born_on = match changes.born_on {
         None => form.born_on,
         Some(None) => Default::default(),

@@ -10,7 +10,7 @@ use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
-use super::{Taken, check_password, taken};
+use super::{Taken, check_new_password, check_password, taken};
 use crate::{
     accounts::{
         Accounts, NewAccount, SecondFactors, devices,
@@ -70,7 +70,7 @@ pub async fn sign_up(
     let mut errors = FieldErrors::default();
     let name = form::text(&mut errors, "name", &asked.name, 200, "Write your name");
     let email = form::email(&mut errors, "email", &asked.email);
-    check_password(&mut errors, "password", &asked.password);
+    check_new_password(&mut errors, "password", &asked.password);
     let (Some(name), Some(email), true) = (name, email, errors.is_empty()) else {
         return Err(AppError::Invalid(errors));
     };

@@ -19,11 +19,11 @@ use crate::{
 };
 
 /// An access token cannot be told from a stolen one, so it is worth little time.
-const ACCESS: SignedDuration = SignedDuration::from_mins(15);
+pub const ACCESS: SignedDuration = SignedDuration::from_mins(15);
 /// As long as a monthly job needs.
-const REFRESH_IDLE: SignedDuration = SignedDuration::from_hours(24 * 30);
+pub const REFRESH_IDLE: SignedDuration = SignedDuration::from_hours(24 * 30);
 /// As a traveller's browser: after this even a program in daily use proves the password again.
-const REFRESH_AT_MOST: SignedDuration = SignedDuration::from_hours(24 * 90);
+pub const REFRESH_AT_MOST: SignedDuration = SignedDuration::from_hours(24 * 90);
 
 /// What a program gets. The tokens are shown here and never again: the database has their hashes.
 #[derive(Clone, Debug)]

@@ -1,0 +1,99 @@
+//! schemathesis over every operation of the API: made-up calls, right and wrong, by guests, programs and browsers. It finds no
+//! 500, and no answer that the document does not tell of. `bin/test` brings the tools and runs it; the stand-alone way is
+//! `cargo test --test it -- --ignored probe`.
+
+use std::{path::PathBuf, process::Stdio, time::Duration};
+
+use jiff::SignedDuration;
+use serde_json::{Value, json};
+use tokio::{
+    process::{Child, Command},
+    time::{Instant, MissedTickBehavior, interval, timeout_at},
+};
+
+use crate::helpers::app::{ALICE, BOB, PASSWORD, TestApp};
+
+/// Every way in together.
+const AT_MOST: Duration = Duration::from_secs(180);
+
+fn root() -> PathBuf {
+    PathBuf::from(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn tool(name: &str) -> Command {
+    let path = root().join("target/api-tools/bin").join(name);
+    assert!(path.exists(), "{} is missing: bin/test makes it", path.display());
+    let mut command = Command::new(path);
+    command.kill_on_drop(true).stdin(Stdio::null()).env("NO_COLOR", "1").env("PYTHONDONTWRITEBYTECODE", "1");
+    command
+}
+
+/// Waits for it and lets nobody run into a limit meanwhile: limits have tests of their own, and here they would hide the rest.
+async fn run(app: &TestApp, mut child: Child, until: Instant) -> bool {
+    let mut rounds = interval(Duration::from_millis(250));
+    rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    let ended = timeout_at(until, async {
+        loop {
+            tokio::select! {
+                ended = child.wait() => return ended.expect("it can be waited for").success(),
+                _ = rounds.tick() => {
+                    app.execute("truncate rate_limits, sign_in_delays").await;
+                    app.clock.advance(SignedDuration::from_secs(1));
+                }
+            }
+        }
+    });
+    ended.await.expect("it takes longer than it may")
+}
+
+/// What addresses may name: things of this person's.
+async fn things(app: &TestApp, email: &str) -> Value {
+    let own = format!("user_id = (select id from auth.users where email = '{email}')");
+    json!({
+        "/travellers/": app.texts(&format!("select id::text from saved_travellers where {own}")).await,
+    })
+}
+
+#[tokio::test]
+#[ignore = "wants schemathesis, which bin/test brings"]
+async fn schemathesis_finds_no_failure_of_ours_and_no_answer_that_is_not_documented() {
+    let app = TestApp::start().await;
+    let saved = [
+        ("given_names", "Tom"),
+        ("family_name", "Archer"),
+        ("day", "3"),
+        ("month", "5"),
+        ("year", "2018"),
+        ("sex", "m"),
+    ];
+    for browser in [app.alice().await, app.bob().await] {
+        browser.post_form("/account/travellers", &saved).await.redirect();
+    }
+    let document = app.guest().get("/api/openapi.json").await.expect(200).body;
+    let written = root().join("target/openapi.json");
+    std::fs::write(&written, document).expect("written");
+    let until = Instant::now() + AT_MOST;
+    let valid =
+        tool("openapi-spec-validator").args(["--schema", "3.1"]).arg(&written).spawn().expect("it starts");
+    assert!(run(&app, valid, until).await, "the document breaks the schema of OpenAPI 3.1");
+
+    let mut failed = Vec::new();
+    for (way, email) in [("guest", ALICE), ("bearer", ALICE), ("cookie", BOB)] {
+        let known = things(&app, email).await;
+        let url = app.url.join("/api/openapi.json").expect("a URL");
+        println!("== as {way}");
+        let probe = tool("st")
+            .args(["--config-file", "schemathesis.toml", "run", url.as_str(), "--no-color"])
+            .current_dir(root().join("tests/api"))
+            .envs([("PROBE_URL", app.url.as_str()), ("PROBE_AS", way), ("PROBE_EMAIL", email)])
+            .envs([("PROBE_PASSWORD", PASSWORD), ("PROBE_KNOWN", &known.to_string())])
+            .spawn()
+            .expect("it starts");
+        if !run(&app, probe, until).await {
+            failed.push(way);
+        }
+    }
+    assert!(failed.is_empty(), "schemathesis found something: see above, as {failed:?}");
+    app.abandon_jobs();
+    app.finish().await;
+}
