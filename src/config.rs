@@ -16,7 +16,7 @@ use self::vars::Vars;
 use crate::vault::Vault;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
-pub const VARIABLES: [&str; 24] = [
+pub const VARIABLES: [&str; 25] = [
     "BASE_URL",
     "BIND_ADDR",
     "DATABASE_MAX_CONNECTIONS",
@@ -36,12 +36,15 @@ pub const VARIABLES: [&str; 24] = [
     "SELLER_NAME",
     "SITE_NAME",
     "SMTP_URL",
+    "STAFF_EMAIL",
     "STRIPE_API_URL",
     "STRIPE_SECRET_KEY",
     "STRIPE_WEBHOOK_SECRETS",
     "SUPPLIER",
     "TRUSTED_PROXY_HOPS",
 ];
+
+const DEFAULT_SELLER_EMAIL: &str = "help@jetbridge.example";
 
 #[derive(Clone, Debug)]
 pub struct Config {
@@ -104,6 +107,8 @@ pub struct MailConfig {
     pub smtp_url: Option<SecretString>,
     /// What stands in "From".
     pub from: String,
+    /// Who is told that money needs a person.
+    pub staff: String,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -408,7 +413,18 @@ fn read_mail(vars: &Vars<'_>, mode: Mode) -> MailConfig {
     if !from.contains('@') || from.chars().any(char::is_control) {
         vars.wrong("MAIL_FROM", "must be an address, such as Jetbridge <bookings@example.com>");
     }
-    MailConfig { smtp_url: smtp.map(|url| SecretString::from(String::from(url))), from }
+    let seller = vars.get("SELLER_EMAIL").unwrap_or_else(|| DEFAULT_SELLER_EMAIL.to_owned());
+    let staff = vars.get("STAFF_EMAIL");
+    if staff.as_ref().is_some_and(|staff| !is_plain_address(staff)) {
+        vars.wrong("STAFF_EMAIL", "must be a plain address, such as money@example.com");
+    }
+    let staff = staff.unwrap_or(seller);
+    MailConfig { smtp_url: smtp.map(|url| SecretString::from(String::from(url))), from, staff }
+}
+
+fn is_plain_address(text: &str) -> bool {
+    let is_part = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c == '@');
+    text.len() <= 254 && text.split_once('@').is_some_and(|(name, host)| is_part(name) && is_part(host))
 }
 
 /// A relay of the same machine: nobody listens on the way.
@@ -461,7 +477,7 @@ fn read_site(vars: &Vars<'_>, mode: Mode) -> Site {
         name: vars.text("SITE_NAME", "Jetbridge"),
         seller_name: vars.text("SELLER_NAME", "Jetbridge Travel Lda"),
         seller_address: vars.text("SELLER_ADDRESS", "Rua do Demo 1, Lisbon"),
-        seller_email: vars.text("SELLER_EMAIL", "help@jetbridge.example"),
+        seller_email: vars.text("SELLER_EMAIL", DEFAULT_SELLER_EMAIL),
     }
 }
 
@@ -546,7 +562,7 @@ mod tests {
     #[test]
     fn production_refuses_whatever_is_missing_or_pretend() {
         let full = [&PRODUCTION[..], &SELLER[..]].concat();
-        let cases: [(Pairs, &[&str]); 17] = [
+        let cases: [(Pairs, &[&str]); 18] = [
             (&[], &["SUPPLIER"]),
             (&[("SUPPLIER", "timetable")], &["SUPPLIER"]),
             (&[("SUPPLIER", "duffel")], &["SUPPLIER"]),
@@ -564,6 +580,7 @@ mod tests {
             (&[("STRIPE_API_URL", "http://127.0.0.1:4000")], &["STRIPE_API_URL", "SUPPLIER"]),
             (&[("SMTP_URL", "smtp://mail.example.com")], &["SMTP_URL", "SUPPLIER"]),
             (&[("SELLER_NAME", " ")], &["SUPPLIER", "SELLER_NAME"]),
+            (&[("STAFF_EMAIL", "Till <till@example.com>")], &["STAFF_EMAIL", "SUPPLIER"]),
         ];
         for (changes, expected) in cases {
             assert_eq!(read(&[&full[..], changes].concat()).unwrap_err(), expected, "{changes:?}");

@@ -264,7 +264,9 @@ async fn reset_second_factor(config: &Config, email: &str) -> Result<(), Box<dyn
     let database = Database::open(config).await?;
     let reset = async {
         database.db.migrate().await?;
-        Ok::<_, Box<dyn Error>>(second_factor::reset(&database.db, email).await?)
+        Ok::<_, Box<dyn Error>>(
+            second_factor::reset(&database.db, email, jetbridge::clock::Clock::system().now()).await?,
+        )
     };
     let reset = reset.await;
     database.close().await;

@@ -111,6 +111,8 @@ impl Worker {
             Job::LapseHold(id) => self.checkout.lapse_hold(*id).await,
             Job::ReleaseHold(id) => self.bookings.release_hold(*id).await,
             Job::SendMail(id) => self.emails.send(*id, &claim).await,
+            Job::RemindOfHold(id) => self.checkout.remind_of_hold(*id).await,
+            Job::SoundAlarm => self.emails.sound_alarm().await,
             Job::FindBooking(id) => self.bookings.find(*id).await,
         }
     }

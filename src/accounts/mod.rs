@@ -161,7 +161,7 @@ pub async fn proven_email(tx: &mut Tx<System>, user: UserId) -> Result<Option<St
 }
 
 /// Names one wish of one user: the same wish at the same instant makes one mail.
-fn cause(user: UserId, now: Timestamp) -> String {
+pub(crate) fn cause(user: UserId, now: Timestamp) -> String {
     format!("{user}:{}", now.as_microsecond())
 }
 

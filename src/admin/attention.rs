@@ -7,7 +7,7 @@ use serde_json::json;
 use crate::{
     audit,
     clock::Clock,
-    db::{Db, Staff, System},
+    db::{Db, Staff, System, Tx},
     error::{AppError, Refusal},
     ids::{BookingId, UserId},
 };
@@ -103,9 +103,21 @@ pub async fn item(db: &Db, id: i64) -> Result<Item, AppError> {
     read(db, Some(id), None).await?.pop().ok_or(AppError::NotFound)
 }
 
+/// What money needs a person for, the oldest first.
+pub async fn money_at_risk(tx: &mut Tx<System>) -> Result<Vec<Item>, AppError> {
+    let mut items = read_with(tx, None, Some(true)).await?;
+    items.retain(|item| Urgency::of(&item.kind) == Urgency::MoneyAtRisk);
+    items.sort_by_key(|item| (item.raised_at, item.id));
+    Ok(items)
+}
+
 /// As the system: staff know each other by address, and only the system reads those.
 async fn read(db: &Db, id: Option<i64>, open: Option<bool>) -> Result<Vec<Item>, AppError> {
     let mut tx = db.begin(System).await?;
+    read_with(&mut tx, id, open).await
+}
+
+async fn read_with(tx: &mut Tx<System>, id: Option<i64>, open: Option<bool>) -> Result<Vec<Item>, AppError> {
     let rows = sqlx::query!(
         r#"select i.id, i.kind, i.detail, i.raised_at as "raised_at: jiff_sqlx::Timestamp",
                   i.resolved_at as "resolved_at: jiff_sqlx::Timestamp", i.resolved_reason,
@@ -120,7 +132,7 @@ async fn read(db: &Db, id: Option<i64>, open: Option<bool>) -> Result<Vec<Item>,
         open,
         MOST,
     )
-    .fetch_all(&mut *tx)
+    .fetch_all(&mut **tx)
     .await?;
     Ok(rows
         .into_iter()

@@ -1,5 +1,8 @@
 //! SQL of bookings that become part of an account.
 
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+
 use crate::{
     bookings::claims::Claimable,
     db::{System, Traveller, Tx},
@@ -49,4 +52,20 @@ pub async fn set_user(tx: &mut Tx<System>, bookings: &[BookingId], user: UserId)
         .execute(&mut **tx)
         .await
         .map(drop)
+}
+
+/// What became part of the account at that moment, and has stayed with it.
+pub async fn claimed_at(
+    tx: &mut Tx<System>,
+    user: UserId,
+    at: Timestamp,
+) -> Result<Vec<BookingId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select b.id as "id: BookingId" from bookings b join booking_events e on e.booking_id = b.id
+            where b.user_id = $1 and e.kind = 'claimed' and e.at = $2 order by b.id"#,
+        user.0,
+        at.to_sqlx() as _,
+    )
+    .fetch_all(&mut **tx)
+    .await
 }

@@ -10,6 +10,7 @@ use crate::{
     db::{System, Traveller, Tx},
     error::{AppError, Refusal},
     ids::{BookingId, BookingReference, TokenHash, UserId},
+    outbox::{self, About, MailKind},
 };
 
 /// What an account could add. Whoever has not proven that the address is theirs is told nothing of what was booked with it.
@@ -61,10 +62,17 @@ async fn take_over(
     bookings: Vec<BookingId>,
     now: Timestamp,
 ) -> Result<(), AppError> {
+    if bookings.is_empty() {
+        return Ok(());
+    }
     claim_store::set_user(tx, &bookings, user).await?;
     links::revoke(tx, &bookings).await?;
     for booking in bookings {
         store::record(tx, booking, "claimed", Actor::Traveller(Some(user)), &json!({}), now).await?;
+    }
+    if let Some(email) = accounts::present_email(tx, user).await? {
+        let cause = format!("{user}:{}", now.as_microsecond());
+        outbox::owe_mail(tx, MailKind::BookingsClaimed, About::User(user), &email, &cause, now).await?;
     }
     Ok(())
 }

@@ -1,6 +1,6 @@
 //! Bookings: from the first choice of an offer to the ticket. What pages and API both call is [`Bookings`].
 
-mod claim_store;
+pub mod claim_store;
 pub mod claims;
 pub mod documents;
 pub mod find;

@@ -1,6 +1,6 @@
 //! The work behind paying: each is a call to Stripe with its own stable key, followed by Stripe's truth.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::{
     bookings::{
@@ -8,7 +8,7 @@ use crate::{
         lifecycle::{BookingEvent, BookingState},
     },
     checkout::{
-        Attempt, Checkout, POLL_EVERY,
+        Attempt, Checkout, POLL_EVERY, REMIND_BEFORE,
         lifecycle::{AttemptEvent, AttemptState},
         store,
         truth::{self, Facts},
@@ -17,7 +17,7 @@ use crate::{
     db::System,
     error::AppError,
     ids::{AttemptId, BookingId},
-    outbox::{self, Attention, Outcome},
+    outbox::{self, About, Attention, MailKind, Outcome},
     payments::{NewSession, PaymentError},
 };
 
@@ -139,6 +139,49 @@ impl Checkout {
         } else {
             Closing::Closed
         })
+    }
+
+    /// Before the seats go: a mail to somebody who certainly has not paid.
+    pub async fn remind_of_hold(&self, id: BookingId) -> Result<Outcome, AppError> {
+        let now = self.clock.now();
+        let Some((booking, until)) = self.unpaid_hold(id).await? else { return Ok(Outcome::Done) };
+        if until - REMIND_BEFORE > now {
+            // Pressing pay again has renewed it.
+            return Ok(Outcome::Again(until - REMIND_BEFORE));
+        }
+        for attempt in self.attempts(id).await?.iter().filter(|attempt| attempt.state.is_live()) {
+            match self.apply_remote_truth(attempt.id, None, Actor::System).await {
+                Ok(()) => {}
+                // Who cannot ask must not write "not paid".
+                Err(AppError::Upstream { .. }) => return Ok(Outcome::Again(now + POLL_EVERY)),
+                Err(error) => return Err(error),
+            }
+        }
+        let is_unpaid = |attempt: &Attempt| {
+            use AttemptState::{Authorised, Captured, Processing};
+            attempt.quarantined.is_none() && !matches!(attempt.state, Processing | Authorised | Captured)
+        };
+        let Some((_, until)) = self.unpaid_hold(id).await? else { return Ok(Outcome::Done) };
+        if !self.attempts(id).await?.iter().all(is_unpaid) {
+            return Ok(Outcome::Done);
+        }
+        if let Some(contact) = &booking.contact {
+            let (kind, cause) = (MailKind::HoldLapsing, format!("{id}:{}", until.as_second()));
+            let mut tx = self.db.begin(System).await?;
+            outbox::owe_mail(&mut tx, kind, About::Booking(id), &contact.email, &cause, now).await?;
+            tx.commit().await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn unpaid_hold(&self, id: BookingId) -> Result<Option<(Booking, Timestamp)>, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let booking = bookings::store::find_by_id(&mut tx, id).await?;
+        let booking = booking.filter(|booking| booking.state == BookingState::Held);
+        Ok(booking.and_then(|booking| {
+            let until = booking.hold.as_ref().map(|hold| hold.expires_at)?;
+            (until > self.clock.now()).then_some((booking, until))
+        }))
     }
 
     /// The timer of a hold, and of a draft that nobody took further.

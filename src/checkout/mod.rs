@@ -41,6 +41,8 @@ use lifecycle::{AttemptEvent, AttemptState};
 const SESSION_LIFE: SignedDuration = SignedDuration::from_mins(35);
 /// Longer than the session, so that nobody pays for seats that are already gone.
 const HOLD_LIFE: SignedDuration = SignedDuration::from_mins(45);
+/// Somebody who has not paid is reminded so long before the seats go: time enough to find a card.
+const REMIND_BEFORE: SignedDuration = SignedDuration::from_mins(20);
 /// A session that Stripe did not confirm is tried again for so long, then a new one takes its place.
 const SILENT_ATTEMPT_LIFE: SignedDuration = SignedDuration::from_mins(2);
 const POLL_EVERY: SignedDuration = SignedDuration::from_mins(2);
@@ -278,6 +280,8 @@ impl Checkout {
     ) -> Result<(), AppError> {
         outbox::push(tx, &Job::OpenSession(attempt.id), now + SignedDuration::from_secs(20), now).await?;
         outbox::push(tx, &Job::CheckAttempt(attempt.id), now + POLL_EVERY, now).await?;
+        let remind_at = hold.expires_at - REMIND_BEFORE;
+        outbox::push(tx, &Job::RemindOfHold(attempt.booking), remind_at.max(now), now).await?;
         outbox::push(tx, &Job::LapseHold(attempt.booking), hold.expires_at, now).await?;
         Ok(())
     }

@@ -169,6 +169,7 @@ async fn refund_effect(
     let (booking, amount) = (refund.booking, refund.amount);
     match effect {
         RefundEffect::PostPaid => {
+            tell(tx, refund, MailKind::RefundPaid, now).await?;
             ledger::post(tx, booking, &Posting::RefundPaid { refund: refund.id, amount }, now).await?;
         }
         RefundEffect::PostReturned => {
@@ -179,7 +180,23 @@ async fn refund_effect(
             let detail = format!("{amount} is owed to the traveller and did not arrive");
             let (kind, subject) = (Attention::RefundFailed, refund.id.to_string());
             outbox::raise(tx, kind, &subject, Some(booking), &detail, now).await?;
+            tell(tx, refund, MailKind::RefundFailed, now).await?;
         }
+    }
+    Ok(())
+}
+
+/// Whoever waits for money hears where it is.
+async fn tell(
+    tx: &mut Tx<System>,
+    refund: &RefundRow,
+    kind: MailKind,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let booking = bookings::store::find_by_id(tx, refund.booking).await?;
+    if let Some(contact) = booking.and_then(|booking| booking.contact) {
+        let (about, cause) = (About::Booking(refund.booking), refund.id.to_string());
+        outbox::owe_mail(tx, kind, about, &contact.email, &cause, now).await?;
     }
     Ok(())
 }

@@ -3,7 +3,12 @@
 
 use jiff::{Timestamp, tz::TimeZone};
 
-use crate::{accounts::Purpose, emails::letters::Sender, ids::Token};
+use crate::{
+    accounts::Purpose,
+    emails::{facts::Fact, letters::Sender},
+    ids::Token,
+    web::components::words,
+};
 
 /// A proof that somebody reads this mailbox.
 #[derive(Clone, Debug)]
@@ -55,11 +60,80 @@ letters! {
     EmailChange { link: Link }
     /// To the present one.
     EmailChangeNotice { new: String }
+    SecondFactorChanged { change: FactorChange }
+    BookingsClaimed {
+        /// Reference and route of each, at least one.
+        bookings: Vec<(String, String)>,
+    }
     AccountDeleted {}
     /// To both.
     EmailChanged {
         new: String,
         /// This one goes to the new address.
         is_new: bool,
+    }
+}
+
+/// What became of the second factor.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FactorChange {
+    Set,
+    Replaced,
+    Removed,
+}
+
+impl SecondFactorChanged {
+    pub const fn headline(&self) -> &'static str {
+        match self.change {
+            FactorChange::Set => "A second factor was set up",
+            FactorChange::Replaced => "Your second factor was replaced",
+            FactorChange::Removed => "Your second factor was removed",
+        }
+    }
+
+    pub fn news(&self) -> String {
+        let when = self.when();
+        match self.change {
+            FactorChange::Set => format!(
+                "On {when} an authenticator app was set up for your account. From now on signing in needs the password and a \
+                 code from that app, or one of the ten recovery codes. Keep those in a safe place."
+            ),
+            FactorChange::Replaced => format!(
+                "On {when} another authenticator app took the place of the one that your account had. The codes of the old app \
+                 and the old recovery codes open nothing any more."
+            ),
+            FactorChange::Removed => format!(
+                "On {when} the second factor of your account was removed. From now on the password alone opens it. The \
+                 recovery codes open nothing any more."
+            ),
+        }
+    }
+}
+
+impl BookingsClaimed {
+    pub fn headline(&self) -> String {
+        match self.bookings.as_slice() {
+            [(reference, _)] => format!("Booking {reference} is in your account now"),
+            bookings => {
+                format!("{} are in your account now", words::plural(bookings.len(), "booking", "bookings"))
+            }
+        }
+    }
+
+    pub fn news(&self) -> String {
+        let what = if self.bookings.len() == 1 { "a booking" } else { "bookings" };
+        format!("On {} {what} made without an account became part of yours.", self.when())
+    }
+
+    pub fn them(&self) -> &'static str {
+        if self.bookings.len() == 1 { "it" } else { "them" }
+    }
+
+    pub fn facts(&self) -> Vec<Fact> {
+        let fact = |(reference, route): &(String, String)| Fact {
+            label: reference.clone().into(),
+            lines: vec![route.clone()],
+        };
+        self.bookings.iter().map(fact).collect()
     }
 }

@@ -1,5 +1,7 @@
 //! What letters tell in more than one place: the booking in brief, who flies, the fare, and what becomes of money.
 
+use std::borrow::Cow;
+
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 use crate::{
@@ -209,19 +211,19 @@ impl Return {
 /// A name and what stands beside it, line by line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Fact {
-    pub label: &'static str,
+    pub label: Cow<'static, str>,
     pub lines: Vec<String>,
 }
 
 impl Fact {
     pub(super) fn new(label: &'static str, line: impl Into<String>) -> Self {
-        Self { label, lines: vec![line.into()] }
+        Self { label: label.into(), lines: vec![line.into()] }
     }
 }
 
 pub(super) fn passenger_fact(passengers: &[Ticketed]) -> Fact {
     let label = if passengers.len() == 1 { "Passenger" } else { "Passengers" };
-    Fact { label, lines: passengers.iter().map(Ticketed::in_words).collect() }
+    Fact { label: label.into(), lines: passengers.iter().map(Ticketed::in_words).collect() }
 }
 
 pub(super) fn fare_facts(offer: &Offer) -> [Fact; 4] {

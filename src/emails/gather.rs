@@ -3,20 +3,26 @@
 use jiff::Timestamp;
 
 use crate::{
+    admin,
     bookings::{
         self, Booking,
         lifecycle::BookingState,
         links::{self, Link},
     },
-    checkout::{self, Attempt, lifecycle::AttemptState},
+    checkout::{
+        self, Attempt,
+        lifecycle::{AttemptState, RefundState},
+    },
     db::{System, Tx},
     emails::{
+        alarm::StaffAlarm,
         facts::{Brief, Payment, Return, Ticketed},
         gather_account,
         letters::{
-            BookingConfirmation, BookingLink, HoldExpired, Letter, MoneyReturned, NotTicketed,
+            BookingConfirmation, BookingLink, HoldExpired, HoldLapsing, Letter, MoneyReturned, NotTicketed,
             PaymentReceipt, WhyNoTicket, WhyReturned,
         },
+        refunds::{RefundFailed, RefundPaid},
     },
     error::AppError,
     ids::{AttemptId, Token},
@@ -35,6 +41,7 @@ pub(super) async fn gather(
     let booking = match mail.about {
         About::Booking(booking) => booking,
         About::User(user) => return gather_account::gather(tx, mail, user, vault, now).await,
+        About::Agency => return alarm(tx).await,
     };
     let booking = bookings::store::find_by_id(tx, booking).await?;
     let booking = booking.ok_or_else(|| missing("its booking is missing"))?;
@@ -82,6 +89,27 @@ pub(super) async fn gather(
                 back: way_back(attempt),
             })
         }
+        MailKind::HoldLapsing => {
+            let held_until = booking.hold.as_ref().map(|hold| hold.expires_at).filter(|until| *until > now);
+            let held_until = held_until.filter(|_| booking.state == BookingState::Held);
+            return Ok(
+                held_until.map(|held_until| Letter::HoldLapsing(HoldLapsing { booking: brief, held_until }))
+            );
+        }
+        MailKind::RefundPaid | MailKind::RefundFailed => {
+            let refund = mail.cause.parse().map_err(|_| missing("its cause is no refund"))?;
+            let refund = checkout::store::lock_refund(tx, refund).await?;
+            let payment = Payment { amount: refund.amount, ..payment(named(Some(refund.attempt))?) };
+            let (at, number) = (mail.owed_since, refund.payment_intent);
+            match (mail.kind, refund.state) {
+                (MailKind::RefundFailed, _) => {
+                    Letter::RefundFailed(RefundFailed { booking: brief, payment, at, number })
+                }
+                // The bank has sent it back meanwhile: that is told by a mail of its own.
+                (_, RefundState::Failed) => return Ok(None),
+                _ => Letter::RefundPaid(RefundPaid { booking: brief, payment, at, number }),
+            }
+        }
         // Somebody may have paid after all, and then the seats were fetched back.
         MailKind::HoldExpired if booking.state != BookingState::Expired => return Ok(None),
         MailKind::HoldExpired => Letter::HoldExpired(HoldExpired {
@@ -107,6 +135,13 @@ pub(super) async fn gather(
         }
         _ => return Err(missing("it is about a person, not a booking")),
     }))
+}
+
+/// `None`: somebody was quicker than the mail.
+async fn alarm(tx: &mut Tx<System>) -> Result<Option<Letter>, AppError> {
+    let open = admin::attention::money_at_risk(tx).await?;
+    let open: Vec<_> = open.into_iter().map(Into::into).collect();
+    Ok((!open.is_empty()).then(|| Letter::StaffAlarm(StaffAlarm { open })))
 }
 
 /// The refund that staff granted, where that is the cause.

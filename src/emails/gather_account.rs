@@ -7,12 +7,14 @@ use crate::{
         self, Purpose,
         mail_tokens::{self, Carrier},
     },
+    bookings,
     db::{System, Tx},
     emails::{
         account::{
-            AccountDeleted, AccountExists, EmailChange, EmailChangeNotice, EmailChanged, Link,
-            PasswordChanged, PasswordReset, VerifyEmail,
+            AccountDeleted, AccountExists, BookingsClaimed, EmailChange, EmailChangeNotice, EmailChanged,
+            FactorChange, Link, PasswordChanged, PasswordReset, SecondFactorChanged, VerifyEmail,
         },
+        facts::Brief,
         letters::Letter,
     },
     error::AppError,
@@ -36,6 +38,7 @@ pub(super) async fn gather(
         return Ok(Some(Letter::AccountDeleted(AccountDeleted { at })));
     }
     let Some(present) = accounts::present_email(tx, user).await? else { return Ok(None) };
+    let factor = |change| Letter::SecondFactorChanged(SecondFactorChanged { at, change });
     Ok(match mail.kind {
         MailKind::VerifyEmail => link(tx, mail, user, Purpose::VerifyEmail, vault, now)
             .await?
@@ -60,8 +63,31 @@ pub(super) async fn gather(
             let is_new = mail.to.eq_ignore_ascii_case(&present);
             Some(Letter::EmailChanged(EmailChanged { at, new: present, is_new }))
         }
+        MailKind::SecondFactorSet => Some(factor(FactorChange::Set)),
+        MailKind::SecondFactorReplaced => Some(factor(FactorChange::Replaced)),
+        MailKind::SecondFactorRemoved => Some(factor(FactorChange::Removed)),
+        MailKind::BookingsClaimed => {
+            let bookings = claimed(tx, user, at).await?;
+            (!bookings.is_empty()).then(|| Letter::BookingsClaimed(BookingsClaimed { at, bookings }))
+        }
         _ => return Err(AppError::broken(format!("mail {}: it is about a booking, not a person", mail.id))),
     })
+}
+
+/// Reference and route of each booking that became part of the account at that moment.
+async fn claimed(
+    tx: &mut Tx<System>,
+    user: UserId,
+    at: Timestamp,
+) -> Result<Vec<(String, String)>, AppError> {
+    let mut claimed = Vec::new();
+    for id in bookings::claim_store::claimed_at(tx, user, at).await? {
+        if let Some(booking) = bookings::store::find_by_id(tx, id).await? {
+            let brief = Brief::new(&booking.reference, &booking.offer)?;
+            claimed.push((booking.reference.to_string(), format!("{}, {}", brief.route(), brief.days())));
+        }
+    }
+    Ok(claimed)
 }
 
 /// `None`: by now it would open nothing.

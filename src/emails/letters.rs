@@ -8,11 +8,13 @@ use crate::{
     config::{Config, Site},
     emails::{
         account::{
-            AccountDeleted, AccountExists, EmailChange, EmailChangeNotice, EmailChanged, PasswordChanged,
-            PasswordReset, VerifyEmail,
+            AccountDeleted, AccountExists, BookingsClaimed, EmailChange, EmailChangeNotice, EmailChanged,
+            PasswordChanged, PasswordReset, SecondFactorChanged, VerifyEmail,
         },
+        alarm::StaffAlarm,
         facts::{Brief, Fact, Payment, Return, Ticketed, fare_facts, passenger_fact},
         look, parts, plain,
+        refunds::{RefundFailed, RefundPaid},
     },
 };
 
@@ -27,11 +29,18 @@ pub struct Sender {
     pub base_url: String,
     /// The first line says that nothing is real.
     pub demo: bool,
+    /// Who hears that money needs a person.
+    pub staff: String,
 }
 
 impl From<&Config> for Sender {
     fn from(config: &Config) -> Self {
-        Self { site: config.site.clone(), base_url: config.link(""), demo: config.mode.is_pretend() }
+        Self {
+            site: config.site.clone(),
+            base_url: config.link(""),
+            demo: config.mode.is_pretend(),
+            staff: config.mail.staff.clone(),
+        }
     }
 }
 
@@ -52,6 +61,14 @@ impl Sender {
         format!("{}/login", self.base_url)
     }
 
+    pub fn bookings_link(&self) -> String {
+        format!("{}/bookings", self.base_url)
+    }
+
+    pub fn attention_link(&self) -> String {
+        format!("{}/admin/attention", self.base_url)
+    }
+
     /// Where somebody asks for a new password.
     pub fn reset_link(&self) -> String {
         format!("{}/reset", self.base_url)
@@ -63,8 +80,11 @@ pub enum Letter {
     BookingConfirmation(BookingConfirmation),
     PaymentReceipt(PaymentReceipt),
     NotTicketed(NotTicketed),
+    HoldLapsing(HoldLapsing),
     HoldExpired(HoldExpired),
     MoneyReturned(MoneyReturned),
+    RefundPaid(RefundPaid),
+    RefundFailed(RefundFailed),
     BookingLink(BookingLink),
     VerifyEmail(VerifyEmail),
     AccountExists(AccountExists),
@@ -73,7 +93,10 @@ pub enum Letter {
     EmailChange(EmailChange),
     EmailChangeNotice(EmailChangeNotice),
     EmailChanged(EmailChanged),
+    SecondFactorChanged(SecondFactorChanged),
+    BookingsClaimed(BookingsClaimed),
     AccountDeleted(AccountDeleted),
+    StaffAlarm(StaffAlarm),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -89,8 +112,11 @@ impl Letter {
             Self::BookingConfirmation(letter) => letter.compose(sender),
             Self::PaymentReceipt(letter) => letter.compose(sender),
             Self::NotTicketed(letter) => letter.compose(sender),
+            Self::HoldLapsing(letter) => letter.compose(sender),
             Self::HoldExpired(letter) => letter.compose(sender),
             Self::MoneyReturned(letter) => letter.compose(sender),
+            Self::RefundPaid(letter) => letter.compose(sender),
+            Self::RefundFailed(letter) => letter.compose(sender),
             Self::BookingLink(letter) => letter.compose(sender),
             Self::VerifyEmail(letter) => letter.compose(sender),
             Self::AccountExists(letter) => letter.compose(sender),
@@ -99,6 +125,9 @@ impl Letter {
             Self::EmailChange(letter) => letter.compose(sender),
             Self::EmailChangeNotice(letter) => letter.compose(sender),
             Self::EmailChanged(letter) => letter.compose(sender),
+            Self::SecondFactorChanged(letter) => letter.compose(sender),
+            Self::BookingsClaimed(letter) => letter.compose(sender),
+            Self::StaffAlarm(letter) => letter.compose(sender),
             Self::AccountDeleted(letter) => letter.compose(sender),
         }
     }
@@ -141,8 +170,11 @@ written_by! {
     BookingConfirmation: "booking_confirmation/subject.txt" "booking_confirmation/body.txt" "booking_confirmation/body.html";
     PaymentReceipt: "payment_receipt/subject.txt" "payment_receipt/body.txt" "payment_receipt/body.html";
     NotTicketed: "not_ticketed/subject.txt" "not_ticketed/body.txt" "not_ticketed/body.html";
+    HoldLapsing: "hold_lapsing/subject.txt" "hold_lapsing/body.txt" "hold_lapsing/body.html";
     HoldExpired: "hold_expired/subject.txt" "hold_expired/body.txt" "hold_expired/body.html";
     MoneyReturned: "money_returned/subject.txt" "money_returned/body.txt" "money_returned/body.html";
+    RefundPaid: "refund_paid/subject.txt" "refund_paid/body.txt" "refund_paid/body.html";
+    RefundFailed: "refund_failed/subject.txt" "refund_failed/body.txt" "refund_failed/body.html";
     BookingLink: "booking_link/subject.txt" "booking_link/body.txt" "booking_link/body.html";
     VerifyEmail: "verify_email/subject.txt" "verify_email/body.txt" "verify_email/body.html";
     AccountExists: "account_exists/subject.txt" "account_exists/body.txt" "account_exists/body.html";
@@ -150,6 +182,9 @@ written_by! {
     PasswordChanged: "password_changed/subject.txt" "password_changed/body.txt" "password_changed/body.html";
     EmailChange: "email_change/subject.txt" "email_change/body.txt" "email_change/body.html";
     EmailChangeNotice: "email_change_notice/subject.txt" "email_change_notice/body.txt" "email_change_notice/body.html";
+    SecondFactorChanged: "second_factor/subject.txt" "second_factor/body.txt" "second_factor/body.html";
+    BookingsClaimed: "bookings_claimed/subject.txt" "bookings_claimed/body.txt" "bookings_claimed/body.html";
+    StaffAlarm: "staff_alarm/subject.txt" "staff_alarm/body.txt" "staff_alarm/body.html";
     AccountDeleted: "account_deleted/subject.txt" "account_deleted/body.txt" "account_deleted/body.html";
     EmailChanged: "email_changed/subject.txt" "email_changed/body.txt" "email_changed/body.html";
 }
@@ -218,7 +253,10 @@ impl PaymentReceipt {
             Fact::new("Booking", self.booking.reference.as_str()),
             Fact::new("Airline reference", self.pnr.clone()),
             Fact::new("Payment", self.number.clone()),
-            Fact { label: "Sold by", lines: vec![seller.seller_name.clone(), seller.seller_address.clone()] },
+            Fact {
+                label: "Sold by".into(),
+                lines: vec![seller.seller_name.clone(), seller.seller_address.clone()],
+            },
         ]
     }
 }
@@ -282,6 +320,19 @@ impl NotTicketed {
             Return::Release => "No ticket, and no charge",
             Return::Refund | Return::Part => "No ticket, and a full refund",
         }
+    }
+}
+
+/// Nobody has paid yet.
+#[derive(Clone, Debug)]
+pub struct HoldLapsing {
+    pub booking: Brief,
+    pub held_until: Timestamp,
+}
+
+impl HoldLapsing {
+    pub fn until(&self) -> String {
+        self.booking.moment(self.held_until)
     }
 }
 

@@ -4,6 +4,7 @@
 //! `parts`, what is set in plain text in `plain`. The prose is in `email_templates/`, one directory for each kind.
 
 mod account;
+mod alarm;
 mod facts;
 mod gather;
 mod gather_account;
@@ -11,6 +12,7 @@ mod letters;
 mod look;
 mod parts;
 mod plain;
+mod refunds;
 #[cfg(test)]
 mod tests;
 
@@ -21,12 +23,13 @@ use jiff::{SignedDuration, Timestamp};
 pub use letters::{Composed, Letter, Sender};
 
 use crate::{
+    admin,
     clock::Clock,
     db::{Db, System},
     error::AppError,
     ids::MailId,
     mailer::{MailError, Mailer, OutgoingMail},
-    outbox::{self, Attention, Claim, Mail, Outcome},
+    outbox::{self, About, Attention, Claim, Mail, MailKind, Outcome},
     vault::Vault,
 };
 
@@ -82,6 +85,20 @@ impl Emails {
             }
             Err(MailError::Temporary(why)) => self.put_off(&mail, &why, waited, now).await,
         }
+    }
+
+    /// The job behind everything that asks for a person: one mail for all that has come together, and none where it was
+    /// told before.
+    pub async fn sound_alarm(&self) -> Result<Outcome, AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let open = admin::attention::money_at_risk(&mut tx).await?;
+        if let Some(newest) = open.iter().map(|item| item.id).max() {
+            let (kind, to, cause) = (MailKind::StaffAlarm, &self.sender.staff, newest.to_string());
+            outbox::owe_mail(&mut tx, kind, About::Agency, to, &cause, now).await?;
+        }
+        tx.commit().await?;
+        Ok(Outcome::Done)
     }
 
     async fn give_up(&self, mail: &Mail, what: &str, why: &str, now: Timestamp) -> Result<Outcome, AppError> {

@@ -64,7 +64,7 @@ pub(super) fn facts(facts: &[Fact]) -> String {
     let mut lines = Vec::new();
     for fact in facts {
         for (place, value) in fact.lines.iter().enumerate() {
-            let label = if place == 0 { fact.label } else { "" };
+            let label = if place == 0 { fact.label.as_ref() } else { "" };
             let mut set = wrapped(value, COLUMN, COLUMN);
             if let Some(first) = set.first_mut() {
                 *first = format!("{label:<COLUMN$}{}", first.trim_start_matches(' '));

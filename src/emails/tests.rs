@@ -8,15 +8,18 @@ use proptest::prelude::*;
 
 use super::{
     account::{
-        AccountDeleted, AccountExists, EmailChange, EmailChangeNotice, EmailChanged, Link, PasswordChanged,
-        PasswordReset, VerifyEmail,
+        AccountDeleted, AccountExists, BookingsClaimed, EmailChange, EmailChangeNotice, EmailChanged,
+        FactorChange, Link, PasswordChanged, PasswordReset, SecondFactorChanged, VerifyEmail,
     },
+    alarm::{Open, StaffAlarm},
     facts::{Brief, Payment, Return, Ticketed},
     letters::{
-        BookingConfirmation, BookingLink, Composed, HoldExpired, Letter, MoneyReturned, NotTicketed,
-        PaymentReceipt, Sender, WhyNoTicket, WhyReturned, subject_line,
+        BookingConfirmation, BookingLink, Composed, HoldExpired, HoldLapsing, Letter, MoneyReturned,
+        NotTicketed, PaymentReceipt, Sender, WhyNoTicket, WhyReturned, subject_line,
     },
-    plain, without_addresses,
+    plain,
+    refunds::{RefundFailed, RefundPaid},
+    without_addresses,
 };
 use crate::{
     accounts::Purpose,
@@ -41,6 +44,7 @@ fn sender(demo: bool) -> Sender {
         },
         base_url: "https://jetbridge.example".to_owned(),
         demo,
+        staff: "money@jetbridge.example".to_owned(),
     }
 }
 
@@ -206,6 +210,12 @@ fn account_letters() -> Vec<(&'static str, Letter)> {
         until: at + purpose.lifetime(),
     };
     let new = || "maria.new@example.com".to_owned();
+    let factor = |change| Letter::SecondFactorChanged(SecondFactorChanged { at, change });
+    let claimed = |references: &[&str]| {
+        let route = format!("{}, {}", brief(&family()).route(), brief(&family()).days());
+        let bookings = references.iter().map(|reference| ((*reference).to_owned(), route.clone())).collect();
+        Letter::BookingsClaimed(BookingsClaimed { at, bookings })
+    };
     let changed = |is_new| Letter::EmailChanged(EmailChanged { at, new: new(), is_new });
     vec![
         ("verify_email", Letter::VerifyEmail(VerifyEmail { at, link: link(Purpose::VerifyEmail) })),
@@ -217,12 +227,32 @@ fn account_letters() -> Vec<(&'static str, Letter)> {
         ("email_change_notice", Letter::EmailChangeNotice(EmailChangeNotice { at, new: new() })),
         ("email_changed_to_old", changed(false)),
         ("email_changed_to_new", changed(true)),
+        ("second_factor_set", factor(FactorChange::Set)),
+        ("second_factor_replaced", factor(FactorChange::Replaced)),
+        ("second_factor_removed", factor(FactorChange::Removed)),
+        ("bookings_claimed", claimed(&["K7WQ4M"])),
+        ("bookings_claimed_several", claimed(&["K7WQ4M", "P2XH9C"])),
     ]
 }
 
 /// Every kind of letter, under the name of its file.
 fn letters() -> Vec<(&'static str, Letter)> {
-    [booking_letters(), account_letters()].concat()
+    [booking_letters(), account_letters(), agency_letters()].concat()
+}
+
+fn agency_letters() -> Vec<(&'static str, Letter)> {
+    let open = |kind: &str, detail: &str, booking: Option<&str>| Open {
+        kind: kind.to_owned(),
+        detail: detail.to_owned(),
+        since: at("2026-11-22T16:41:05Z"),
+        booking: booking.map(str::to_owned),
+    };
+    let failed =
+        open("refund_failed", "EUR 20.00 is owed to the traveller and did not arrive", Some("K7WQ4M"));
+    let one = StaffAlarm { open: vec![failed.clone()] };
+    let broken = open("invariant_broken", "every ledger transaction sums to zero", None);
+    let many = StaffAlarm { open: [vec![broken], vec![failed; 14]].concat() };
+    vec![("staff_alarm", Letter::StaffAlarm(one)), ("staff_alarm_many", Letter::StaffAlarm(many))]
 }
 
 fn booking_letters() -> Vec<(&'static str, Letter)> {
@@ -240,6 +270,11 @@ fn booking_letters() -> Vec<(&'static str, Letter)> {
     };
     let without_card = Payment { amount: single.total, card: None };
     let held_until = Some(at("2026-11-22T16:45:00Z"));
+    let now = at("2026-11-24T09:02:00Z");
+    let number = || "pi_3QExample0Sandbox".to_owned();
+    let part = || Payment { amount: Money::new(2_000, Currency::Eur), ..visa(&family) };
+    let lapsing =
+        |booking| Letter::HoldLapsing(HoldLapsing { booking, held_until: at("2026-11-22T16:45:00Z") });
     let by_link = || Brief { link: Some(Token::from_bytes([7; 32])), ..brief(&family) };
     vec![
         ("booking_confirmation", confirmation(&family, family_members(), true)),
@@ -248,6 +283,26 @@ fn booking_letters() -> Vec<(&'static str, Letter)> {
         ("payment_receipt_jpy", receipt(&single, kenji())),
         ("not_ticketed_released", not_ticketed(&family, WhyNoTicket::SoldOut, Return::Release)),
         ("not_ticketed_refunded", not_ticketed(&single, WhyNoTicket::SupplierUnavailable, Return::Refund)),
+        ("hold_lapsing", lapsing(brief(&family))),
+        ("hold_lapsing_without_an_account", lapsing(by_link())),
+        (
+            "refund_paid",
+            Letter::RefundPaid(RefundPaid {
+                booking: brief(&family),
+                payment: part(),
+                at: now,
+                number: number(),
+            }),
+        ),
+        (
+            "refund_failed",
+            Letter::RefundFailed(RefundFailed {
+                booking: brief(&family),
+                payment: part(),
+                at: now,
+                number: number(),
+            }),
+        ),
         ("hold_expired", Letter::HoldExpired(HoldExpired { booking: brief(&family), held_until })),
         (
             "money_returned_second_payment",

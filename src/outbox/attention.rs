@@ -1,11 +1,12 @@
 //! Things that need a person, one open item per kind and subject.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
 use crate::{
     db::{System, Tx},
     ids::BookingId,
+    outbox::{Job, push},
 };
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -65,6 +66,8 @@ impl Attention {
     }
 }
 
+/// What comes together is told together.
+const ALARM_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// What others say may be long; that must never keep the alarm from being raised.
 const LONGEST_DETAIL: usize = 1000;
 
@@ -79,7 +82,7 @@ pub async fn raise(
 ) -> Result<(), sqlx::Error> {
     let detail: String = detail.chars().take(LONGEST_DETAIL).collect();
     tracing::error!(attention = kind.code(), subject, detail, "needs a person");
-    sqlx::query!(
+    let raised = sqlx::query!(
         "insert into attention_items (kind, subject, booking_id, detail, raised_at) values ($1, $2, $3, $4, $5)
          on conflict (kind, subject) where resolved_at is null do nothing",
         kind.code(),
@@ -89,6 +92,9 @@ pub async fn raise(
         now.to_sqlx() as _,
     )
     .execute(&mut **tx)
-    .await
-    .map(drop)
+    .await?;
+    if raised.rows_affected() == 1 {
+        push(tx, &Job::SoundAlarm, now + ALARM_AFTER, now).await?;
+    }
+    Ok(())
 }

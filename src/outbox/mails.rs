@@ -17,10 +17,16 @@ pub enum MailKind {
     PaymentReceipt,
     /// Paid, but no ticket: the money goes back.
     NotTicketed,
+    /// Nobody has paid yet, and the time to pay is nearly over.
+    HoldLapsing,
     /// Nobody paid in time.
     HoldExpired,
     /// Money came for something that no longer needs it, and goes back.
     MoneyReturned,
+    /// A refund has left us.
+    RefundPaid,
+    /// A refund came back, or never left.
+    RefundFailed,
     /// Somebody asked for the way to a booking.
     BookingLink,
     /// Is this address yours?
@@ -34,17 +40,27 @@ pub enum MailKind {
     /// Tells the present address what is asked of the new one.
     EmailChangeNotice,
     EmailChanged,
+    SecondFactorSet,
+    SecondFactorReplaced,
+    SecondFactorRemoved,
+    /// Bookings made without an account belong to one now.
+    BookingsClaimed,
     /// The last one.
     AccountDeleted,
+    /// To the agency: money needs a person.
+    StaffAlarm,
 }
 
 impl MailKind {
-    pub const ALL: [Self; 14] = [
+    pub const ALL: [Self; 22] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
         Self::NotTicketed,
+        Self::HoldLapsing,
         Self::HoldExpired,
         Self::MoneyReturned,
+        Self::RefundPaid,
+        Self::RefundFailed,
         Self::BookingLink,
         Self::VerifyEmail,
         Self::AccountExists,
@@ -53,7 +69,12 @@ impl MailKind {
         Self::EmailChange,
         Self::EmailChangeNotice,
         Self::EmailChanged,
+        Self::SecondFactorSet,
+        Self::SecondFactorReplaced,
+        Self::SecondFactorRemoved,
+        Self::BookingsClaimed,
         Self::AccountDeleted,
+        Self::StaffAlarm,
     ];
 
     pub const fn code(self) -> &'static str {
@@ -61,8 +82,11 @@ impl MailKind {
             Self::BookingConfirmation => "booking_confirmation",
             Self::PaymentReceipt => "payment_receipt",
             Self::NotTicketed => "not_ticketed",
+            Self::HoldLapsing => "hold_lapsing",
             Self::HoldExpired => "hold_expired",
             Self::MoneyReturned => "money_returned",
+            Self::RefundPaid => "refund_paid",
+            Self::RefundFailed => "refund_failed",
             Self::BookingLink => "booking_link",
             Self::VerifyEmail => "verify_email",
             Self::AccountExists => "account_exists",
@@ -71,7 +95,12 @@ impl MailKind {
             Self::EmailChange => "email_change",
             Self::EmailChangeNotice => "email_change_notice",
             Self::EmailChanged => "email_changed",
+            Self::SecondFactorSet => "second_factor_set",
+            Self::SecondFactorReplaced => "second_factor_replaced",
+            Self::SecondFactorRemoved => "second_factor_removed",
+            Self::BookingsClaimed => "bookings_claimed",
             Self::AccountDeleted => "account_deleted",
+            Self::StaffAlarm => "staff_alarm",
         }
     }
 
@@ -86,19 +115,21 @@ pub enum About {
     Booking(BookingId),
     /// The account of a person.
     User(UserId),
+    /// What the agency has to do.
+    Agency,
 }
 
 impl About {
     pub const fn booking(self) -> Option<BookingId> {
         match self {
             Self::Booking(id) => Some(id),
-            Self::User(_) => None,
+            Self::User(_) | Self::Agency => None,
         }
     }
 
     pub const fn user(self) -> Option<UserId> {
         match self {
-            Self::Booking(_) => None,
+            Self::Booking(_) | Self::Agency => None,
             Self::User(id) => Some(id),
         }
     }
@@ -238,7 +269,7 @@ pub async fn mail(tx: &mut Tx<System>, id: MailId) -> Result<Option<Mail>, AppEr
         about: match (row.booking_id, row.user_id) {
             (Some(id), _) => About::Booking(id),
             (None, Some(id)) => About::User(id),
-            (None, None) => return Err(unreadable("about nothing")),
+            (None, None) => About::Agency,
         },
         cause: cause.to_owned(),
         to: row.to_address,

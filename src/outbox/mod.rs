@@ -38,12 +38,16 @@ pub enum Job {
     LapseHold(BookingId),
     ReleaseHold(BookingId),
     SendMail(MailId),
+    /// The time to pay is nearly over.
+    RemindOfHold(BookingId),
+    /// Tell the agency what needs a person.
+    SoundAlarm,
     /// Send a link to a booking's contact, if what somebody typed belongs together.
     FindBooking(FindId),
 }
 
 impl Job {
-    const KINDS: [&'static str; 11] = [
+    const KINDS: [&'static str; 13] = [
         "open_session",
         "check_attempt",
         "apply_event",
@@ -55,6 +59,8 @@ impl Job {
         "release_hold",
         "send_mail",
         "find_booking",
+        "remind_of_hold",
+        "sound_alarm",
     ];
 
     pub fn kind(&self) -> &'static str {
@@ -70,6 +76,8 @@ impl Job {
             Self::ReleaseHold(_) => "release_hold",
             Self::SendMail(_) => "send_mail",
             Self::FindBooking(_) => "find_booking",
+            Self::RemindOfHold(_) => "remind_of_hold",
+            Self::SoundAlarm => "sound_alarm",
         }
     }
 
@@ -81,10 +89,13 @@ impl Job {
             | Self::CaptureMoney(id)
             | Self::ReturnMoney(id)
             | Self::LapseHold(id)
+            | Self::RemindOfHold(id)
             | Self::ReleaseHold(id) => id.to_string(),
             Self::SubmitRefund(id) => id.to_string(),
             Self::SendMail(id) => id.to_string(),
             Self::FindBooking(id) => id.to_string(),
+            // One for everything that is raised until it sounds.
+            Self::SoundAlarm => "attention".to_owned(),
         }
     }
 
@@ -101,6 +112,8 @@ impl Job {
             "release_hold" => Self::ReleaseHold(subject.parse().ok()?),
             "send_mail" => Self::SendMail(subject.parse().ok()?),
             "find_booking" => Self::FindBooking(subject.parse().ok()?),
+            "remind_of_hold" => Self::RemindOfHold(subject.parse().ok()?),
+            "sound_alarm" => Self::SoundAlarm,
             _ => return None,
         })
     }
@@ -269,6 +282,9 @@ mod tests {
             Job::LapseHold(BookingId::new()),
             Job::ReleaseHold(BookingId::new()),
             Job::SendMail(MailId::new()),
+            Job::FindBooking(FindId::new()),
+            Job::RemindOfHold(BookingId::new()),
+            Job::SoundAlarm,
         ];
         for job in jobs {
             assert!(Job::KINDS.contains(&job.kind()));

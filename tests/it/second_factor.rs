@@ -272,10 +272,10 @@ async fn what_is_grave_asks_again_after_five_minutes_and_comes_back_only_to_page
 async fn who_has_lost_everything_is_let_in_by_an_operator_and_signed_out_everywhere() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
-    assert_eq!(second_factor::reset(&app.db, ALICE).await.unwrap(), None, "there is none yet");
+    assert_eq!(second_factor::reset(&app.db, ALICE, app.now()).await.unwrap(), None, "there is none yet");
     app.second_factor(&alice).await;
-    assert_eq!(second_factor::reset(&app.db, "nobody@example.com").await.unwrap(), None);
-    assert!(second_factor::reset(&app.db, "ALICE@example.com").await.unwrap().is_some());
+    assert_eq!(second_factor::reset(&app.db, "nobody@example.com", app.now()).await.unwrap(), None);
+    assert!(second_factor::reset(&app.db, "ALICE@example.com", app.now()).await.unwrap().is_some());
     assert!(!is_signed_in(&alice).await);
     assert!(is_signed_in(&app.sign_in(ALICE).await).await, "the password is enough again");
     app.finish().await;

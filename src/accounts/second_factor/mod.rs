@@ -14,7 +14,7 @@ use crate::{
     db::{Db, Guest, System, Tx},
     error::AppError,
     ids::{TokenHash, UserId},
-    outbox::{self, Attention},
+    outbox::{self, About, Attention, MailKind},
     vault::{Sample, Vault},
 };
 
@@ -110,8 +110,11 @@ impl SecondFactors {
         let sealed = self.seal(user, setup.secret())?;
         let codes = codes::recovery_codes();
         let mut tx = self.db.begin(System).await?;
+        let had_one = store::lock(&mut tx, user).await?.is_some();
         store::replace(&mut tx, user, &sealed, step, now).await?;
         store::replace_codes(&mut tx, user, &hashes(&codes), now).await?;
+        let kind = if had_one { MailKind::SecondFactorReplaced } else { MailKind::SecondFactorSet };
+        tell(&mut tx, user, kind, now).await?;
         tx.commit().await?;
         tracing::info!(user = %user, "second factor set up");
         Ok(Some(codes))
@@ -210,6 +213,9 @@ impl SecondFactors {
     pub async fn remove(&self, user: UserId) -> Result<bool, AppError> {
         let mut tx = self.db.begin(System).await?;
         let was = remove(&mut tx, user).await?;
+        if was {
+            tell(&mut tx, user, MailKind::SecondFactorRemoved, self.clock.now()).await?;
+        }
         tx.commit().await?;
         tracing::info!(user = %user, was, "second factor removed");
         Ok(was)
@@ -228,17 +234,17 @@ pub async fn remove(tx: &mut Tx<System>, user: UserId) -> Result<bool, AppError>
 
 /// For somebody who has lost the app and all recovery codes: takes the factor away and signs them out everywhere. For the
 /// command line only: it trusts its caller. `None`: no such account, or it has none.
-pub async fn reset(db: &Db, email: &str) -> Result<Option<UserId>, AppError> {
+pub async fn reset(db: &Db, email: &str, now: Timestamp) -> Result<Option<UserId>, AppError> {
     let mut tx = db.begin(System).await?;
     let Some(user) = store::owner(&mut tx, email).await? else { return Ok(None) };
     store::remove(&mut tx, user).await?;
     accounts::devices::end_everything(&mut tx, user, None).await?;
+    tell(&mut tx, user, MailKind::SecondFactorRemoved, now).await?;
     tx.commit().await?;
     tracing::warn!(user = %user, "second factor reset from the command line");
     Ok(Some(user))
 }
 
-/// Of one person and for one thing: a secret copied to another row does not open.
 /// The worker's round: secrets that an older key has sealed are sealed with the newest. What no key opens is told to a
 /// person once, and left alone.
 pub async fn renew_sealed(db: &Db, vault: &Vault, now: Timestamp) -> Result<(), AppError> {
@@ -270,6 +276,16 @@ pub async fn samples(tx: &mut Tx<System>) -> Result<Vec<Sample>, sqlx::Error> {
     Ok(rows.map(|(key, rows, user, sealed)| Sample { key, rows, purpose: purpose(user), sealed }).collect())
 }
 
+/// Whoever owns the account hears of it, whoever did it.
+async fn tell(tx: &mut Tx<System>, user: UserId, kind: MailKind, now: Timestamp) -> Result<(), AppError> {
+    if let Some(email) = accounts::present_email(tx, user).await? {
+        let cause = accounts::cause(user, now);
+        outbox::owe_mail(tx, kind, About::User(user), &email, &cause, now).await?;
+    }
+    Ok(())
+}
+
+/// Of one person and for one thing: a secret copied to another row does not open.
 fn purpose(user: UserId) -> String {
     format!("second-factor:{user}")
 }
