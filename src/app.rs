@@ -24,11 +24,12 @@ use crate::{
     config::{Config, Mode},
     db::Db,
     demo::{self, DemoMailbox},
-    emails::Emails,
+    emails::{self, Emails},
     error::AppError,
     limits::Limits,
     mailer::Mailer,
     openapi::{self, Document},
+    papers,
     payments::Payments,
     privacy::{self, Privacy},
     sandbox::mailbox::Mailbox,
@@ -198,6 +199,10 @@ impl App {
                 get(checkout::pages::review::pay_again).post(checkout::pages::review::pay),
             )
             .route("/bookings/{reference}/return", get(checkout::pages::after::returned))
+            .route("/bookings/{reference}/itinerary", get(papers::pages::itinerary))
+            .route("/bookings/{reference}/itinerary.pdf", get(papers::pages::itinerary_pdf))
+            .route("/bookings/{reference}/receipt.pdf", get(papers::pages::receipt_pdf))
+            .route("/bookings/{reference}/calendar.ics", get(papers::pages::calendar))
             .route("/bookings/{reference}/cancelled", get(checkout::pages::after::cancelled))
             .route("/bookings/{reference}/drop", post(checkout::pages::after::drop_booking))
             .route("/find", get(bookings::pages::find::find).post(bookings::pages::find::ask))
@@ -313,6 +318,9 @@ impl App {
             .route("/demo/mail", get(demo::mails))
             .route("/demo/mail/{id}", get(demo::mail))
             .route("/demo/mail/{id}/html", get(demo::preview))
+            .route("/demo/letters", get(emails::pages::letters))
+            .route("/demo/letters/{name}", get(emails::pages::letter))
+            .route("/demo/letters/{name}/html", get(emails::pages::document))
             .route("/static/{file}", get(assets::serve))
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))

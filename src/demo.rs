@@ -95,10 +95,15 @@ pub async fn preview(
     Path(id): Path<String>,
 ) -> Result<Response, AppError> {
     let html = mailbox.mail(&id)?.html.ok_or(AppError::NotFound)?;
-    let mut response = Html(in_new_tabs(&html)).into_response();
+    Ok(framed(&html))
+}
+
+/// A mail's document, that may do nothing but be looked at.
+pub fn framed(html: &str) -> Response {
+    let mut response = Html(in_new_tabs(html)).into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_SECURITY_POLICY, HeaderValue::from_static(PREVIEW_POLICY));
-    Ok(response)
+    response
 }
 
 impl From<Mail> for Line {

@@ -35,6 +35,7 @@ pub mod accounts;
 pub mod search;
 pub mod bookings;
 pub mod checkout;
+pub mod papers;
 pub mod privacy;
 pub mod admin;
 pub mod demo;

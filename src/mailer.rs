@@ -5,8 +5,8 @@ use std::{sync::Arc, time::Duration};
 use lettre::{
     Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
     message::{
-        Mailbox, MultiPart,
-        header::{Header, HeaderName, HeaderValue},
+        self, Mailbox, MultiPart,
+        header::{ContentType, Header, HeaderName, HeaderValue},
     },
     transport::smtp::PoolConfig,
 };
@@ -33,6 +33,15 @@ pub struct OutgoingMail {
     pub subject: String,
     pub text: String,
     pub html: String,
+    pub attachments: Vec<Attachment>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Attachment {
+    pub name: String,
+    /// `application/pdf`
+    pub kind: &'static str,
+    pub bytes: Vec<u8>,
 }
 
 personal!(OutgoingMail { id });
@@ -104,15 +113,25 @@ impl Mailer {
         let to: Address = mail.to.parse().map_err(|_| unusable("the recipient"))?;
         // A header is one line; whatever would start another is left out.
         let subject: String = mail.subject.chars().filter(|c| !c.is_control()).collect();
-        Message::builder()
+        let mut body = MultiPart::mixed()
+            .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()));
+        for Attachment { name, kind, bytes } in &mail.attachments {
+            let kind = ContentType::parse(kind).map_err(|_| unusable("the kind of an attachment"))?;
+            body = body.singlepart(message::Attachment::new(name.clone()).body(bytes.clone(), kind));
+        }
+        let message = Message::builder()
             .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
             .date(self.clock.now().into())
             .from(Mailbox::clone(&self.from))
             .to(Mailbox::new(None, to))
             .subject(subject)
-            .header(AutoSubmitted)
-            .multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
-            .map_err(|error| MailError::Rejected(error.to_string()))
+            .header(AutoSubmitted);
+        let message = if mail.attachments.is_empty() {
+            message.multipart(MultiPart::alternative_plain_html(mail.text.clone(), mail.html.clone()))
+        } else {
+            message.multipart(body)
+        };
+        message.map_err(|error| MailError::Rejected(error.to_string()))
     }
 }
 

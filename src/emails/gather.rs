@@ -5,12 +5,12 @@ use jiff::Timestamp;
 use crate::{
     admin,
     bookings::{
-        self, Booking,
+        self, Booking, BookingFile,
         lifecycle::BookingState,
         links::{self, Link},
     },
     checkout::{
-        self, Attempt,
+        self, Attempt, Standing,
         lifecycle::{AttemptState, RefundState},
     },
     db::{System, Tx},
@@ -20,7 +20,7 @@ use crate::{
         gather_account,
         letters::{
             BookingConfirmation, BookingLink, HoldExpired, HoldLapsing, Letter, MoneyReturned, NotTicketed,
-            PaymentReceipt, WhyNoTicket, WhyReturned,
+            PaymentReceipt, Sender, WhyNoTicket, WhyReturned,
         },
         refunds::{RefundFailed, RefundPaid},
     },
@@ -28,6 +28,7 @@ use crate::{
     ids::{AttemptId, Token},
     money::Money,
     outbox::{About, Mail, MailKind},
+    papers::Papers,
     vault::Vault,
 };
 
@@ -187,6 +188,25 @@ async fn way_in(
     let token = Token::from_bytes(vault.sign("mail-token", mail.id.0.as_bytes()));
     let link = Link { hash: token.hash(), booking: booking.id, mail: Some(mail.id), expires_at };
     Ok(links::insert(tx, &link, now).await?.then_some(token))
+}
+
+/// What the papers beside a letter are drawn from; most letters have none.
+pub(super) async fn papers(
+    tx: &mut Tx<System>,
+    mail: &Mail,
+    sender: &Sender,
+) -> Result<Option<Papers>, AppError> {
+    let has_papers = matches!(mail.kind, MailKind::BookingConfirmation | MailKind::PaymentReceipt);
+    let Some(id) = mail.about.booking().filter(|_| has_papers) else { return Ok(None) };
+    let Some(booking) = bookings::store::find_by_id(tx, id).await? else { return Ok(None) };
+    let file = BookingFile {
+        booking,
+        passengers: bookings::store::passengers(tx, id).await?,
+        documents: Vec::new(),
+        events: bookings::store::events(tx, id).await?,
+    };
+    let standing = Standing { file, attempts: checkout::store::attempts_of(tx, id).await? };
+    Ok(Some(Papers::of(&standing, sender.issuer())?))
 }
 
 async fn passengers(tx: &mut Tx<System>, booking: &Booking) -> Result<Vec<Ticketed>, AppError> {

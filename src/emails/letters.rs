@@ -16,6 +16,7 @@ use crate::{
         look, parts, plain,
         refunds::{RefundFailed, RefundPaid},
     },
+    papers::Issuer,
 };
 
 /// Mail programs cut long subjects; ours end before that.
@@ -51,6 +52,11 @@ impl Sender {
             Some(token) => format!("{}/booking-link/{}", self.base_url, token.expose()),
             None => format!("{}/bookings/{}", self.base_url, booking.reference),
         }
+    }
+
+    /// Who issues the papers beside a letter.
+    pub fn issuer(&self) -> Issuer {
+        Issuer::new(self.site.clone(), &self.base_url, self.demo)
     }
 
     pub fn search_link(&self) -> String {

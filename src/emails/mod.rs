@@ -12,7 +12,9 @@ mod letters;
 mod look;
 mod parts;
 mod plain;
+pub mod pages;
 mod refunds;
+mod samples;
 #[cfg(test)]
 mod tests;
 
@@ -28,8 +30,9 @@ use crate::{
     db::{Db, System},
     error::AppError,
     ids::MailId,
-    mailer::{MailError, Mailer, OutgoingMail},
+    mailer::{Attachment, MailError, Mailer, OutgoingMail},
     outbox::{self, About, Attention, Claim, Mail, MailKind, Outcome},
+    papers::{Paper, Papers},
     vault::Vault,
 };
 
@@ -62,10 +65,16 @@ impl Emails {
             tx.commit().await?;
             return Ok(Outcome::Done);
         };
+        let papers = gather::papers(&mut tx, &mail, &self.sender).await?;
         // A link must be known before anybody can click it.
         tx.commit().await?;
         let Composed { subject, text, html } = letter.compose(&self.sender)?;
-        let outgoing = OutgoingMail { id, to: mail.to.clone(), subject: subject.clone(), text, html };
+        let attachments = match papers {
+            Some(papers) => attachments(mail.kind, &papers)?,
+            None => Vec::new(),
+        };
+        let (to, told) = (mail.to.clone(), subject.clone());
+        let outgoing = OutgoingMail { id, to, subject: told, text, html, attachments };
         let sent = self.mailer.send(&outgoing).await;
         let now = self.clock.now();
         // A mail that somebody sends again has its whole time again.
@@ -133,6 +142,16 @@ impl Emails {
             detail: "A mail could not be sent yet. The booking is not affected.".to_owned(),
         })
     }
+}
+
+/// What goes with the letter, for the calendar and the file.
+fn attachments(kind: MailKind, papers: &Papers) -> Result<Vec<Attachment>, AppError> {
+    let files = match kind {
+        MailKind::BookingConfirmation => vec![papers.itinerary()?, papers.calendar_file()],
+        MailKind::PaymentReceipt => vec![papers.receipt()?],
+        _ => Vec::new(),
+    };
+    Ok(files.into_iter().map(|Paper { name, kind, bytes }| Attachment { name, kind, bytes }).collect())
 }
 
 /// Mail servers like to repeat the recipient in what they say, and this goes into logs.

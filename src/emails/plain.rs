@@ -14,11 +14,7 @@ pub(super) const WIDTH: usize = 76;
 /// Where values begin.
 const COLUMN: usize = 20;
 
-/// Control characters and line breaks become spaces, runs of spaces one.
-pub(super) fn one_line(text: &str) -> String {
-    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
-    spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
-}
+pub(super) use crate::web::components::words::one_line;
 
 /// A rendered template as it goes out: long lines wrapped, never more than one empty line, one line end at the end.
 pub(super) fn set(text: &str) -> String {

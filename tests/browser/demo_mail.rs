@@ -26,6 +26,7 @@ async fn the_mail_pages_are_accessible_and_frame_the_mail() {
         text: "Your booking: http://127.0.0.1/bookings/K7WQ4M".into(),
         html: "<!doctype html><html lang=\"en\"><head><title>Confirmed</title></head><body><main><h1>You fly</h1></main></body></html>"
             .into(),
+        attachments: Vec::new(),
     };
     Mailer::new(&settings, app.clock.clone()).unwrap().send(&mail).await.unwrap();
     let driver = Driver::start(JavaScript::On).await;

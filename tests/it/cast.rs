@@ -191,6 +191,7 @@ impl World {
             "booking-link" => (vec!["A".repeat(43)], "nonsense"),
             "admin" if address.contains("/attention/") => (one(&self.attention), "0"),
             "admin" if address.contains("/staff/") => (one(&self.colleague), "nonsense"),
+            "demo" if address.contains("/letters/") => (vec!["refund_paid".to_owned()], "nonsense"),
             "demo" => (one(&self.mail), UNKNOWN_ID),
             "verify" | "reset" | "email" => (vec!["A".repeat(43)], "nonsense"),
             "account" if address.contains("/travellers/") => (one(&self.travellers[0]), UNKNOWN_ID),

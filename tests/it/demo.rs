@@ -5,7 +5,11 @@ use jetbridge::{
     mailer::{MailSettings, Mailer, OutgoingMail},
 };
 
-use crate::helpers::{app::TestApp, browser::Browser, page::Page};
+use crate::helpers::{
+    app::{REHEARSAL, TestApp},
+    browser::Browser,
+    page::Page,
+};
 
 async fn send(app: &TestApp, subject: &str, text: &str, html: &str) {
     let settings = MailSettings {
@@ -18,6 +22,7 @@ async fn send(app: &TestApp, subject: &str, text: &str, html: &str) {
         subject: subject.into(),
         text: text.into(),
         html: html.into(),
+        attachments: Vec::new(),
     };
     Mailer::new(&settings, app.clock.clone()).unwrap().send(&mail).await.unwrap();
 }
@@ -74,6 +79,29 @@ async fn a_mail_that_is_not_there_is_a_404() {
     for id in ["x", "..%2f..%2fetc%2fpasswd", &MailId::new().to_string()] {
         app.get(&format!("/demo/mail/{id}")).await.expect(404);
         app.get(&format!("/demo/mail/{id}/html")).await.expect(404);
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn every_letter_that_there_is_can_be_looked_at_in_a_demo_and_nowhere_else() {
+    let app = TestApp::start().await;
+    let list = app.get("/demo/letters").await.expect(200);
+    let letters = list.texts("main li p");
+    assert!(letters.len() > 30, "{letters:?}");
+    for name in &letters {
+        let page = app.get(&format!("/demo/letters/{name}")).await.expect(200);
+        assert!(page.has(&format!("iframe[sandbox][src='/demo/letters/{name}/html']")));
+        assert!(!page.text("pre.mail").is_empty());
+    }
+    let document = preview(&app, &format!("/demo/letters/{}", letters[0])).await;
+    assert!(document.header("content-security-policy").unwrap().starts_with("sandbox "));
+    assert!(document.body.contains("K7WQ4M"));
+    app.finish().await;
+
+    let app = TestApp::start_with(&REHEARSAL).await;
+    for address in ["/demo/letters", "/demo/letters/refund_paid", "/demo/letters/refund_paid/html"] {
+        app.get(address).await.expect(404);
     }
     app.finish().await;
 }

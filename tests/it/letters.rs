@@ -27,7 +27,7 @@ fn newest(app: &TestApp) -> (Mail, String) {
 async fn somebody_who_has_not_paid_is_reminded_once_before_the_seats_go() {
     let app = TestApp::start().await;
     let (_alice, reference, session) = app.at_stripe("Duarte").await;
-    app.stripe.pay(&session.id, DECLINED_CARD).expect_err("declined");
+    let _declined = app.stripe.pay(&session.id, DECLINED_CARD);
     app.advance(SignedDuration::from_mins(24)).await;
     assert!(app.mails().await.is_empty());
 
@@ -119,14 +119,14 @@ async fn the_agency_hears_once_of_money_that_needs_a_person() {
 async fn a_second_factor_that_comes_changes_or_goes_is_told_to_the_account() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
-    app.second_factor(&alice).await;
+    app.told_second_factor(&alice).await;
     app.run_jobs().await;
     let (mail, text) = newest(&app);
     assert_eq!((mail.subject.as_str(), mail.envelope.to[0].as_str()), ("A second factor was set up", ALICE));
     assert!(text.contains("On 23 Nov 2026, 09:00 UTC an authenticator app was set up"), "{text}");
 
     app.clock.advance(SignedDuration::from_secs(60));
-    app.second_factor(&alice).await;
+    app.told_second_factor(&alice).await;
     app.run_jobs().await;
     assert_eq!(newest(&app).0.subject, "Your second factor was replaced");
 

@@ -25,6 +25,7 @@ mod hostile;
 mod invariants;
 mod log_privacy;
 mod isolation;
+mod itineraries;
 mod letters;
 mod limits;
 mod machines;

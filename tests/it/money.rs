@@ -300,7 +300,8 @@ async fn u17_a_second_attempt_that_is_paid_too_is_released_and_the_booking_is_un
     app.stripe.pay(&first.id, GOOD_CARD).unwrap();
     app.settle().await;
     assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["released", "captured"]));
-    assert_eq!(app.mails().await, ["booking_confirmation", "payment_receipt", "money_returned"]);
+    let told = ["hold_lapsing", "booking_confirmation", "payment_receipt", "money_returned"];
+    assert_eq!(app.mails().await, told);
     app.finish().await;
 }
 

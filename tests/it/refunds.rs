@@ -46,7 +46,7 @@ async fn a_charge_without_a_ticket_is_refunded_in_full() {
     assert_eq!(app.state(&reference).await.booking, "failed");
     assert_eq!(app.texts("select state from refunds").await, ["succeeded"]);
     assert!(app.balances().await.is_empty(), "nothing is left anywhere");
-    assert_eq!(app.mails().await, ["not_ticketed"]);
+    assert_eq!(app.mails().await, ["not_ticketed", "refund_paid"]);
     alice.get(&format!("/bookings/{reference}")).await.expect(200).says("refund");
     app.finish().await;
 }
@@ -84,6 +84,17 @@ async fn u12_a_refund_that_the_bank_sends_back_is_owed_again_and_calls_a_person(
     app.settle().await;
     assert_eq!(app.texts("select state from refunds").await, ["failed"]);
     assert_eq!(app.attention().await, ["refund_failed"]);
+    assert_eq!(app.mails().await, ["not_ticketed", "refund_paid", "refund_failed"]);
+    let mail = app.mailbox.list().remove(0);
+    assert_eq!(
+        mail.subject,
+        format!(
+            "Your refund did not arrive: EUR {}.{:02}, booking {reference}",
+            session.amount / 100,
+            session.amount % 100
+        )
+    );
+    assert!(mail.text.unwrap().contains("is still yours"));
     let amount = session.amount;
     assert_eq!(
         app.balances().await,
@@ -115,7 +126,8 @@ async fn u17_a_second_attempt_that_was_charged_is_refunded_and_told() {
         app.balances().await,
         [format!("stripe_clearing {amount} EUR"), format!("supplier_payable -{amount} EUR")]
     );
-    assert_eq!(app.mails().await, ["booking_confirmation", "payment_receipt", "money_returned"]);
+    let told = ["hold_lapsing", "booking_confirmation", "payment_receipt", "money_returned", "refund_paid"];
+    assert_eq!(app.mails().await, told);
     app.finish().await;
 }
 

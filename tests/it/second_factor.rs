@@ -237,6 +237,7 @@ async fn only_password_and_code_together_remove_it() {
     alice.get("/account/second-factor").await.expect(200).says("Off");
     assert_eq!(app.count("auth.recovery_codes").await, 0);
     assert!(is_signed_in(&app.sign_in(ALICE).await).await);
+    app.run_jobs().await;
     app.finish().await;
 }
 
@@ -278,5 +279,6 @@ async fn who_has_lost_everything_is_let_in_by_an_operator_and_signed_out_everywh
     assert!(second_factor::reset(&app.db, "ALICE@example.com", app.now()).await.unwrap().is_some());
     assert!(!is_signed_in(&alice).await);
     assert!(is_signed_in(&app.sign_in(ALICE).await).await, "the password is enough again");
+    app.run_jobs().await;
     app.finish().await;
 }

@@ -99,7 +99,9 @@ async fn a_part_goes_back_and_everybody_concerned_hears_of_it() {
             format!("supplier_payable -{} EUR", till.paid),
         ]
     );
-    assert_eq!(till.app.mails().await, ["booking_confirmation", "payment_receipt", "money_returned"]);
+    let told = ["booking_confirmation", "payment_receipt", "money_returned", "refund_paid"];
+    assert_eq!(till.app.mails().await, told);
+    assert_eq!(till.letters("Refunded: EUR 20.00 for booking").len(), 1);
     assert_eq!(till.letters("EUR 20.00 goes back to you").len(), 1);
     assert!(till.app.attention().await.is_empty());
     let told =

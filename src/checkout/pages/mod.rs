@@ -30,7 +30,7 @@ fn full_name(passenger: &Passenger) -> String {
 }
 
 #[cfg(test)]
-mod samples {
+pub mod samples {
     //! A booking in any state, with any attempts and events.
 
     use jiff::{SignedDuration, Timestamp};

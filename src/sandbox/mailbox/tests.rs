@@ -26,6 +26,7 @@ fn mail() -> OutgoingMail {
         subject: "Booked: Lisbon to São Paulo, K7WQ4M".into(),
         text: "Total: EUR\u{a0}412.60\n.\n..two dots\nGoodbye\n".into(),
         html: "<p>Total: <b>EUR&nbsp;412.60</b></p>".into(),
+        attachments: Vec::new(),
     }
 }
 

@@ -79,6 +79,12 @@ pub fn thousands(number: impl std::fmt::Display) -> String {
     grouped
 }
 
+/// Control characters and line breaks become spaces, runs of spaces one.
+pub fn one_line(text: &str) -> String {
+    let spaced: String = text.chars().map(|c| if c.is_control() { ' ' } else { c }).collect();
+    spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
+}
+
 pub fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -263,11 +263,12 @@ impl TestApp {
         self.sign_in(email).await
     }
 
-    /// Most tests are about something else than the mail that a sign-up owes.
-    async fn forget_account_mails(&self) {
+    /// Most tests are about something else than the mails that a sign-up and a second factor owe.
+    pub(super) async fn forget_account_mails(&self) {
         self.execute(
             "with gone as (
-                 delete from mails where kind in ('verify_email', 'account_exists') and state = 'queued' returning id)
+                 delete from mails where kind in ('verify_email', 'account_exists', 'second_factor_set', 'second_factor_replaced')
+                    and state = 'queued' returning id)
              delete from outbox where kind = 'send_mail' and subject in (select id::text from gone)",
         )
         .await;

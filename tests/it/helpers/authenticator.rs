@@ -35,6 +35,13 @@ impl Authenticator {
 impl TestApp {
     /// Sets up a second factor through the pages, as its owner would.
     pub async fn second_factor(&self, browser: &Browser) -> Authenticator {
+        let phone = self.told_second_factor(browser).await;
+        self.forget_account_mails().await;
+        phone
+    }
+
+    /// And leaves the mail about it to be sent.
+    pub async fn told_second_factor(&self, browser: &Browser) -> Authenticator {
         let setup = browser.open("/account/second-factor/setup").await.expect(200);
         let mut phone = Authenticator::reading(&setup);
         let code = phone.code(self.now());

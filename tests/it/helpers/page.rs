@@ -15,6 +15,7 @@ pub struct Page {
     /// Where it was asked for.
     pub url: Url,
     pub body: String,
+    pub bytes: Vec<u8>,
     /// Bytes of the body as they came over the wire.
     pub weight: usize,
     html: OnceCell<Html>,
@@ -31,7 +32,7 @@ pub struct Submission {
 impl Page {
     pub fn new(status: StatusCode, headers: HeaderMap, url: Url, bytes: &[u8]) -> Self {
         let body = String::from_utf8_lossy(bytes).into_owned();
-        Self { status, headers, url, body, weight: bytes.len(), html: OnceCell::new() }
+        Self { status, headers, url, body, bytes: bytes.to_vec(), weight: bytes.len(), html: OnceCell::new() }
     }
 
     /// Asserts the status, and shows what the page says if it is another.
