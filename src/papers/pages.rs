@@ -41,7 +41,7 @@ struct ItineraryPage {
 }
 
 impl ItineraryPage {
-    /// Flight, who operates it, cabin, fare basis and bags of each segment.
+    /// Flight, who operates it, cabin with aircraft, and fare basis of each segment.
     fn coupons(&self) -> Vec<[String; 4]> {
         let segments = self.papers.offer.slices.iter().flat_map(|slice| slice.segments());
         segments
@@ -51,7 +51,7 @@ impl ItineraryPage {
                 [
                     format!("{} {}, {day}", segment.carrier.name, segment.flight()),
                     by.name.clone(),
-                    segment.cabin.name().to_owned(),
+                    format!("{}, {}", segment.cabin.name(), segment.aircraft),
                     segment.fare_basis.clone(),
                 ]
             })

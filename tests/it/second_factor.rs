@@ -80,6 +80,7 @@ async fn a_setup_counts_only_after_a_right_code_and_for_its_own_account() {
     let plain = setup.text(".secret").replace(' ', "");
     assert!(!stored[0].contains(&plain));
     assert_eq!(app.count("auth.recovery_codes where length(hash) = 32").await, 10);
+    app.run_jobs().await;
     app.finish().await;
 }
 
