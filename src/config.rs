@@ -1,5 +1,6 @@
 //! The environment, read once and typed. Everything that is wrong with it is said at once, in words that name the variable.
 
+pub mod smtp;
 mod vars;
 
 use std::{
@@ -10,9 +11,9 @@ use std::{
 };
 
 use secrecy::{ExposeSecret, SecretString};
-use url::{Host, Url};
+use url::Url;
 
-use self::vars::Vars;
+use self::{smtp::SmtpServer, vars::Vars};
 use crate::vault::Vault;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
@@ -401,13 +402,10 @@ fn read_mail(vars: &Vars<'_>, mode: Mode) -> MailConfig {
         if from.is_none() {
             vars.wrong("MAIL_FROM", "is missing: the address that our mail comes from");
         }
-        vars.url("SMTP_URL", &["smtps", "smtp"])
+        vars.get("SMTP_URL")
     };
-    if smtp
-        .as_ref()
-        .is_some_and(|url| url.scheme() == "smtp" && !requires_tls(url) && !is_on_this_machine(url))
-    {
-        vars.wrong("SMTP_URL", "must be encrypted: smtps://…, or smtp://…?tls=required");
+    if let Some(Err(problem)) = smtp.as_deref().map(SmtpServer::parse) {
+        vars.wrong("SMTP_URL", problem);
     }
     let from = from.unwrap_or_else(|| "Jetbridge <bookings@jetbridge.example>".to_owned());
     if !from.contains('@') || from.chars().any(char::is_control) {
@@ -419,29 +417,12 @@ fn read_mail(vars: &Vars<'_>, mode: Mode) -> MailConfig {
         vars.wrong("STAFF_EMAIL", "must be a plain address, such as money@example.com");
     }
     let staff = staff.unwrap_or(seller);
-    MailConfig { smtp_url: smtp.map(|url| SecretString::from(String::from(url))), from, staff }
+    MailConfig { smtp_url: smtp.map(SecretString::from), from, staff }
 }
 
 fn is_plain_address(text: &str) -> bool {
     let is_part = |part: &str| !part.is_empty() && !part.contains(|c: char| c.is_whitespace() || c == '@');
     text.len() <= 254 && text.split_once('@').is_some_and(|(name, host)| is_part(name) && is_part(host))
-}
-
-/// A relay of the same machine: nobody listens on the way.
-fn is_on_this_machine(url: &Url) -> bool {
-    match url.host() {
-        Some(Host::Ipv4(address)) => address.is_loopback(),
-        Some(Host::Ipv6(address)) => address.is_loopback(),
-        // Schemes that the URL standard does not know keep an address as a name.
-        Some(Host::Domain(name)) => {
-            name == "localhost" || name.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
-        }
-        None => false,
-    }
-}
-
-fn requires_tls(url: &Url) -> bool {
-    url.query_pairs().any(|(name, value)| name == "tls" && value == "required")
 }
 
 fn read_supplier(vars: &Vars<'_>, mode: Mode) -> SupplierChoice {
@@ -578,7 +559,7 @@ mod tests {
             (&[("STRIPE_SECRET_KEY", "pk_live_abc")], &["STRIPE_SECRET_KEY", "SUPPLIER"]),
             (&[("STRIPE_WEBHOOK_SECRETS", "sk_live_abc")], &["STRIPE_WEBHOOK_SECRETS", "SUPPLIER"]),
             (&[("STRIPE_API_URL", "http://127.0.0.1:4000")], &["STRIPE_API_URL", "SUPPLIER"]),
-            (&[("SMTP_URL", "smtp://mail.example.com")], &["SMTP_URL", "SUPPLIER"]),
+            (&[("SMTP_URL", "smtp://mail.example.com?tls=opportunistic")], &["SMTP_URL", "SUPPLIER"]),
             (&[("SELLER_NAME", " ")], &["SUPPLIER", "SELLER_NAME"]),
             (&[("STAFF_EMAIL", "Till <till@example.com>")], &["STAFF_EMAIL", "SUPPLIER"]),
         ];

@@ -162,7 +162,33 @@ impl Principal for System {
 #[derive(Clone, Debug)]
 pub struct Db {
     pool: PgPool,
-    jobs_pushed: Arc<Notify>,
+    jobs_pushed: Arc<JobsPushed>,
+}
+
+/// Whom a pushed job wakes. Mail has lanes of its own: a mail server that hangs must not keep money waiting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lane {
+    Work,
+    Mail,
+}
+
+impl Lane {
+    pub const ALL: [Self; 2] = [Self::Work, Self::Mail];
+}
+
+#[derive(Debug, Default)]
+struct JobsPushed {
+    work: Notify,
+    mail: Notify,
+}
+
+impl JobsPushed {
+    fn of(&self, lane: Lane) -> &Notify {
+        match lane {
+            Lane::Work => &self.work,
+            Lane::Mail => &self.mail,
+        }
+    }
 }
 
 /// A transaction of one principal. Dropped without [`Tx::commit`], it never happened.
@@ -185,8 +211,8 @@ pub struct Db {
 /// ```
 pub struct Tx<P> {
     inner: Transaction<'static, Postgres>,
-    jobs_pushed: Arc<Notify>,
-    wakes_worker: bool,
+    jobs_pushed: Arc<JobsPushed>,
+    wakes: [bool; Lane::ALL.len()],
     principal: PhantomData<fn() -> P>,
 }
 
@@ -210,7 +236,7 @@ impl Db {
             .test_before_acquire(false)
             .connect_with(options)
             .await?;
-        Ok(Self { pool, jobs_pushed: Arc::new(Notify::new()) })
+        Ok(Self { pool, jobs_pushed: Arc::default() })
     }
 
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
@@ -232,16 +258,16 @@ impl Db {
         let begun = Transaction::begin(connection, Some(begin.into())).in_current_span();
         let inner = tokio::spawn(begun).await.map_err(|_| sqlx::Error::WorkerCrashed)??;
         let jobs_pushed = self.jobs_pushed.clone();
-        Ok(Tx { inner, jobs_pushed, wakes_worker: false, principal: PhantomData })
+        Ok(Tx { inner, jobs_pushed, wakes: Default::default(), principal: PhantomData })
     }
 
     pub fn session_store(&self) -> SessionRows {
         SessionRows::new(self.pool.clone())
     }
 
-    /// Resolves when a transaction of this process has pushed jobs.
-    pub async fn jobs_pushed(&self) {
-        self.jobs_pushed.notified().await;
+    /// Resolves when a transaction of this process has pushed jobs for this lane.
+    pub async fn jobs_pushed(&self, lane: Lane) {
+        self.jobs_pushed.of(lane).notified().await;
     }
 
     pub async fn ping(&self) -> Result<(), sqlx::Error> {
@@ -280,15 +306,17 @@ impl Db {
 impl<P> Tx<P> {
     pub async fn commit(self) -> Result<(), sqlx::Error> {
         self.inner.commit().await?;
-        if self.wakes_worker {
-            self.jobs_pushed.notify_one();
+        for (lane, _) in Lane::ALL.into_iter().zip(self.wakes).filter(|(_, wakes)| *wakes) {
+            self.jobs_pushed.of(lane).notify_one();
         }
         Ok(())
     }
 
     /// Jobs were pushed: once they are visible, this process's worker need not wait for its next look.
-    pub fn wake_worker_on_commit(&mut self) {
-        self.wakes_worker = true;
+    pub fn wake_worker_on_commit(&mut self, lane: Lane) {
+        for (known, wakes) in Lane::ALL.into_iter().zip(&mut self.wakes) {
+            *wakes |= known == lane;
+        }
     }
 }
 

@@ -73,6 +73,9 @@ pub struct Token(SecretString);
 pub struct TokenHash(pub [u8; 32]);
 
 impl Token {
+    /// 32 bytes in base64.
+    const LENGTH: usize = 43;
+
     #[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
     pub fn random() -> Self {
         let mut bytes = [0_u8; 32];
@@ -102,6 +105,28 @@ impl TokenHash {
     pub const fn as_bytes(&self) -> &[u8] {
         &self.0
     }
+}
+
+/// What stands where a token stood.
+const HIDDEN: &str = "(hidden)";
+
+/// The text without its tokens: every run of characters that is as long as a [`Token`] and made of the same letters.
+pub fn hide_tokens(text: &str) -> String {
+    let mut shown = String::with_capacity(text.len());
+    let mut rest = text;
+    while let Some(start) = rest.find(is_of_token) {
+        let (before, run) = rest.split_at(start);
+        let (run, after) = run.split_at(run.find(|c| !is_of_token(c)).unwrap_or(run.len()));
+        shown.push_str(before);
+        shown.push_str(if run.len() == Token::LENGTH { HIDDEN } else { run });
+        rest = after;
+    }
+    shown.push_str(rest);
+    shown
+}
+
+fn is_of_token(c: char) -> bool {
+    c.is_ascii_alphanumeric() || matches!(c, '-' | '_')
 }
 
 /// Fills `buffer` with random bytes.
@@ -199,6 +224,19 @@ mod tests {
             let reference = BookingReference::random();
             assert_eq!(reference.as_str().parse(), Ok(reference.clone()));
         }
+    }
+
+    #[test]
+    fn a_hidden_token_leaves_the_text_around_it() {
+        let token = Token::random();
+        let link = |token: &str| format!("Open http://a.example/reset/{token}.\nÉté <a href='/x/{token}'>");
+        assert_eq!(hide_tokens(&link(token.expose())), link("(hidden)"));
+        for text in
+            ["", "é", "pi_3Pq", &"a".repeat(42), &"a".repeat(44), "0198b2c4-0000-7000-8000-000000000000"]
+        {
+            assert_eq!(hide_tokens(text), text);
+        }
+        assert_eq!(hide_tokens(&"a".repeat(43)), "(hidden)");
     }
 
     #[test]

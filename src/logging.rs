@@ -11,8 +11,9 @@ use tracing_subscriber::{
 
 use crate::config::LogFormat;
 
-/// Libraries that repeat what they carry at levels below this, whatever `RUST_LOG` asks for: lettre writes each mail with its
-/// address, its text and the tokens in it, and tower-http whole addresses, which may hold a token.
+/// Libraries that repeat what they carry at levels below this, whatever `RUST_LOG` asks for: lettre can write each mail with
+/// its address, its text and the tokens in it (Cargo.toml leaves that out of it as well), and tower-http whole addresses,
+/// which may hold a token.
 const HELD_AT: [(&str, Level); 2] = [("lettre", Level::INFO), ("tower_http", Level::INFO)];
 
 fn is_discreet(metadata: &Metadata<'_>) -> bool {

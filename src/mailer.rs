@@ -1,26 +1,25 @@
 //! Sends mail over SMTP. It tells "never" from "not now": the outbox tries again only what can still succeed.
 
+mod talk;
+
 use std::{sync::Arc, time::Duration};
 
 use lettre::{
-    Address, AsyncSmtpTransport, AsyncTransport, Message, Tokio1Executor,
+    Address, Message,
     message::{
         self, Mailbox, MultiPart,
         header::{ContentType, Header, HeaderName, HeaderValue},
     },
-    transport::smtp::PoolConfig,
 };
 use secrecy::{ExposeSecret, SecretString};
 
+use self::talk::{Patience, Talk, Way};
 use crate::personal::personal;
-use crate::{clock::Clock, ids::MailId};
-
-const PATIENCE: Duration = Duration::from_secs(30);
-const CONNECTIONS: u32 = 4;
+use crate::{clock::Clock, config::smtp::SmtpServer, ids::MailId};
 
 #[derive(Clone, Debug)]
 pub struct MailSettings {
-    /// `smtp://host:port`, `smtps://user:password@host`, `smtp://…?tls=required` for STARTTLS.
+    /// As [`SmtpServer::parse`] reads it.
     pub smtp_url: SecretString,
     /// `Jetbridge <hello@jetbridge.example>`
     pub from: String,
@@ -54,58 +53,72 @@ pub enum MailError {
     /// Not now: the same mail may go later.
     #[error("not sent: {0}")]
     Temporary(String),
+    /// The server and we cannot do business, whatever the mail: it refuses our login or our sender, or it cannot prove who it
+    /// is. With the settings mended the mail will go, so it is kept.
+    #[error("no mail is sent: {0}")]
+    Estranged(String),
 }
 
 #[derive(Debug, thiserror::Error)]
 pub enum MailerError {
-    #[error("the mail server's address: {0}")]
-    Url(#[from] lettre::transport::smtp::Error),
+    #[error("SMTP_URL {0}")]
+    Url(&'static str),
+    #[error("TLS: {0}")]
+    Tls(#[from] lettre::transport::smtp::Error),
     #[error("the sender {0:?} is not a mail address")]
     From(String),
 }
 
+/// The name of a mail among all mails of the world: made from its id and the sender's domain, the same at every try.
+/// `None`: `from` is no address.
+pub fn message_id(from: &str, id: MailId) -> Option<String> {
+    from.parse().ok().map(|from: Mailbox| name_of(&from, id))
+}
+
+fn name_of(from: &Mailbox, id: MailId) -> String {
+    format!("<{id}@{}>", from.email.domain())
+}
+
 #[derive(Clone)]
 pub struct Mailer {
-    transport: AsyncSmtpTransport<Tokio1Executor>,
+    way: Arc<Way>,
     from: Arc<Mailbox>,
     clock: Clock,
-    patience: Duration,
+    patience: Patience,
 }
 
 impl Mailer {
     /// Connects only when there is something to send.
     pub fn new(settings: &MailSettings, clock: Clock) -> Result<Self, MailerError> {
-        let from = settings.from.parse().map_err(|_| MailerError::From(settings.from.clone()))?;
-        let transport = AsyncSmtpTransport::<Tokio1Executor>::from_url(settings.smtp_url.expose_secret())?
-            .timeout(Some(PATIENCE))
-            .pool_config(PoolConfig::new().max_size(CONNECTIONS))
-            .build();
-        Ok(Self { transport, from: Arc::new(from), clock, patience: PATIENCE })
+        Self::trusting(settings, clock, &[])
+    }
+
+    /// Also trusts a server whose certificate one of these signed (DER).
+    pub fn trusting(
+        settings: &MailSettings,
+        clock: Clock,
+        authorities: &[Vec<u8>],
+    ) -> Result<Self, MailerError> {
+        let from: Mailbox = settings.from.parse().map_err(|_| MailerError::From(settings.from.clone()))?;
+        let server = SmtpServer::parse(settings.smtp_url.expose_secret()).map_err(MailerError::Url)?;
+        let way = Way::new(server, from.email.domain(), authorities)?;
+        Ok(Self { way: Arc::new(way), from: Arc::new(from), clock, patience: Patience::default() })
     }
 
     /// Gives up on one mail after this time.
-    pub fn with_patience(self, patience: Duration) -> Self {
-        Self { patience, ..self }
+    pub fn with_patience(self, whole: Duration) -> Self {
+        Self { patience: Patience::of(whole), ..self }
     }
 
     /// Again with the same id it is the same mail: its Message-ID lets a mailbox see the double.
     pub async fn send(&self, mail: &OutgoingMail) -> Result<(), MailError> {
         let message = self.compose(mail)?;
-        match tokio::time::timeout(self.patience, self.transport.send(message)).await {
-            Ok(Ok(_)) => Ok(()),
-            Ok(Err(error)) => Err(judge(&error)),
-            Err(_) => Err(MailError::Temporary("the mail server did not answer in time".into())),
-        }
+        self.patience.with_all_of(Talk::deliver(&self.way, self.patience, &message)).await
     }
 
-    /// Connects and signs in, and sends nothing.
+    /// As far as a mail would go without one: connects, proves who the server is, logs in.
     pub async fn check(&self) -> Result<(), MailError> {
-        match tokio::time::timeout(self.patience, self.transport.test_connection()).await {
-            Ok(Ok(true)) => Ok(()),
-            Ok(Ok(false)) => Err(MailError::Temporary("the mail server hung up".into())),
-            Ok(Err(error)) => Err(judge(&error)),
-            Err(_) => Err(MailError::Temporary("the mail server did not answer in time".into())),
-        }
+        self.patience.with_all_of(async { Talk::begin(&self.way, self.patience).await.map(drop) }).await
     }
 
     fn compose(&self, mail: &OutgoingMail) -> Result<Message, MailError> {
@@ -120,7 +133,7 @@ impl Mailer {
             body = body.singlepart(message::Attachment::new(name.clone()).body(bytes.clone(), kind));
         }
         let message = Message::builder()
-            .message_id(Some(format!("<{}@{}>", mail.id, self.from.email.domain())))
+            .message_id(Some(name_of(&self.from, mail.id)))
             .date(self.clock.now().into())
             .from(Mailbox::clone(&self.from))
             .to(Mailbox::new(None, to))
@@ -135,7 +148,8 @@ impl Mailer {
     }
 }
 
-/// Tells holiday responders and lists to stay silent (RFC 3834).
+/// Tells holiday responders and lists to stay silent (RFC 3834). There is no List-Unsubscribe: each of our mails tells one
+/// person of their own booking or account, nobody subscribes to them, and who could unsubscribe would miss a refund.
 #[derive(Clone, Copy, Debug)]
 struct AutoSubmitted;
 
@@ -150,15 +164,5 @@ impl Header for AutoSubmitted {
 
     fn display(&self) -> HeaderValue {
         HeaderValue::new(Self::name(), "auto-generated".to_owned())
-    }
-}
-
-fn judge(error: &lettre::transport::smtp::Error) -> MailError {
-    // 530, 534, 535 and 538 refuse us, not the mail: with the login mended it will go.
-    let code = error.status().map(u16::from);
-    if error.is_permanent() && !matches!(code, Some(530 | 534 | 535 | 538)) {
-        MailError::Rejected(error.to_string())
-    } else {
-        MailError::Temporary(error.to_string())
     }
 }

@@ -11,7 +11,7 @@ use crate::{
     bookings::{self, Bookings},
     checkout::{Checkout, invariants},
     clock::Clock,
-    db::{Db, System},
+    db::{Db, Lane, System},
     emails::Emails,
     error::AppError,
     limits,
@@ -20,12 +20,14 @@ use crate::{
     web::session,
 };
 
-const LANES: usize = 4;
+/// Two for mail: a server that hangs holds up mail and nothing else.
+const LANES: [(Lane, usize); 2] = [(Lane::Work, 4), (Lane::Mail, 2)];
 /// How long an idle lane waits before it looks for jobs that became due, or that another process pushed.
 const IDLE: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
-/// About three days of backoff: as long as Stripe goes on delivering to us. Patience is not counted, only failure.
-const MOST_TRIES: i32 = 80;
+/// More than three days of backoff: as long as Stripe goes on delivering to us, and longer than any mail is tried. Patience
+/// is not counted, only failure.
+const MOST_TRIES: i32 = 85;
 /// Under the lease of a claim, so that a job that hangs is never run by two.
 const LONGEST_JOB: Duration = Duration::from_secs(150);
 const KEEP_DONE_JOBS: SignedDuration = SignedDuration::from_hours(24 * 7);
@@ -43,24 +45,26 @@ impl Worker {
     /// Works until `stop`; jobs in hand are finished first.
     pub async fn run(self, stop: CancellationToken) {
         let lanes = TaskTracker::new();
-        for _ in 0..LANES {
-            lanes.spawn(self.clone().lane(stop.clone()));
+        for (lane, many) in LANES {
+            for _ in 0..many {
+                lanes.spawn(self.clone().lane(lane, stop.clone()));
+            }
         }
         lanes.spawn(self.sweeper(stop));
         lanes.close();
         lanes.wait().await;
     }
 
-    async fn lane(self, stop: CancellationToken) {
+    async fn lane(self, lane: Lane, stop: CancellationToken) {
         while !stop.is_cancelled() {
-            match self.run_one().await {
+            match self.run_one(Some(lane)).await {
                 Ok(true) => continue,
                 Ok(false) => {}
                 Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "job lane stumbled"),
             }
             tokio::select! {
                 () = stop.cancelled() => {}
-                () = self.db.jobs_pushed() => {}
+                () = self.db.jobs_pushed(lane) => {}
                 () = tokio::time::sleep(IDLE) => {}
             }
         }
@@ -82,16 +86,16 @@ impl Worker {
     /// Runs everything that is due now, one after the other, and says how many jobs that were.
     pub async fn run_due(&self) -> Result<usize, AppError> {
         let mut count = 0;
-        while self.run_one().await? {
+        while self.run_one(None).await? {
             count += 1;
         }
         Ok(count)
     }
 
     /// Takes one due job and runs it; `false` if none was due.
-    async fn run_one(&self) -> Result<bool, AppError> {
+    async fn run_one(&self, lane: Option<Lane>) -> Result<bool, AppError> {
         let mut tx = self.db.begin(System).await?;
-        let claim = outbox::claim(&mut tx, self.clock.now()).await?;
+        let claim = outbox::claim(&mut tx, lane, self.clock.now()).await?;
         tx.commit().await?;
         let Some(claim) = claim else { return Ok(false) };
         let result = unless_it_breaks(self.clone().work(claim.clone())).await;
@@ -157,6 +161,7 @@ impl Worker {
         session::sweep(&mut tx, now).await?;
         mail_tokens::delete_expired_before(&mut tx, now - KEEP_DONE_JOBS).await?;
         outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
+        self.emails.sweep(&mut tx, now).await?;
         for breach in invariants::breaches(&mut tx, now).await? {
             let subject = breach.subject.as_str();
             outbox::raise(&mut tx, Attention::InvariantBroken, subject, None, breach.invariant, now).await?;

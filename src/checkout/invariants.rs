@@ -132,7 +132,8 @@ async fn once(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx::
         "I8 one confirmation mail per confirmation",
         r#"select b.id::text as "subject!" from bookings b
             where b.booking_status = 'confirmed'
-              and (select count(*) from mails m where m.booking_id = b.id and m.kind = 'booking_confirmation') <> 1"#
+              and (select count(*) from mails m
+                    where m.booking_id = b.id and m.kind = 'booking_confirmation' and m.resent_of is null) <> 1"#
     );
     ask!(
         tx,

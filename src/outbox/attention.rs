@@ -37,6 +37,8 @@ pub enum Attention {
     IllegalStep,
     JobDead,
     MailLate,
+    /// The mail server and we cannot do business: login, sender or certificate. No mail goes out at all.
+    MailServer,
     /// Something sealed that no key of ours opens.
     SealedUnreadable,
     InvariantBroken,
@@ -60,6 +62,7 @@ impl Attention {
             Self::IllegalStep => "illegal_step",
             Self::JobDead => "job_dead",
             Self::MailLate => "mail_late",
+            Self::MailServer => "mail_server",
             Self::SealedUnreadable => "sealed_unreadable",
             Self::InvariantBroken => "invariant_broken",
         }

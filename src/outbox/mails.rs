@@ -7,7 +7,7 @@ use crate::{
     db::{System, Tx},
     error::AppError,
     ids::{BookingId, MailId, UserId},
-    outbox::{Job, push},
+    outbox::{Attention, Job, push},
     personal::personal,
 };
 
@@ -244,6 +244,7 @@ pub struct Mail {
     /// Id of what is behind it.
     pub cause: String,
     pub to: String,
+    /// When what it tells of happened. Sent again by staff, it tells of the same.
     pub owed_since: Timestamp,
 }
 
@@ -252,10 +253,10 @@ personal!(Mail { id, kind, about });
 /// `None`: sent or given up already.
 pub async fn mail(tx: &mut Tx<System>, id: MailId) -> Result<Option<Mail>, AppError> {
     let row = sqlx::query!(
-        r#"select kind, once_key, booking_id as "booking_id: BookingId",
-                  user_id as "user_id: UserId", to_address,
-                  created_at as "created_at: jiff_sqlx::Timestamp"
-             from mails where id = $1 and state = 'queued'"#,
+        r#"select m.kind, m.once_key, m.booking_id as "booking_id: BookingId",
+                  m.user_id as "user_id: UserId", m.to_address,
+                  coalesce(f.created_at, m.created_at) as "created_at!: jiff_sqlx::Timestamp"
+             from mails m left join mails f on f.id = m.resent_of where m.id = $1 and m.state = 'queued'"#,
         id.0,
     )
     .fetch_optional(&mut **tx)
@@ -263,6 +264,8 @@ pub async fn mail(tx: &mut Tx<System>, id: MailId) -> Result<Option<Mail>, AppEr
     let Some(row) = row else { return Ok(None) };
     let unreadable = |what: &str| AppError::broken(format!("mail {id}: {what}"));
     let (_, cause) = row.once_key.split_once(':').ok_or_else(|| unreadable("no cause"))?;
+    // A mail that staff sent again has its own id behind the cause.
+    let cause = cause.split('#').next().unwrap_or_default();
     Ok(Some(Mail {
         id,
         kind: MailKind::from_code(&row.kind).ok_or_else(|| unreadable("a kind that is not known here"))?,
@@ -295,6 +298,29 @@ pub async fn mark_mail_sent(
     .map(drop)
 }
 
+/// A mail that is owed for too long.
+#[derive(Clone, Debug)]
+pub struct LateMail {
+    pub id: MailId,
+    pub kind: String,
+    pub booking: Option<BookingId>,
+}
+
+/// Mails that are owed since then, whatever keeps them, and of which nobody has been told.
+pub async fn late_mails(tx: &mut Tx<System>, since: Timestamp) -> Result<Vec<LateMail>, sqlx::Error> {
+    sqlx::query_as!(
+        LateMail,
+        r#"select m.id as "id: MailId", m.kind, m.booking_id as "booking: BookingId" from mails m
+            where m.state = 'queued' and m.created_at <= $1
+              and not exists (select from attention_items i where i.kind = $2 and i.subject = m.id::text)
+            order by m.created_at, m.id limit 100"#,
+        since.to_sqlx() as _,
+        Attention::MailLate.code(),
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// It will be tried again.
 pub async fn note_mail_error(tx: &mut Tx<System>, id: MailId, why: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("update mails set last_error = $2 where id = $1 and state = 'queued'", id.0, why)
@@ -303,10 +329,10 @@ pub async fn note_mail_error(tx: &mut Tx<System>, id: MailId, why: &str) -> Resu
         .map(drop)
 }
 
-/// It will not be tried again.
-pub async fn give_up_mail(tx: &mut Tx<System>, id: MailId, why: &str) -> Result<(), sqlx::Error> {
+/// It will not be tried again. `None`: for what was noted last.
+pub async fn give_up_mail(tx: &mut Tx<System>, id: MailId, why: Option<&str>) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update mails set state = 'dead', last_error = $2 where id = $1 and state = 'queued'",
+        "update mails set state = 'dead', last_error = coalesce($2, last_error) where id = $1 and state = 'queued'",
         id.0,
         why
     )

@@ -3,19 +3,21 @@
 //! A job carries ids only and reads the present state when it runs, so running it twice is harmless.
 
 mod attention;
+mod copies;
 mod mails;
 
 pub use attention::{Attention, raise};
+pub use copies::{Copy, Resendable, forget_copies_before, keep_copy, lock_for_resending, owe_again};
 pub use mails::{
-    About, Mail, MailKind, address_of, follows_another, give_up_mail, last_mail_at, mail, mark_mail_sent,
-    note_mail_error, owe_mail, owe_mail_to_owner,
+    About, LateMail, Mail, MailKind, address_of, follows_another, give_up_mail, last_mail_at, late_mails,
+    mail, mark_mail_sent, note_mail_error, owe_mail, owe_mail_to_owner,
 };
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
 use crate::{
-    db::{System, Tx},
+    db::{Lane, System, Tx},
     ids::{AttemptId, BookingId, FindId, MailId, RefundId},
 };
 
@@ -46,6 +48,8 @@ pub enum Job {
     FindBooking(FindId),
 }
 
+const SEND_MAIL: &str = "send_mail";
+
 impl Job {
     const KINDS: [&'static str; 13] = [
         "open_session",
@@ -57,7 +61,7 @@ impl Job {
         "submit_refund",
         "lapse_hold",
         "release_hold",
-        "send_mail",
+        SEND_MAIL,
         "find_booking",
         "remind_of_hold",
         "sound_alarm",
@@ -74,11 +78,15 @@ impl Job {
             Self::SubmitRefund(_) => "submit_refund",
             Self::LapseHold(_) => "lapse_hold",
             Self::ReleaseHold(_) => "release_hold",
-            Self::SendMail(_) => "send_mail",
+            Self::SendMail(_) => SEND_MAIL,
             Self::FindBooking(_) => "find_booking",
             Self::RemindOfHold(_) => "remind_of_hold",
             Self::SoundAlarm => "sound_alarm",
         }
+    }
+
+    pub fn lane(&self) -> Lane {
+        if matches!(self, Self::SendMail(_)) { Lane::Mail } else { Lane::Work }
     }
 
     pub fn subject(&self) -> String {
@@ -110,7 +118,7 @@ impl Job {
             "submit_refund" => Self::SubmitRefund(subject.parse().ok()?),
             "lapse_hold" => Self::LapseHold(subject.parse().ok()?),
             "release_hold" => Self::ReleaseHold(subject.parse().ok()?),
-            "send_mail" => Self::SendMail(subject.parse().ok()?),
+            SEND_MAIL => Self::SendMail(subject.parse().ok()?),
             "find_booking" => Self::FindBooking(subject.parse().ok()?),
             "remind_of_hold" => Self::RemindOfHold(subject.parse().ok()?),
             "sound_alarm" => Self::SoundAlarm,
@@ -153,14 +161,19 @@ pub async fn push(tx: &mut Tx<System>, job: &Job, due: Timestamp, now: Timestamp
     )
     .execute(&mut **tx)
     .await?;
-    tx.wake_worker_on_commit();
+    tx.wake_worker_on_commit(job.lane());
     Ok(())
 }
 
-/// Takes the job that has been due for longest, if any; a job whose worker vanished counts as due.
+/// Takes the lane's job that has been due for longest, if any; a job whose worker vanished counts as due. No lane: any job.
 /// Kinds that this version does not know are left to the newer version that pushed them.
-pub async fn claim(tx: &mut Tx<System>, now: Timestamp) -> Result<Option<Claim>, sqlx::Error> {
-    let kinds = Job::KINDS.map(str::to_owned);
+pub async fn claim(
+    tx: &mut Tx<System>,
+    lane: Option<Lane>,
+    now: Timestamp,
+) -> Result<Option<Claim>, sqlx::Error> {
+    let is_wanted = |kind: &&str| lane.is_none_or(|lane| (lane == Lane::Mail) == (*kind == SEND_MAIL));
+    let kinds: Vec<String> = Job::KINDS.into_iter().filter(is_wanted).map(str::to_owned).collect();
     let row = sqlx::query!(
         r#"update outbox set state = 'running', lease_until = $2, tries = tries + 1
             where id = (
@@ -258,11 +271,13 @@ pub async fn delete_done_before(tx: &mut Tx<System>, at: Timestamp) -> Result<u6
         .map(|done| done.rows_affected())
 }
 
-/// Seconds until the next try: doubling, at most an hour, spread by the job's own id so that a crowd does not return at once.
+/// How long until the next try: doubling up to an hour, and up to a quarter more. The more comes from the job's id and the
+/// try, so that a crowd that failed together neither returns together nor meets again in the same order.
 pub fn backoff(claim: &Claim) -> SignedDuration {
-    let doubled = 5_i64.saturating_mul(1 << claim.tries.clamp(1, 10)).min(3600);
-    let spread = claim.id.rem_euclid(17) * doubled / 100;
-    SignedDuration::from_secs(doubled + spread)
+    let doubled = 5_000_i64.saturating_mul(1 << claim.tries.clamp(1, 10)).min(3_600_000);
+    let place = claim.id.wrapping_mul(31).wrapping_add(i64::from(claim.tries).wrapping_mul(17));
+    let spread = place.rem_euclid(101) * doubled / 400;
+    SignedDuration::from_millis(doubled + spread)
 }
 
 #[cfg(test)]
@@ -294,15 +309,29 @@ mod tests {
         assert_eq!(Job::read("send_mail", "not an id"), None);
     }
 
+    fn claim(id: i64, tries: i32) -> Claim {
+        let job = Job::ApplyEvent("evt_1".to_owned());
+        Claim { id, job, tries, pushed_at: Timestamp::UNIX_EPOCH }
+    }
+
     #[test]
-    fn waiting_doubles_up_to_an_hour() {
-        let claim = |tries| Claim {
-            id: 17,
-            job: Job::ApplyEvent("evt_1".to_owned()),
-            tries,
-            pushed_at: Timestamp::UNIX_EPOCH,
-        };
-        let seconds: Vec<i64> = [1, 2, 3, 9, 10, 500].map(|tries| backoff(&claim(tries)).as_secs()).to_vec();
-        assert_eq!(seconds, [10, 20, 40, 2560, 3600, 3600]);
+    fn waiting_doubles_up_to_an_hour_and_a_quarter() {
+        for (tries, least) in
+            [(1, 10), (2, 20), (3, 40), (9, 2560), (10, 3600), (500, 3600), (i32::MAX, 3600)]
+        {
+            for id in [1, 17, 99, i64::MAX] {
+                let seconds = backoff(&claim(id, tries)).as_secs();
+                assert!((least..=least * 5 / 4).contains(&seconds), "try {tries} of {id}: {seconds}");
+            }
+        }
+    }
+
+    #[test]
+    fn a_crowd_that_failed_together_does_not_return_together() {
+        for tries in [1, 5, 12] {
+            let waits = (1..=100).map(|id| backoff(&claim(id, tries)).as_millis());
+            let different: std::collections::BTreeSet<i128> = waits.collect();
+            assert!(different.len() > 90, "try {tries}: {} times for 100 jobs", different.len());
+        }
     }
 }

@@ -171,6 +171,14 @@ async fn forget_mails(tx: &mut Tx<System>, user: UserId) -> Result<(), AppError>
     )
     .execute(&mut **tx)
     .await?;
+    sqlx::query!(
+        "delete from mail_copies where mail_id in (
+             select m.id from mails m
+              where m.user_id = $1 or m.booking_id in (select b.id from bookings b where b.user_id = $1))",
+        user.0,
+    )
+    .execute(&mut **tx)
+    .await?;
     // The trigger writes the neutral address.
     sqlx::query!(
         "update mails set to_address = to_address

@@ -6,6 +6,7 @@ pub mod stripe;
 
 use std::path::{Path, PathBuf};
 
+use self::mailbox::Door;
 use crate::clock::Clock;
 
 /// Both at once. They stop when the last handle of each is gone.
@@ -27,8 +28,8 @@ pub enum StartError {
 
 impl Sandbox {
     /// For tests: any free ports, and everything is forgotten at the end.
-    pub async fn start(clock: Clock) -> Result<Self, StartError> {
-        Self::start_with(clock, None, 0, 0).await
+    pub async fn start(clock: Clock, door: Door) -> Result<Self, StartError> {
+        Self::start_with(clock, None, 0, 0, door).await
     }
 
     /// For demo mode: what was paid and mailed is still there after a restart.
@@ -40,7 +41,7 @@ impl Sandbox {
     ) -> Result<Self, StartError> {
         std::fs::create_dir_all(directory)
             .map_err(|error| StartError::Directory { path: directory.into(), error })?;
-        Self::start_with(clock, Some(directory), stripe_port, mail_port).await
+        Self::start_with(clock, Some(directory), stripe_port, mail_port, Door::default()).await
     }
 
     async fn start_with(
@@ -48,11 +49,12 @@ impl Sandbox {
         directory: Option<&Path>,
         stripe_port: u16,
         mail_port: u16,
+        door: Door,
     ) -> Result<Self, StartError> {
         let state_file = directory.map(|path| path.join("stripe.json"));
         let stripe = stripe::Settings { clock: clock.clone(), port: stripe_port, state_file };
         let mail = directory.map(|path| path.join("mail"));
-        let mailbox = mailbox::Settings { clock, port: mail_port, directory: mail };
+        let mailbox = mailbox::Settings { clock, port: mail_port, directory: mail, door };
         Ok(Self {
             stripe: stripe::Handle::start(stripe).await?,
             mailbox: mailbox::Mailbox::start(mailbox).await?,

@@ -4,14 +4,14 @@
 use jetbridge::{
     clock::Clock,
     config::Config,
-    db::Db,
+    db::{Db, System},
     emails::{Emails, Sender},
     error::AppError,
     ids::{AttemptId, BookingId, MailId},
     itinerary::{Cabin, Offer, Party, SearchQuery, SliceQuery},
     mailer::{MailSettings, Mailer},
     outbox::{Claim, Job, MailKind, Outcome},
-    sandbox::mailbox::{Fault, Mail, Mailbox, Settings, Stage},
+    sandbox::mailbox::{Door, Fault, Mail, Mailbox, Settings, Stage},
     supplier::{Supplier, timetable::Timetable},
     vault::{self, Vault},
 };
@@ -43,7 +43,7 @@ impl Scene {
         let database = Database::fresh().await;
         let db = Db::connect(database.options(), 4).await.unwrap();
         let clock = Clock::manual(START.parse().unwrap());
-        let settings = Settings { clock: clock.clone(), port: 0, directory: None };
+        let settings = Settings { clock: clock.clone(), port: 0, directory: None, door: Door::default() };
         let mailbox = Mailbox::start(settings).await.unwrap();
         let smtp_url = SecretString::from(mailbox.smtp_url());
         let from = "Jetbridge <bookings@jetbridge.example>".to_owned();
@@ -150,6 +150,12 @@ impl Scene {
     async fn send(&self, claim: &Claim) -> Result<Outcome, AppError> {
         let Job::SendMail(id) = claim.job else { unreachable!("only mails are owed here") };
         self.emails.send(id, claim).await
+    }
+
+    async fn sweep(&self) {
+        let mut tx = self.db.begin(System).await.unwrap();
+        self.emails.sweep(&mut tx, self.clock.now()).await.unwrap();
+        tx.commit().await.unwrap();
     }
 
     fn received(&self) -> Vec<Mail> {
@@ -292,6 +298,7 @@ async fn a_mail_server_in_trouble_is_asked_again_and_a_person_hears_of_it_after_
         scene.clock.advance(SignedDuration::from_hours(6));
         fail(&scene);
         scene.send(&claim).await.unwrap_err();
+        scene.sweep().await;
         assert_eq!(
             scene.attention().await,
             ["mail_late: booking_confirmation: not delivered for 6 hours; tries go on"]

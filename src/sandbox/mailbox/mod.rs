@@ -15,6 +15,7 @@ use std::{
 
 use jiff::Timestamp;
 use mail_parser::{MessageParser, MimeHeaders as _};
+use rustls::ServerConfig;
 use tokio::net::TcpListener;
 use tokio_util::sync::{CancellationToken, DropGuard};
 
@@ -31,6 +32,27 @@ pub struct Settings {
     pub port: u16,
     /// Keeps each mail as an `.eml` file; `None` forgets at the end.
     pub directory: Option<PathBuf>,
+    pub door: Door,
+}
+
+/// How a mail program gets in. By default as over loopback: everybody, unencrypted.
+#[derive(Clone, Debug, Default)]
+pub struct Door {
+    pub encryption: Encryption,
+    /// User and password; nobody else hands mail in. Offered only once the talk is as encrypted as it gets.
+    pub login: Option<(String, String)>,
+    /// The only mechanism on offer; `None`: PLAIN and LOGIN.
+    pub mechanism: Option<&'static str>,
+}
+
+#[derive(Clone, Debug, Default)]
+pub enum Encryption {
+    #[default]
+    None,
+    /// Offers STARTTLS and takes no mail before it.
+    StartTls(Arc<ServerConfig>),
+    /// TLS from the first byte.
+    Implicit(Arc<ServerConfig>),
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -52,6 +74,7 @@ struct Inner {
     clock: Clock,
     port: u16,
     directory: Option<PathBuf>,
+    door: Door,
     /// Oldest first.
     mails: Mutex<VecDeque<Stored>>,
     faults: Mutex<VecDeque<(Stage, Fault)>>,
@@ -97,6 +120,11 @@ pub struct Attachment {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Stage {
     Connect,
+    Hello,
+    /// Whether the connection is still good.
+    Noop,
+    StartTls,
+    Auth,
     Mail,
     Rcpt,
     Data,
@@ -112,6 +140,8 @@ pub enum Fault {
     Drop,
     /// Says nothing for this long, then drops the connection.
     Hang(Duration),
+    /// Thinks for this long, then goes on as if nothing were wrong.
+    Slow(Duration),
     /// Keeps the mail, and drops the connection before saying so. Only at [`Stage::Body`].
     KeepThenDrop,
     /// Says yes, and loses the mail. Only at [`Stage::Body`].
@@ -132,6 +162,7 @@ impl Mailbox {
             clock: settings.clock,
             port,
             directory: settings.directory,
+            door: settings.door,
             mails: Mutex::new(mails),
             faults: Mutex::default(),
         });
@@ -142,6 +173,10 @@ impl Mailbox {
 
     pub fn smtp_url(&self) -> String {
         format!("smtp://127.0.0.1:{}", self.inner.port)
+    }
+
+    pub fn port(&self) -> u16 {
+        self.inner.port
     }
 
     /// Every mail kept, newest first.

@@ -1,15 +1,18 @@
 //! The conversation: as much of RFC 5321 as a mail program needs, with a bound on everything a stranger can send.
 
-use std::{io, sync::Arc, time::Duration};
+use std::{io, pin::Pin, sync::Arc, time::Duration};
 
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
+use rustls::ServerConfig;
 use tokio::{
-    io::{AsyncBufRead, AsyncBufReadExt, AsyncWrite, AsyncWriteExt, BufReader},
-    net::TcpListener,
+    io::{AsyncBufReadExt, AsyncRead, AsyncWrite, AsyncWriteExt, BufReader},
+    net::{TcpListener, TcpStream},
     sync::Semaphore,
 };
+use tokio_rustls::TlsAcceptor;
 use tokio_util::sync::CancellationToken;
 
-use super::{Fault, Inner, Stage};
+use super::{Encryption, Fault, Inner, Stage};
 
 const CONNECTIONS: usize = 64;
 const COMMAND_BYTES: usize = 2_048;
@@ -34,56 +37,95 @@ pub async fn serve(listener: TcpListener, inner: Arc<Inner>, stop: CancellationT
         let Ok(place) = Arc::clone(&places).try_acquire_owned() else { continue };
         let (inner, stop) = (Arc::clone(&inner), stop.clone());
         tokio::spawn(async move {
-            let (reader, writer) = stream.into_split();
-            let mut talk = Talk::new(BufReader::new(reader), writer, inner);
             tokio::select! {
                 () = stop.cancelled() => {}
                 // An error is a connection that the other side gave up.
-                _ = talk.run() => {}
+                _ = converse(stream, inner) => {}
             }
             drop(place);
         });
     }
 }
 
+trait Wire: AsyncRead + AsyncWrite + Send {}
+
+impl<T: AsyncRead + AsyncWrite + Send> Wire for T {}
+
+type Stream = Pin<Box<dyn Wire>>;
+
+async fn converse(stream: TcpStream, inner: Arc<Inner>) -> io::Result<()> {
+    let encryption = inner.door.encryption.clone();
+    let plain: Stream = Box::pin(stream);
+    match &encryption {
+        Encryption::None => Talk::new(plain, inner, true).run(true).await.map(drop),
+        Encryption::Implicit(config) => {
+            let stream = encrypted(plain, config).await?;
+            Talk::new(stream, inner, true).run(true).await.map(drop)
+        }
+        Encryption::StartTls(config) => {
+            let mut talk = Talk::new(plain, Arc::clone(&inner), false);
+            if let Next::Encrypt = talk.run(true).await? {
+                // What was said too early goes with the reader's buffer: nobody vouches for it.
+                let stream = encrypted(talk.stream.into_inner(), config).await?;
+                Talk::new(stream, inner, true).run(false).await?;
+            }
+            Ok(())
+        }
+    }
+}
+
+async fn encrypted(stream: Stream, config: &Arc<ServerConfig>) -> io::Result<Stream> {
+    Ok(Box::pin(TlsAcceptor::from(Arc::clone(config)).accept(stream).await?))
+}
+
 /// What to do after a command.
 enum Next {
     Go,
+    Encrypt,
     Close,
 }
 
-struct Talk<R, W> {
-    reader: R,
-    writer: W,
+struct Talk {
+    stream: BufReader<Stream>,
     inner: Arc<Inner>,
+    /// Nothing more private is to come.
+    is_safe: bool,
     greeted: bool,
+    is_known: bool,
     from: Option<String>,
     to: Vec<String>,
     mistakes: u32,
 }
 
-impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
-    fn new(reader: R, writer: W, inner: Arc<Inner>) -> Self {
-        Self { reader, writer, inner, greeted: false, from: None, to: Vec::new(), mistakes: 0 }
+impl Talk {
+    fn new(stream: Stream, inner: Arc<Inner>, is_safe: bool) -> Self {
+        let is_known = inner.door.login.is_none();
+        let stream = BufReader::new(stream);
+        let (from, to) = (None, Vec::new());
+        Self { stream, inner, is_safe, greeted: false, is_known, from, to, mistakes: 0 }
     }
 
-    async fn run(&mut self) -> io::Result<()> {
-        if !self.stage(Stage::Connect).await? {
-            return Ok(());
+    async fn run(&mut self, greets: bool) -> io::Result<Next> {
+        if greets {
+            if !self.stage(Stage::Connect).await? {
+                return Ok(Next::Close);
+            }
+            self.say("220 sandbox.jetbridge ESMTP, delivers to nobody").await?;
         }
-        self.say("220 sandbox.jetbridge ESMTP, delivers to nobody").await?;
         loop {
-            let Some(line) = self.line(COMMAND_BYTES).await? else { return Ok(()) };
+            let Some(line) = self.line(COMMAND_BYTES).await? else { return Ok(Next::Close) };
             let Ok(line) = std::str::from_utf8(&line) else {
                 self.mistake("500 5.5.2 That is not text").await?;
                 continue;
             };
             let line = line.to_owned();
-            if let Next::Close = self.command(&line).await? {
-                return Ok(());
+            match self.command(&line).await? {
+                Next::Go => {}
+                end => return Ok(end),
             }
             if self.mistakes >= MISTAKES {
-                return self.say("421 4.7.0 Too many mistakes").await;
+                self.say("421 4.7.0 Too many mistakes").await?;
+                return Ok(Next::Close);
             }
         }
     }
@@ -92,18 +134,27 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
         let (verb, rest) = line.split_once(' ').unwrap_or((line, ""));
         match verb.to_ascii_uppercase().as_str() {
             "EHLO" => {
+                if !self.stage(Stage::Hello).await? {
+                    return Ok(Next::Close);
+                }
                 self.reset();
                 self.greeted = true;
-                self.say(&format!(
-                    "250-sandbox.jetbridge\r\n250-SIZE {MAIL_BYTES}\r\n250-8BITMIME\r\n250 SMTPUTF8"
-                ))
-                .await?;
+                let offer = self.offer();
+                self.say(&offer).await?;
             }
             "HELO" => {
                 self.reset();
                 self.greeted = true;
                 self.say("250 sandbox.jetbridge").await?;
             }
+            "STARTTLS" if !self.is_safe => {
+                if !self.stage(Stage::StartTls).await? {
+                    return Ok(Next::Close);
+                }
+                self.say("220 2.0.0 Go ahead").await?;
+                return Ok(Next::Encrypt);
+            }
+            "AUTH" if self.is_safe && self.inner.door.login.is_some() => return self.auth(rest).await,
             "MAIL" => return self.mail(rest).await,
             "RCPT" => return self.rcpt(rest).await,
             "DATA" => return self.data().await,
@@ -111,7 +162,12 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
                 self.reset();
                 self.say("250 2.0.0 Forgotten").await?;
             }
-            "NOOP" => self.say("250 2.0.0 Still here").await?,
+            "NOOP" => {
+                if !self.stage(Stage::Noop).await? {
+                    return Ok(Next::Close);
+                }
+                self.say("250 2.0.0 Still here").await?;
+            }
             "QUIT" => {
                 self.say("221 2.0.0 Goodbye").await?;
                 return Ok(Next::Close);
@@ -121,7 +177,60 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
         Ok(Next::Go)
     }
 
+    fn offer(&self) -> String {
+        let mut lines =
+            vec!["sandbox.jetbridge".to_owned(), format!("SIZE {MAIL_BYTES}"), "8BITMIME".to_owned()];
+        if !self.is_safe {
+            lines.push("STARTTLS".to_owned());
+        } else if self.inner.door.login.is_some() {
+            lines.push(format!("AUTH {}", self.inner.door.mechanism.unwrap_or("PLAIN LOGIN")));
+        }
+        lines.push("SMTPUTF8".to_owned());
+        let last = lines.len() - 1;
+        let line =
+            |(place, text): (usize, &String)| format!("250{}{text}", if place == last { ' ' } else { '-' });
+        lines.iter().enumerate().map(line).collect::<Vec<_>>().join("\r\n")
+    }
+
+    async fn auth(&mut self, rest: &str) -> io::Result<Next> {
+        if !self.stage(Stage::Auth).await? {
+            return Ok(Next::Close);
+        }
+        let (mechanism, first) = rest.split_once(' ').unwrap_or((rest, ""));
+        let said = match mechanism.to_ascii_uppercase().as_str() {
+            "PLAIN" => {
+                let words = if first.is_empty() { self.ask("").await? } else { decoded(first.as_bytes()) };
+                words.and_then(|words| {
+                    let mut words = words.split('\0').skip(1).map(str::to_owned);
+                    words.next().zip(words.next())
+                })
+            }
+            "LOGIN" => {
+                let user = self.ask("Username:").await?;
+                let password = self.ask("Password:").await?;
+                user.zip(password)
+            }
+            _ => {
+                self.mistake("504 5.5.4 No such way to log in").await?;
+                return Ok(Next::Go);
+            }
+        };
+        self.is_known = said.is_some() && said == self.inner.door.login;
+        let answer = if self.is_known { "235 2.7.0 Welcome" } else { "535 5.7.8 Who are you" };
+        self.say(answer).await?;
+        Ok(Next::Go)
+    }
+
+    async fn ask(&mut self, question: &str) -> io::Result<Option<String>> {
+        self.say(&format!("334 {}", BASE64.encode(question))).await?;
+        Ok(self.line(COMMAND_BYTES).await?.and_then(|line| decoded(&line)))
+    }
+
     async fn mail(&mut self, rest: &str) -> io::Result<Next> {
+        if !self.is_safe || !self.is_known {
+            self.say("530 5.7.0 Not before you are known, in private").await?;
+            return Ok(Next::Go);
+        }
         if !self.greeted || self.from.is_some() {
             self.mistake("503 5.5.1 Not now").await?;
             return Ok(Next::Go);
@@ -179,6 +288,10 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
         let fault = self.inner.take_fault(Stage::Body);
         match fault {
             Some(Fault::Lose) => {}
+            Some(Fault::Slow(pause)) => {
+                tokio::time::sleep(pause).await;
+                self.inner.keep(from, to, body)?;
+            }
             Some(Fault::KeepThenDrop) => {
                 self.inner.keep(from, to, body)?;
                 return Ok(Next::Close);
@@ -223,7 +336,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
     async fn line(&mut self, most: usize) -> io::Result<Option<Vec<u8>>> {
         let mut line = Vec::new();
         loop {
-            let chunk = match tokio::time::timeout(IDLE, self.reader.fill_buf()).await {
+            let chunk = match tokio::time::timeout(IDLE, self.stream.fill_buf()).await {
                 Ok(chunk) => chunk?,
                 Err(_) => return Ok(None),
             };
@@ -233,7 +346,7 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
             let end = chunk.iter().position(|byte| *byte == b'\n').map(|place| place + 1);
             let taken = end.unwrap_or(chunk.len());
             line.extend_from_slice(chunk.get(..taken).unwrap_or_default());
-            self.reader.consume(taken);
+            self.stream.consume(taken);
             if line.len() > most {
                 self.say("500 5.5.2 Line too long").await?;
                 return Ok(None);
@@ -249,6 +362,10 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
     async fn stage(&mut self, stage: Stage) -> io::Result<bool> {
         match self.inner.take_fault(stage) {
             None => Ok(true),
+            Some(Fault::Slow(pause)) => {
+                tokio::time::sleep(pause).await;
+                Ok(true)
+            }
             Some(fault) => {
                 self.fail(fault).await?;
                 Ok(false)
@@ -263,14 +380,14 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
                 return Ok(true);
             }
             Fault::Hang(pause) => tokio::time::sleep(pause).await,
-            Fault::Drop | Fault::KeepThenDrop | Fault::Lose => {}
+            Fault::Drop | Fault::KeepThenDrop | Fault::Lose | Fault::Slow(_) => {}
         }
         Ok(false)
     }
 
     async fn say(&mut self, line: &str) -> io::Result<()> {
-        self.writer.write_all(format!("{line}\r\n").as_bytes()).await?;
-        self.writer.flush().await
+        self.stream.write_all(format!("{line}\r\n").as_bytes()).await?;
+        self.stream.flush().await
     }
 
     async fn mistake(&mut self, line: &str) -> io::Result<()> {
@@ -282,6 +399,10 @@ impl<R: AsyncBufRead + Unpin, W: AsyncWrite + Unpin> Talk<R, W> {
         self.from = None;
         self.to.clear();
     }
+}
+
+fn decoded(line: &[u8]) -> Option<String> {
+    String::from_utf8(BASE64.decode(line).ok()?).ok()
 }
 
 /// `FROM:<address> PARAMETERS`. The address is kept as it came, as long as it is one word.

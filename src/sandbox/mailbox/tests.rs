@@ -10,7 +10,10 @@ use crate::mailer::{MailError, MailSettings, Mailer, OutgoingMail};
 
 async fn start() -> (Mailbox, Mailer) {
     let clock = Clock::manual("2026-11-22T12:00:00Z".parse().unwrap());
-    let mailbox = Mailbox::start(Settings { clock: clock.clone(), port: 0, directory: None }).await.unwrap();
+    let mailbox =
+        Mailbox::start(Settings { clock: clock.clone(), port: 0, directory: None, door: Door::default() })
+            .await
+            .unwrap();
     let settings = MailSettings {
         smtp_url: mailbox.smtp_url().into(),
         from: "Jetbridge <hello@jetbridge.example>".into(),
@@ -78,22 +81,30 @@ async fn nobody_smuggles_a_header_or_a_second_recipient_in() {
 }
 
 #[tokio::test]
-async fn never_is_told_from_not_now_at_every_stage() {
+async fn what_a_refusal_means_depends_on_the_step_that_is_refused() {
     let (mailbox, mailer) = start().await;
-    for stage in [Stage::Connect, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Body] {
-        for (fault, never) in [
-            (Fault::Answer(451), false),
-            (Fault::Answer(550), true),
-            (Fault::Answer(535), false),
-            (Fault::Drop, false),
+    let before = [Stage::Connect, Stage::Hello, Stage::Mail];
+    let after = [Stage::Rcpt, Stage::Data, Stage::Body];
+    for stage in before.into_iter().chain(after) {
+        let ours = if before.contains(&stage) { "estranged" } else { "rejected" };
+        for (fault, expected) in [
+            (Fault::Answer(421), "temporary"),
+            (Fault::Answer(451), "temporary"),
+            (Fault::Answer(550), ours),
+            (Fault::Answer(552), if stage == Stage::Mail { "rejected" } else { ours }),
+            // Whoever asks for a login has nothing against the mail.
+            (Fault::Answer(530), "estranged"),
+            (Fault::Answer(535), "estranged"),
+            (Fault::Drop, "temporary"),
         ] {
             mailbox.fault(stage, fault);
-            let answer = mailer.send(&mail()).await;
-            match answer {
-                Err(MailError::Rejected(_)) => assert!(never, "{stage:?} {fault:?}"),
-                Err(MailError::Temporary(_)) => assert!(!never, "{stage:?} {fault:?}"),
-                Ok(()) => unreachable!("{stage:?} {fault:?} let the mail through"),
-            }
+            let told = match mailer.send(&mail()).await {
+                Err(MailError::Rejected(_)) => "rejected",
+                Err(MailError::Temporary(_)) => "temporary",
+                Err(MailError::Estranged(_)) => "estranged",
+                Ok(()) => "sent",
+            };
+            assert_eq!(told, expected, "{stage:?} {fault:?}");
         }
     }
     assert!(mailbox.list().is_empty());
@@ -102,11 +113,63 @@ async fn never_is_told_from_not_now_at_every_stage() {
 }
 
 #[tokio::test]
+async fn an_idle_connection_that_the_server_has_closed_costs_no_mail_its_try() {
+    let (mailbox, mailer) = start().await;
+    mailer.send(&mail()).await.unwrap();
+    // The connection of the first mail waits, and this hits it after its NOOP: the mail is lost with it.
+    mailbox.fault(Stage::Mail, Fault::Drop);
+    mailer.send(&mail()).await.unwrap_err();
+    mailer.send(&mail()).await.unwrap();
+    assert_eq!(mailbox.list().len(), 2);
+    let port = mailbox.port();
+    drop(mailbox);
+    let clock = Clock::manual("2026-11-22T12:00:00Z".parse().unwrap());
+    let settings = Settings { clock, port, directory: None, door: Door::default() };
+    // The port is free once the old one has heard that it is over.
+    let restarted = loop {
+        match Mailbox::start(settings.clone()).await {
+            Ok(mailbox) => break mailbox,
+            Err(_) => tokio::task::yield_now().await,
+        }
+    };
+    mailer.send(&mail()).await.unwrap();
+    assert_eq!(restarted.list().len(), 1, "the server was restarted in between, and nobody noticed");
+}
+
+#[tokio::test]
+async fn a_server_that_thinks_for_a_while_is_waited_for() {
+    let (mailbox, mailer) = start().await;
+    for stage in [Stage::Connect, Stage::Hello, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Body] {
+        mailbox.fault(stage, Fault::Slow(Duration::from_millis(20)));
+    }
+    mailer.send(&mail()).await.unwrap();
+    assert_eq!(mailbox.list().len(), 1);
+}
+
+#[tokio::test]
+async fn nothing_of_ours_asks_to_be_unsubscribed_from() {
+    let (mailbox, mailer) = start().await;
+    mailer.send(&mail()).await.unwrap();
+    let raw = String::from_utf8(mailbox.list().remove(0).raw).unwrap();
+    let head = raw.split("\r\n\r\n").next().unwrap().to_lowercase();
+    for header in ["message-id: <", "date: ", "auto-submitted: auto-generated", "mime-version: 1.0"] {
+        assert!(head.contains(header), "{header} is missing:\n{head}");
+    }
+    // One mail for one person about their own affairs: no list, and nothing to opt out of.
+    for header in ["list-unsubscribe", "list-id", "precedence", "bcc:", "x-mailer"] {
+        assert!(!head.contains(header), "{header} has no business in:\n{head}");
+    }
+}
+
+#[tokio::test]
 async fn a_server_that_says_nothing_is_not_waited_for() {
     let (mailbox, mailer) = start().await;
     let mailer = mailer.with_patience(Duration::from_millis(200));
-    mailbox.fault(Stage::Body, Fault::Hang(Duration::from_secs(20)));
-    assert!(matches!(mailer.send(&mail()).await, Err(MailError::Temporary(_))));
+    for stage in [Stage::Connect, Stage::Hello, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Body] {
+        mailbox.fault(stage, Fault::Hang(Duration::from_secs(20)));
+        let answer = mailer.send(&mail()).await;
+        assert!(matches!(answer, Err(MailError::Temporary(_))), "{stage:?}: {answer:?}");
+    }
     assert!(mailbox.list().is_empty());
 }
 
@@ -244,7 +307,8 @@ async fn anything_can_be_looked_at_however_broken() {
 async fn mail_on_disk_is_there_after_a_restart_and_foreign_files_are_left_alone() {
     let directory = std::env::temp_dir().join(format!("jetbridge-mail-{}", crate::ids::random_secret()));
     let clock = Clock::manual("2026-11-22T12:00:00Z".parse().unwrap());
-    let settings = Settings { clock: clock.clone(), port: 0, directory: Some(directory.clone()) };
+    let settings =
+        Settings { clock: clock.clone(), port: 0, directory: Some(directory.clone()), door: Door::default() };
     let mailbox = Mailbox::start(settings.clone()).await.unwrap();
     let raw = b"Subject: kept\r\nFrom: x@y.z\r\n\r\nhello\r\n".to_vec();
     mailbox.inner.keep("a@b.c".into(), vec!["d@e.f".into(), "g@h.i".into()], raw).unwrap();

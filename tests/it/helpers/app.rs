@@ -11,7 +11,6 @@ use jetbridge::{
     clock::Clock,
     config::Config,
     db::{Db, System},
-    mailer::{MailSettings, Mailer},
     payments::{Payments, StripeSettings},
     sandbox::{Sandbox, mailbox::Mailbox, stripe},
     supplier::timetable::{Switches, Timetable},
@@ -29,7 +28,7 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 use tracing::subscriber::DefaultGuard;
 use url::Url;
 
-use super::{browser::Browser, cluster::Database, statements::Statements};
+use super::{browser::Browser, cluster::Database, post::Post, statements::Statements};
 
 /// A Monday morning in winter. Every test starts at this instant.
 pub const START: &str = "2026-11-23T09:00:00Z";
@@ -51,6 +50,7 @@ pub struct TestApp {
     /// Stripe as tests see it: pay, decline, break, hold events back.
     pub stripe: stripe::Handle,
     pub mailbox: Mailbox,
+    post: Post,
     /// The supplier as tests see it: dearer, sold out, silent.
     pub switches: Arc<Switches>,
     worker: Worker,
@@ -94,6 +94,7 @@ impl Twin {
 struct Outside {
     stripe: stripe::Handle,
     mailbox: Mailbox,
+    post: Post,
     vault: Vault,
 }
 
@@ -104,8 +105,6 @@ impl Outside {
             api_url: Some(self.stripe.base_url().parse().expect("a URL")),
             webhook_secrets: vec![self.stripe.webhook_secret()],
         };
-        let smtp_url = self.mailbox.smtp_url().into();
-        let mail = MailSettings { smtp_url, from: config.mail.from.clone() };
         let timetable = Arc::new(Timetable::new(db.clone(), clock.clone()));
         let switches = timetable.switches();
         let app = App::new(Parts {
@@ -114,7 +113,7 @@ impl Outside {
             clock: clock.clone(),
             payments: Payments::new(&settings, clock.clone()).expect("a Stripe client"),
             supplier: timetable,
-            mailer: Mailer::new(&mail, clock.clone()).expect("a mailer"),
+            mailer: self.post.mailer(self.mailbox.port(), &config.mail.from, clock),
             vault: self.vault.clone(),
             checkout_origin: self.stripe.base_url().to_owned(),
         })
@@ -136,16 +135,21 @@ impl TestApp {
 
     /// With this environment; the database, Stripe and mail are the test's own all the same.
     pub async fn start_with(vars: &[(&str, &str)]) -> Self {
-        Self::start_on(vars, 8).await
+        Self::start_on(vars, 8, Post::default()).await
+    }
+
+    /// With another way to hand mail in.
+    pub async fn start_mailing(post: Post) -> Self {
+        Self::start_on(&[], 8, post).await
     }
 
     /// Everybody shares a single connection: whoever leaves something behind on it leaves it to the next, and a
     /// transaction that is begun inside another waits for ever.
     pub async fn on_one_connection() -> Self {
-        Self::start_on(&[], 1).await
+        Self::start_on(&[], 1, Post::default()).await
     }
 
-    async fn start_on(vars: &[(&str, &str)], connections: u32) -> Self {
+    async fn start_on(vars: &[(&str, &str)], connections: u32, post: Post) -> Self {
         crypto();
         let (statements, listening) = Statements::listen();
         let database = Database::fresh().await;
@@ -156,11 +160,11 @@ impl TestApp {
         let own = |name: &str| (name == "BASE_URL").then(|| url.to_string());
         let config = Config::from_vars(|name| given(name).or_else(|| own(name))).expect("a configuration");
         let db = Db::connect(database.options(), connections).await.expect("a pool");
-        let sandbox = Sandbox::start(clock.clone()).await.expect("a sandbox");
-        let stripe = sandbox.stripe;
+        let Sandbox { stripe, mailbox } =
+            Sandbox::start(clock.clone(), post.door.clone()).await.expect("a sandbox");
         stripe.set_webhook_url(url.join("/webhooks/stripe").expect("a URL"));
         let keys = config.encryption_keys.clone().unwrap_or_else(|| vault::new_key("test"));
-        let outside = Outside { stripe, mailbox: sandbox.mailbox, vault: Vault::new(&keys).expect("keys") };
+        let outside = Outside { stripe, mailbox, post, vault: Vault::new(&keys).expect("keys") };
         let (app, switches) = outside.app(&config, &db, &clock);
         let worker = app.worker();
         let accounts = Accounts::from_ref(&app);
@@ -175,6 +179,7 @@ impl TestApp {
             statements,
             stripe: outside.stripe,
             mailbox: outside.mailbox,
+            post: outside.post,
             switches,
             worker,
             url,
@@ -191,12 +196,20 @@ impl TestApp {
         let (listener, url) = listen().await;
         let database = self.database.as_ref().expect("not finished");
         let db = Db::connect(database.options(), 4).await.expect("a pool");
-        let outside =
-            Outside { stripe: self.stripe.clone(), mailbox: self.mailbox.clone(), vault: self.vault.clone() };
-        let (app, _) = outside.app(&self.config, &db, &self.clock);
+        let (app, _) = self.outside(self.post.clone()).app(&self.config, &db, &self.clock);
         let stop = CancellationToken::new();
         tokio::spawn(app.serve(listener, stop.clone()));
         Twin { url, _stop: stop.drop_guard() }
+    }
+
+    fn outside(&self, post: Post) -> Outside {
+        let (stripe, mailbox) = (self.stripe.clone(), self.mailbox.clone());
+        Outside { stripe, mailbox, post, vault: self.vault.clone() }
+    }
+
+    /// A worker of the same site with other mail settings: after somebody has mended them, say.
+    pub fn worker_mailing(&self, post: Post) -> Worker {
+        self.outside(post).app(&self.config, &self.db, &self.clock).0.worker()
     }
 
     /// Somebody new, not signed in.
@@ -358,7 +371,7 @@ impl Drop for TestApp {
     }
 }
 
-fn crypto() {
+pub fn crypto() {
     // Once per process; the second time is no error.
     let _ = rustls::crypto::ring::default_provider().install_default();
 }

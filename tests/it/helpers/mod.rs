@@ -10,5 +10,6 @@ pub mod cluster;
 pub mod contract;
 mod markup;
 pub mod page;
+pub mod post;
 pub mod statements;
 pub mod story;
