@@ -296,6 +296,7 @@ impl App {
             .route("/api/airports", get(search::api::airports))
             .route("/api/flights", get(search::api::flights))
             .route("/api/offers/{id}", get(search::api::offer))
+            .route("/admin", get(admin::pages::index))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
             .route(
@@ -306,6 +307,10 @@ impl App {
             .route("/admin/attention", get(admin::pages::attention::attention))
             .route("/admin/attention/{id}", get(admin::pages::attention::item))
             .route("/admin/attention/{id}/resolve", post(admin::pages::attention::resolve))
+            .route("/admin/mails", get(admin::pages::mails::mails))
+            .route("/admin/mails/{id}", get(admin::pages::mails::mail))
+            .route("/admin/mails/{id}/html", get(admin::pages::mails::html))
+            .route("/admin/mails/{id}/resend", post(admin::pages::mails::resend))
             .route("/admin/staff", get(admin::pages::people::people).post(admin::pages::people::add))
             .route("/admin/staff/{id}", get(admin::pages::people::person))
             .route("/admin/staff/{id}/role", post(admin::pages::people::change_role))

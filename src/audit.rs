@@ -15,6 +15,9 @@ pub enum Action {
     DocumentRevealed,
     RefundRequested,
     AttentionResolved,
+    /// Read what a mail said, which names people in full.
+    MailRead,
+    MailSentAgain,
     StaffAdded,
     RoleChanged,
     StaffRemoved,
@@ -26,6 +29,8 @@ impl Action {
             Self::DocumentRevealed => "document_revealed",
             Self::RefundRequested => "refund_requested",
             Self::AttentionResolved => "attention_resolved",
+            Self::MailRead => "mail_read",
+            Self::MailSentAgain => "mail_sent_again",
             Self::StaffAdded => "staff_added",
             Self::RoleChanged => "role_changed",
             Self::StaffRemoved => "staff_removed",

@@ -118,7 +118,7 @@ impl Mailer {
 
     /// As far as a mail would go without one: connects, proves who the server is, logs in.
     pub async fn check(&self) -> Result<(), MailError> {
-        self.patience.with_all_of(async { Talk::begin(&self.way, self.patience).await.map(drop) }).await
+        self.patience.with_all_of(Talk::try_out(&self.way, self.patience)).await
     }
 
     fn compose(&self, mail: &OutgoingMail) -> Result<Message, MailError> {

@@ -37,7 +37,7 @@ impl Urgency {
     /// A kind that a newer version raised is taken for the worst.
     pub fn of(kind: &str) -> Self {
         match kind {
-            "supplier_unknown" | "mail_late" => Self::TravellerWaits,
+            "supplier_unknown" | "mail_late" | "mail_server" => Self::TravellerWaits,
             "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" => Self::CanWait,
             _ => Self::MoneyAtRisk,
         }
@@ -63,7 +63,10 @@ pub fn next_step(kind: &str) -> &'static str {
         "refunded_ticket_live" => "Cancel the tickets at the supplier, unless they are meant to be a gift.",
         "dispute" => "Answer the bank in Stripe's dashboard before its deadline.",
         "job_dead" => "Read its last error on the booking, mend the cause, and run it again.",
-        "mail_late" => "Check the address with the traveller, and the mail server.",
+        "mail_late" => "Read its error, check the address with the traveller, and send it again.",
+        "mail_server" => {
+            "Mend SMTP_URL, MAIL_FROM or the account at the mail server. Nothing is lost: all mail waits."
+        }
         "sealed_unreadable" => "Put the missing key back among ENCRYPTION_KEYS.",
         "invariant_broken" => "Stop refunding by hand, and find out what moved.",
         _ => "Open the booking and see how it stands.",
@@ -74,6 +77,8 @@ pub fn next_step(kind: &str) -> &'static str {
 pub struct Item {
     pub id: i64,
     pub kind: String,
+    /// Id of what it is about.
+    pub subject: String,
     pub detail: String,
     pub raised_at: Timestamp,
     pub reference: Option<String>,
@@ -119,7 +124,7 @@ async fn read(db: &Db, id: Option<i64>, open: Option<bool>) -> Result<Vec<Item>,
 
 async fn read_with(tx: &mut Tx<System>, id: Option<i64>, open: Option<bool>) -> Result<Vec<Item>, AppError> {
     let rows = sqlx::query!(
-        r#"select i.id, i.kind, i.detail, i.raised_at as "raised_at: jiff_sqlx::Timestamp",
+        r#"select i.id, i.kind, i.subject, i.detail, i.raised_at as "raised_at: jiff_sqlx::Timestamp",
                   i.resolved_at as "resolved_at: jiff_sqlx::Timestamp", i.resolved_reason,
                   u.email::text as "resolver?", b.booking_reference as "booking_reference?",
                   b.amount_minor as "amount_minor?", b.currency as "currency?"
@@ -139,6 +144,7 @@ async fn read_with(tx: &mut Tx<System>, id: Option<i64>, open: Option<bool>) -> 
         .map(|row| Item {
             id: row.id,
             kind: row.kind,
+            subject: row.subject,
             detail: row.detail,
             raised_at: row.raised_at.to_jiff(),
             reference: row.booking_reference,

@@ -2,6 +2,7 @@
 //! of what they did. Personal data comes out masked.
 
 pub mod attention;
+pub mod mails;
 pub mod pages;
 pub mod people;
 mod record;
@@ -74,7 +75,7 @@ impl Filter {
     }
 }
 
-/// The place of a booking in the list: it stays true while bookings are added above it.
+/// A place in a list, newest first: it stays true while rows are added above it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Place {
     pub created_at: Timestamp,
@@ -123,30 +124,43 @@ pub struct Line {
     pub currency: String,
 }
 
-#[derive(Clone, Debug, Default)]
-pub struct List {
-    pub lines: Vec<Line>,
+/// Where the pages before and after this one begin.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Turn {
     pub newer: Option<Place>,
     pub older: Option<Place>,
 }
 
+impl Turn {
+    /// One line more than a page holds shows whether the list goes on.
+    fn cut<T>(mut lines: Vec<T>, from: From, place: impl Fn(&T) -> Place) -> (Vec<T>, Self) {
+        let goes_on = lines.len() > PAGE;
+        lines.truncate(PAGE);
+        if matches!(from, From::NewerThan(_)) {
+            lines.reverse();
+        }
+        let (has_newer, has_older) = match from {
+            From::Newest => (false, goes_on),
+            From::OlderThan(_) => (true, goes_on),
+            From::NewerThan(_) => (goes_on, true),
+        };
+        let newer = lines.first().filter(|_| has_newer).map(&place);
+        let older = lines.last().filter(|_| has_older).map(&place);
+        (lines, Self { newer, older })
+    }
+}
+
+#[derive(Clone, Debug, Default)]
+pub struct List {
+    pub lines: Vec<Line>,
+    pub turn: Turn,
+}
+
 pub async fn list(db: &Db, staff: UserId, filter: &Filter, from: From) -> Result<List, AppError> {
     let mut tx = db.begin(Staff(staff)).await?;
-    // One more than a page shows whether the list goes on.
-    let mut lines = store::lines(&mut tx, filter, from, PAGE + 1).await?;
-    let goes_on = lines.len() > PAGE;
-    lines.truncate(PAGE);
-    if matches!(from, From::NewerThan(_)) {
-        lines.reverse();
-    }
-    let (has_newer, has_older) = match from {
-        From::Newest => (false, goes_on),
-        From::OlderThan(_) => (true, goes_on),
-        From::NewerThan(_) => (goes_on, true),
-    };
-    let newer = lines.first().filter(|_| has_newer).map(|line| line.place);
-    let older = lines.last().filter(|_| has_older).map(|line| line.place);
-    Ok(List { lines, newer, older })
+    let lines = store::lines(&mut tx, filter, from, PAGE + 1).await?;
+    let (lines, turn) = Turn::cut(lines, from, |line| line.place);
+    Ok(List { lines, turn })
 }
 
 pub async fn booking(

@@ -34,6 +34,7 @@ pub struct BookingRecord {
     pub confirmed_at: Option<Timestamp>,
     pub ended_reason: Option<String>,
     pub created_at: Timestamp,
+    pub has_account: bool,
     /// Masked.
     pub email: Option<String>,
     pub phone: Option<String>,
@@ -152,7 +153,7 @@ pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<Bo
                   destination, departs_at as "departs_at: jiff_sqlx::Timestamp", supplier, supplier_order_id, pnr,
                   hold_expires_at as "hold_expires_at: jiff_sqlx::Timestamp",
                   confirmed_at as "confirmed_at: jiff_sqlx::Timestamp", ended_reason, contact_email, contact_phone,
-                  created_at as "created_at: jiff_sqlx::Timestamp"
+                  user_id is not null as "has_account!", created_at as "created_at: jiff_sqlx::Timestamp"
              from bookings where booking_reference = $1"#,
         reference.as_str(),
     )
@@ -197,6 +198,7 @@ pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<Bo
         confirmed_at: row.confirmed_at.map(jiff_sqlx::Timestamp::to_jiff),
         ended_reason: row.ended_reason,
         created_at: row.created_at.to_jiff(),
+        has_account: row.has_account,
         email: row.contact_email.as_deref().map(mask_email),
         phone: row.contact_phone.as_deref().map(mask_phone),
     })

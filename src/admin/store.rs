@@ -55,22 +55,31 @@ pub async fn lines(
         }
         query.push(")");
     }
-    match from {
-        From::Newest => {}
-        From::OlderThan(place) => push_place(&mut query, "<", place),
-        From::NewerThan(place) => push_place(&mut query, ">", place),
-    }
-    let order = if matches!(from, From::NewerThan(_)) { "asc" } else { "desc" };
-    let order = format!(" order by b.created_at {order}, b.id {order}");
-    query.push(&order).push(" limit ").push_bind(i64::try_from(limit).unwrap_or(1));
-    query.push(AFTER).push(&order);
+    push_turn(&mut query, "b", from, limit, AFTER);
     let rows: Vec<Row> = query.build_query_as().fetch_all(&mut **tx).await?;
     Ok(rows.into_iter().map(Line::from).collect())
 }
 
-fn push_place(query: &mut QueryBuilder<'_, Postgres>, side: &str, place: Place) {
-    query.push(format!(" and (b.created_at, b.id) {side} ("));
-    query.push_bind(place.created_at.to_sqlx()).push(", ").push_bind(place.id).push(")");
+/// Begins at the place, cuts the page, and looks up what stands beside its few lines, in one order inside and outside.
+pub(super) fn push_turn(
+    query: &mut QueryBuilder<'_, Postgres>,
+    table: &str,
+    from: From,
+    limit: usize,
+    beside: &str,
+) {
+    let (side, order) = match from {
+        From::Newest => (None, "desc"),
+        From::OlderThan(place) => (Some(("<", place)), "desc"),
+        From::NewerThan(place) => (Some((">", place)), "asc"),
+    };
+    if let Some((side, place)) = side {
+        query.push(format!(" and ({table}.created_at, {table}.id) {side} ("));
+        query.push_bind(place.created_at.to_sqlx()).push(", ").push_bind(place.id).push(")");
+    }
+    let order = format!(" order by {table}.created_at {order}, {table}.id {order}");
+    query.push(&order).push(" limit ").push_bind(i64::try_from(limit).unwrap_or(1));
+    query.push(beside).push(&order);
 }
 
 /// What people type is no pattern.

@@ -142,7 +142,7 @@ impl<'a> Talk<'a> {
         }
     }
 
-    pub(super) async fn begin(way: &'a Way, patience: Patience) -> Result<Self, MailError> {
+    async fn begin(way: &'a Way, patience: Patience) -> Result<Self, MailError> {
         let server = (way.server.host.as_str(), way.server.port);
         let implicit = way.tls.clone().filter(|_| way.server.guard == Guard::Tls);
         let connecting =
@@ -156,6 +156,12 @@ impl<'a> Talk<'a> {
             talk.log_in(login).await?;
         }
         Ok(talk)
+    }
+
+    /// As far as a mail would go without one.
+    pub(super) async fn try_out(way: &'a Way, patience: Patience) -> Result<(), MailError> {
+        Self::begin(way, patience).await?.leave().await;
+        Ok(())
     }
 
     async fn encrypt(&mut self, tls: TlsParameters) -> Result<(), MailError> {

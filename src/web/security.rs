@@ -101,8 +101,9 @@ fn content_security_policy(frame: &Frame) -> String {
         form_action.extend(frame.site.checkout_origins.iter().map(String::as_str));
     }
     let upgrade = if frame.site.https { "; upgrade-insecure-requests" } else { "" };
-    // The demo's mail page frames its own preview; no other page frames anything.
-    let frames = if frame.path.starts_with("/demo/mail/") { "; frame-src 'self'" } else { "" };
+    // The pages of one mail frame what it says; no other page frames anything.
+    let is_mail = ["/demo/mail/", "/admin/mails/"].iter().any(|prefix| frame.path.starts_with(prefix));
+    let frames = if is_mail { "; frame-src 'self'" } else { "" };
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; \
          form-action {}; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; \

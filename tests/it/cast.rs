@@ -114,6 +114,8 @@ struct World {
     offer: String,
     bookings: Vec<String>,
     mail: String,
+    /// In the staff's log.
+    letter: String,
     style: String,
     attention: String,
     /// Somebody of staff who is not of the cast.
@@ -130,6 +132,8 @@ impl World {
         let offer = alice.get(SEARCH).await.attr("a[href^='/offers/']", "href");
         let bookings = vec![app.draft(&alice).await, app.confirmed(&alice).await];
         let mail = alice.get("/demo/mail").await.attr("a[href^='/demo/mail/']", "href");
+        let sent = "select id::text from mails where state = 'sent' and booking_id is not null limit 1";
+        let letter = app.texts(sent).await.remove(0);
         let style = alice.get("/").await.attr("link[rel=stylesheet]", "href");
         let saved = [
             ("given_names", "Tom"),
@@ -158,6 +162,7 @@ impl World {
             offer: last_part(&offer),
             bookings,
             mail: last_part(&mail),
+            letter,
             style: last_part(&style),
             attention,
             colleague,
@@ -190,6 +195,7 @@ impl World {
             "bookings" | "admin" if address.contains("{reference}") => (self.bookings.clone(), "ACDEFG"),
             "booking-link" => (vec!["A".repeat(43)], "nonsense"),
             "admin" if address.contains("/attention/") => (one(&self.attention), "0"),
+            "admin" if address.contains("/mails/") => (one(&self.letter), UNKNOWN_ID),
             "admin" if address.contains("/staff/") => (one(&self.colleague), "nonsense"),
             "demo" if address.contains("/letters/") => (vec!["refund_paid".to_owned()], "nonsense"),
             "demo" => (one(&self.mail), UNKNOWN_ID),

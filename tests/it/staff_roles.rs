@@ -23,6 +23,7 @@ async fn each_page_and_action_opens_for_the_roles_that_have_its_power() {
     let reference = app.confirmed(&alice).await;
     app.execute("insert into attention_items (kind, subject, detail) values ('job_dead', 'x', 'x')").await;
     let item = app.texts("select id::text from attention_items").await.remove(0);
+    let mail = app.texts("select id::text from mails where state = 'sent' limit 1").await.remove(0);
     let alices = id_of(&app, ALICE).await;
     let doors = [
         (Power::SeeBookings, "GET", "/admin/bookings".to_owned()),
@@ -30,6 +31,10 @@ async fn each_page_and_action_opens_for_the_roles_that_have_its_power() {
         (Power::SeeBookings, "GET", "/admin/attention".to_owned()),
         (Power::SeeBookings, "GET", format!("/admin/attention/{item}")),
         (Power::ResolveAttention, "POST", format!("/admin/attention/{item}/resolve")),
+        (Power::SeeBookings, "GET", "/admin/mails".to_owned()),
+        (Power::SeeBookings, "GET", format!("/admin/mails/{mail}")),
+        (Power::SendMailAgain, "GET", format!("/admin/mails/{mail}/html")),
+        (Power::SendMailAgain, "POST", format!("/admin/mails/{mail}/resend")),
         (Power::RefundMoney, "GET", format!("/admin/bookings/{reference}/refund")),
         (Power::RefundMoney, "POST", format!("/admin/bookings/{reference}/refund")),
         (Power::RefundMoney, "POST", format!("/admin/bookings/{reference}/refund/confirm")),
@@ -60,6 +65,11 @@ async fn each_page_and_action_opens_for_the_roles_that_have_its_power() {
         assert_eq!(page.has("header a[href='/admin/audit']"), role.may(Power::SeeAudit), "{role}");
         let page = browser.get(&format!("/admin/attention/{item}")).await.expect(200);
         assert_eq!(page.has("form[action$='/resolve']"), role.may(Power::ResolveAttention), "{role}");
+        let page = browser.get(&format!("/admin/mails/{mail}")).await.expect(200);
+        assert_eq!(page.has("iframe") && page.has("pre"), role.may(Power::SendMailAgain), "{role}");
+        app.run_jobs().await;
+        let page = browser.get(&format!("/admin/mails/{mail}")).await.expect(200);
+        assert_eq!(page.has("form[action$='/resend']"), role.may(Power::SendMailAgain), "{role}");
     }
     app.finish().await;
 }

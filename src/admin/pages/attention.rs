@@ -45,6 +45,8 @@ struct ItemView {
     reference: Option<String>,
     detail: String,
     next: &'static str,
+    /// Where the next step is taken, and what the way there is called.
+    way: Option<(String, &'static str)>,
     since: String,
     amount: Option<String>,
     resolved: Option<String>,
@@ -104,6 +106,11 @@ impl From<Item> for ItemView {
             id: item.id,
             badge: badge(tone, &in_words(&item.kind)),
             next: attention::next_step(&item.kind),
+            way: match item.kind.as_str() {
+                "mail_late" => Some((format!("/admin/mails/{}", item.subject), "Open the mail")),
+                "mail_server" => Some(("/admin/mails?state=queued".to_owned(), "The mails that wait")),
+                _ => None,
+            },
             since: moment(item.raised_at),
             amount: item.amount.map(|(minor, currency)| amount(minor, &currency)),
             reference: item.reference,

@@ -2,6 +2,7 @@
 
 pub mod attention;
 pub mod documents;
+pub mod mails;
 pub mod people;
 pub mod refund;
 pub mod trail;
@@ -10,17 +11,18 @@ use askama::Template;
 use axum::{
     extract::State,
     http::StatusCode,
-    response::{Html, IntoResponse, Response},
+    response::{Html, IntoResponse, Redirect, Response},
 };
 use jiff::{Timestamp, tz::TimeZone};
 use maud::html;
 use serde::Deserialize;
 use serde_json::Value;
 use url::form_urlencoded;
+use uuid::Uuid;
 
 use crate::{
     accounts::SecondFactors,
-    admin::{self, BookingRecord, EventRow, Filter, From, LedgerRow, Line, List, reveal::Reason},
+    admin::{self, BookingRecord, EventRow, Filter, From, LedgerRow, Line, List, Turn, reveal::Reason},
     bookings::lifecycle::BookingState,
     db::Db,
     error::{AppError, FieldErrors},
@@ -72,6 +74,11 @@ struct LineView {
     total: String,
 }
 
+/// Staff who type the shortest address want their list.
+pub async fn index() -> Redirect {
+    Redirect::to("/admin/bookings")
+}
+
 pub async fn bookings(
     State(db): State<Db>,
     State(factors): State<SecondFactors>,
@@ -81,7 +88,7 @@ pub async fn bookings(
 ) -> Result<Response, AppError> {
     let (status, list, errors) = match Filter::read(&query.state, &query.q) {
         Ok(filter) => {
-            let list = admin::list(&db, staff.user, &filter, place(&query)).await?;
+            let list = admin::list(&db, staff.user, &filter, place(&query.older, &query.newer)).await?;
             (StatusCode::OK, list, FieldErrors::default())
         }
         Err(errors) => (StatusCode::UNPROCESSABLE_ENTITY, List::default(), errors),
@@ -92,7 +99,12 @@ pub async fn bookings(
         chrome,
         lacks_second_factor,
         states: state_choice(&query.state, &errors),
-        pager: turn(&query, &list),
+        pager: turn(
+            "/admin/bookings",
+            &[("q", &query.q), ("state", &query.state)],
+            list.lines.len(),
+            list.turn,
+        ),
         lines: list.lines.into_iter().map(LineView::from).collect(),
         query: query.q.chars().filter(|c| !c.is_control()).collect(),
         errors,
@@ -101,8 +113,8 @@ pub async fn bookings(
 }
 
 /// An address that has lost its place shows the newest: there is nothing to correct in it.
-fn place(query: &ListQuery) -> From {
-    match (query.older.parse(), query.newer.parse()) {
+fn place(older: &str, newer: &str) -> From {
+    match (older.parse(), newer.parse()) {
         (Ok(place), _) => From::OlderThan(place),
         (_, Ok(place)) => From::NewerThan(place),
         _ => From::Newest,
@@ -117,18 +129,16 @@ fn state_choice(chosen: &str, errors: &FieldErrors) -> Fragment {
     choice("state", "State", &options, chosen, errors)
 }
 
-fn turn(query: &ListQuery, list: &List) -> Fragment {
+/// The way to the pages before and after, with the same filter.
+fn turn(address: &str, filter: &[(&str, &str)], shown: usize, turn: Turn) -> Fragment {
     let link = |name: &str, place: String| {
-        let pairs = [("q", query.q.as_str()), ("state", query.state.as_str()), (name, place.as_str())];
-        let given = pairs.into_iter().filter(|(_, value)| !value.is_empty());
-        format!(
-            "/admin/bookings?{}",
-            form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish()
-        )
+        let pairs = filter.iter().copied().chain([(name, place.as_str())]);
+        let given = pairs.filter(|(_, value)| !value.is_empty());
+        format!("{address}?{}", form_urlencoded::Serializer::new(String::new()).extend_pairs(given).finish())
     };
-    let newer = list.newer.map(|place| link("newer", place.to_string()));
-    let older = list.older.map(|place| link("older", place.to_string()));
-    let shown = match list.lines.len() {
+    let newer = turn.newer.map(|place| link("newer", place.to_string()));
+    let older = turn.older.map(|place| link("older", place.to_string()));
+    let shown = match shown {
         0 => String::new(),
         count => format!("{count} shown, newest first"),
     };
@@ -174,7 +184,8 @@ struct BookingPage {
     ledger: Vec<EntryView>,
     balances: Vec<EntryView>,
     inbox: Vec<RowView>,
-    mails: Vec<RowView>,
+    /// With the mail's id.
+    mails: Vec<(RowView, Uuid)>,
     jobs: Vec<RowView>,
     /// What it is, the detail, and its id.
     attention: Vec<(String, String, i64)>,
@@ -373,13 +384,16 @@ fn inbox(booking: &BookingRecord) -> Vec<RowView> {
     booking.inbox.iter().map(view).collect()
 }
 
-fn mails(booking: &BookingRecord) -> Vec<RowView> {
-    let view = |mail: &admin::MailRow| RowView {
-        what: in_words(&mail.kind),
-        about: mail.to.clone(),
-        state: state_badge(&mail.state),
-        at: moment(mail.sent_at.unwrap_or(mail.created_at)),
-        note: mail.last_error.clone().unwrap_or_default(),
+fn mails(booking: &BookingRecord) -> Vec<(RowView, Uuid)> {
+    let view = |mail: &admin::MailRow| {
+        let row = RowView {
+            what: in_words(&mail.kind),
+            about: mail.to.clone(),
+            state: state_badge(&mail.state),
+            at: moment(mail.sent_at.unwrap_or(mail.created_at)),
+            note: mail.last_error.clone().unwrap_or_default(),
+        };
+        (row, mail.id)
     };
     booking.mails.iter().map(view).collect()
 }

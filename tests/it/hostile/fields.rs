@@ -31,7 +31,7 @@ fn target(page: &str, action: &'static str, honest: &[(&'static str, &str)]) -> 
 }
 
 /// Ends of the addresses of every form that has fields; the last test holds them against the route table.
-const ATTACKED: [&str; 25] = [
+const ATTACKED: [&str; 26] = [
     "/flights",
     "/bookings",
     "/passengers",
@@ -49,6 +49,7 @@ const ATTACKED: [&str; 25] = [
     "/account/email",
     "/account/delete",
     "/admin/bookings",
+    "/admin/mails",
     "/refund",
     "/admin/staff",
     "/login/code",
@@ -374,6 +375,7 @@ async fn the_forms_of_staff_take_anything_and_refund_what_was_confirmed_only() {
     let carol = app.carol().await;
     app.second_factor(&carol).await;
     attack(&app, &carol, &target("/admin/bookings", "/admin/bookings", &[])).await;
+    attack(&app, &carol, &target("/admin/mails", "/admin/mails", &[])).await;
     attack(&app, &carol, &target("/admin/staff", "/admin/staff", &[("email", "nobody@example.com")])).await;
     let refund = format!("/admin/bookings/{reference}/refund");
     let part = [("how", "part"), ("amount", "1.00"), ("reason", "goodwill"), ("note", "a long wait")];
@@ -405,7 +407,7 @@ async fn roles_and_reasons_take_anything() {
 #[test]
 fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
     /// Buttons alone, or JSON with tests of its own.
-    const WITHOUT_FIELDS: [&str; 15] = [
+    const WITHOUT_FIELDS: [&str; 16] = [
         "/bookings/claim",
         "/bookings/{reference}/drop",
         "/logout",
@@ -418,6 +420,7 @@ fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
         "/account/second-factor/codes",
         "/account/devices/{id}/end",
         "/admin/staff/{id}/remove",
+        "/admin/mails/{id}/resend",
         // The password of the sign-up form, asked once and then gone with its link.
         "/reset/{token}",
         "/webhooks/stripe",
