@@ -1,5 +1,6 @@
 //! Sends mail over SMTP. It tells "never" from "not now": the outbox tries again only what can still succeed.
 
+mod line;
 mod talk;
 
 use std::{sync::Arc, time::Duration};

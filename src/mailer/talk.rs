@@ -14,9 +14,9 @@ use lettre::{
     },
 };
 use secrecy::ExposeSecret;
-use tokio::sync::Mutex;
+use tokio::{net::TcpStream, sync::Mutex};
 
-use super::MailError;
+use super::{MailError, line::LineByLine};
 use crate::config::smtp::{Guard, Login, SmtpServer};
 
 /// Connections that wait for the next mail: a crowd of mails shares a few log-ins.
@@ -143,11 +143,7 @@ impl<'a> Talk<'a> {
     }
 
     async fn begin(way: &'a Way, patience: Patience) -> Result<Self, MailError> {
-        let server = (way.server.host.as_str(), way.server.port);
-        let implicit = way.tls.clone().filter(|_| way.server.guard == Guard::Tls);
-        let connecting =
-            AsyncSmtpConnection::connect_tokio1(server, Some(patience.connect), &way.name, implicit, None);
-        let connection = within(patience.connect, Step::Connect, connecting).await?;
+        let connection = within(patience.connect, Step::Connect, connect(way, patience)).await?;
         let mut talk = Self { way, patience, connection };
         if let Some(tls) = way.tls.clone().filter(|_| way.server.guard == Guard::StartTls) {
             talk.encrypt(tls).await?;
@@ -217,6 +213,17 @@ impl<'a> Talk<'a> {
     }
 }
 
+async fn connect(way: &Way, patience: Patience) -> Result<AsyncSmtpConnection, Broken> {
+    let server = (way.server.host.as_str(), way.server.port);
+    if way.server.guard == Guard::Tls {
+        let (limit, tls) = (Some(patience.connect), way.tls.clone());
+        return Ok(AsyncSmtpConnection::connect_tokio1(server, limit, &way.name, tls, None).await?);
+    }
+    let stream = TcpStream::connect(server).await?;
+    stream.set_nodelay(true)?;
+    Ok(AsyncSmtpConnection::connect_with_transport(Box::new(LineByLine::new(stream)), &way.name).await?)
+}
+
 fn is_foreign(address: &Address) -> bool {
     !address.user().is_ascii() || !address.domain().is_ascii()
 }
@@ -225,13 +232,34 @@ fn silent(step: Step) -> MailError {
     MailError::Temporary(format!("the mail server did not answer {}", step.in_words()))
 }
 
-async fn within<T>(
+/// What ends a step.
+enum Broken {
+    Smtp(Error),
+    Network(io::Error),
+}
+
+impl From<Error> for Broken {
+    fn from(error: Error) -> Self {
+        Self::Smtp(error)
+    }
+}
+
+impl From<io::Error> for Broken {
+    fn from(error: io::Error) -> Self {
+        Self::Network(error)
+    }
+}
+
+async fn within<T, E: Into<Broken>>(
     limit: Duration,
     step: Step,
-    work: impl Future<Output = Result<T, Error>>,
+    work: impl Future<Output = Result<T, E>>,
 ) -> Result<T, MailError> {
     match tokio::time::timeout(limit, work).await {
-        Ok(answer) => answer.map_err(|error| judge(step, &error)),
+        Ok(answer) => answer.map_err(|error| match error.into() {
+            Broken::Smtp(error) => judge(step, &error),
+            Broken::Network(error) => MailError::Temporary(format!("{}: {error}", step.in_words())),
+        }),
         Err(_) => Err(silent(step)),
     }
 }

@@ -117,7 +117,12 @@ struct Said {
 impl World {
     async fn new() -> Self {
         let database = Database::fresh().await;
-        let settings = mailbox::Settings { clock: Clock::system(), port: 0, directory: None, door: mailbox::Door::default() };
+        let settings = mailbox::Settings {
+            clock: Clock::system(),
+            port: 0,
+            directory: None,
+            door: mailbox::Door::default(),
+        };
         let world =
             Self { database, stripe: Stripe::start(), mailbox: Mailbox::start(settings).await.unwrap() };
         let owner = "insert into auth.users (id, email, password_hash, staff_role)
@@ -411,7 +416,11 @@ async fn a_mail_server_that_is_away_refuses_or_takes_no_login_is_broken() {
     let with_login = world.mailbox.smtp_url().replace("smtp://", "smtp://me:hunter4@");
     world.see(&[("SMTP_URL", &with_login)]).await.expect("broken", "mail", "");
     // Over the net only with TLS.
-    world.see(&[("SMTP_URL", "smtp://mail.example.com?tls=opportunistic")]).await.expect("broken", "SMTP_URL", "encrypted");
+    world.see(&[("SMTP_URL", "smtp://mail.example.com?tls=opportunistic")]).await.expect(
+        "broken",
+        "SMTP_URL",
+        "encrypted",
+    );
     world.end().await;
 }
 

@@ -47,6 +47,7 @@ mod search;
 mod security;
 mod sessions;
 mod smtp;
+mod smtp_peer;
 mod staff;
 mod staff_refunds;
 mod staff_roles;

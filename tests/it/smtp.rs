@@ -158,6 +158,34 @@ async fn a_door_that_does_not_open_loses_no_mail_and_calls_a_person_once() {
 }
 
 #[tokio::test]
+async fn what_is_slipped_in_before_the_encryption_is_not_taken_for_the_servers_word() {
+    let certificate = Certificate::of("localhost");
+    let post = Post::default().believing(&certificate).for_user(USER, PASSWORD).starttls(&certificate);
+    let app = TestApp::start_mailing(post.at(&starttls())).await;
+    for (fault, told) in [
+        (Fault::SlipIn, "TLS"),
+        (Fault::Answer(454), "454"),
+        (Fault::Answer(501), "501"),
+        (Fault::Drop, "on STARTTLS"),
+    ] {
+        let before = app.mailbox.list().len();
+        let mail = owe(&app).await;
+        app.mailbox.fault(Stage::Noop, Fault::Drop);
+        app.mailbox.fault(Stage::StartTls, fault);
+        app.run_jobs().await;
+        assert_eq!(
+            (state(&app, mail).await.as_str(), app.mailbox.list().len()),
+            ("queued", before),
+            "{fault:?}"
+        );
+        assert!(last_error(&app, mail).await.contains(told), "{fault:?}: {}", last_error(&app, mail).await);
+        app.advance(SignedDuration::from_secs(15)).await;
+        assert_eq!(state(&app, mail).await, "sent", "{fault:?}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_fault_that_passes_costs_time_and_no_mail() {
     let app = TestApp::start_mailing(Post::default().patient_for(Duration::from_millis(300))).await;
     let stages = [Stage::Connect, Stage::Hello, Stage::Mail, Stage::Rcpt, Stage::Data, Stage::Body];

@@ -144,6 +144,8 @@ pub enum Fault {
     Slow(Duration),
     /// Keeps the mail, and drops the connection before saying so. Only at [`Stage::Body`].
     KeepThenDrop,
+    /// Somebody on the way says more than the server does, before it is encrypted. Only at [`Stage::StartTls`].
+    SlipIn,
     /// Says yes, and loses the mail. Only at [`Stage::Body`].
     Lose,
 }

@@ -148,10 +148,15 @@ impl Talk {
                 self.say("250 sandbox.jetbridge").await?;
             }
             "STARTTLS" if !self.is_safe => {
-                if !self.stage(Stage::StartTls).await? {
-                    return Ok(Next::Close);
+                let go = "220 2.0.0 Go ahead";
+                match self.inner.take_fault(Stage::StartTls) {
+                    None => self.say(go).await?,
+                    Some(Fault::SlipIn) => self.say(&format!("{go}\r\n250 2.0.0 Trust me")).await?,
+                    Some(fault) => {
+                        self.fail(fault).await?;
+                        return Ok(Next::Close);
+                    }
                 }
-                self.say("220 2.0.0 Go ahead").await?;
                 return Ok(Next::Encrypt);
             }
             "AUTH" if self.is_safe && self.inner.door.login.is_some() => return self.auth(rest).await,
@@ -380,7 +385,7 @@ impl Talk {
                 return Ok(true);
             }
             Fault::Hang(pause) => tokio::time::sleep(pause).await,
-            Fault::Drop | Fault::KeepThenDrop | Fault::Lose | Fault::Slow(_) => {}
+            Fault::Drop | Fault::KeepThenDrop | Fault::Lose | Fault::Slow(_) | Fault::SlipIn => {}
         }
         Ok(false)
     }

@@ -1,7 +1,12 @@
 //! The mail server of a test: how its door is shut, and what the app believes about the way in.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    path::{Path, PathBuf},
+    sync::Arc,
+    time::Duration,
+};
 
+use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
 use jetbridge::{
     clock::Clock,
     mailer::{MailSettings, Mailer},
@@ -72,12 +77,26 @@ impl Post {
 /// Signed by itself.
 pub struct Certificate {
     pub der: Vec<u8>,
+    key: Vec<u8>,
     server: Arc<ServerConfig>,
 }
 
 impl Certificate {
     pub fn of(name: &str) -> Self {
         Self::from(CertificateParams::new([name.to_owned()]).expect("a name"))
+    }
+
+    /// As PEM, certificate and key, for a server that is a program of its own.
+    pub fn write_to(&self, directory: &Path) -> [PathBuf; 2] {
+        [("certificate", "CERTIFICATE", &self.der), ("key", "PRIVATE KEY", &self.key)].map(
+            |(name, what, der)| {
+                let path = directory.join(name);
+                let body = BASE64.encode(der);
+                let pem = format!("-----BEGIN {what}-----\n{body}\n-----END {what}-----\n");
+                std::fs::write(&path, pem).expect("written");
+                path
+            },
+        )
     }
 
     pub fn expired(name: &str) -> Self {
@@ -97,6 +116,6 @@ impl From<CertificateParams> for Certificate {
             .with_no_client_auth()
             .with_single_cert(vec![certificate.der().clone()], secret)
             .expect("a server");
-        Self { der: certificate.der().to_vec(), server: Arc::new(server) }
+        Self { der: certificate.der().to_vec(), key: key.serialize_der(), server: Arc::new(server) }
     }
 }
