@@ -19,7 +19,7 @@ use crate::{
     admin,
     airports::Airports,
     bookings::{self, Bookings},
-    checkout::{self, Checkout},
+    checkout::{self, Checkout, cancel::terms::FreeWindow},
     clock::Clock,
     config::{Config, Mode},
     db::Db,
@@ -134,6 +134,10 @@ impl App {
             bookings: bookings.clone(),
             payments,
             base_url: config.link("").trim_end_matches('/').to_owned(),
+            free_cancel: FreeWindow {
+                hours: config.free_cancel_hours,
+                days_ahead: config.free_cancel_days_ahead,
+            },
             livemode: config.takes_real_money(),
         };
         let factors = SecondFactors {
@@ -204,6 +208,10 @@ impl App {
             .route("/bookings/{reference}/receipt.pdf", get(papers::pages::receipt_pdf))
             .route("/bookings/{reference}/calendar.ics", get(papers::pages::calendar))
             .route("/bookings/{reference}/cancelled", get(checkout::pages::after::cancelled))
+            .route(
+                "/bookings/{reference}/cancel",
+                get(checkout::pages::cancel::cancel).post(checkout::pages::cancel::confirm),
+            )
             .route("/bookings/{reference}/drop", post(checkout::pages::after::drop_booking))
             .route("/find", get(bookings::pages::find::find).post(bookings::pages::find::ask))
             .route("/booking-link/{token}", get(bookings::pages::find::open))

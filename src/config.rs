@@ -17,7 +17,7 @@ use self::{smtp::SmtpServer, vars::Vars};
 use crate::vault::Vault;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
-pub const VARIABLES: [&str; 25] = [
+pub const VARIABLES: [&str; 27] = [
     "BASE_URL",
     "BIND_ADDR",
     "DATABASE_MAX_CONNECTIONS",
@@ -25,6 +25,8 @@ pub const VARIABLES: [&str; 25] = [
     "DATA_DIR",
     "DOCUMENT_RETENTION_DAYS",
     "ENCRYPTION_KEYS",
+    "FREE_CANCEL_DAYS_AHEAD",
+    "FREE_CANCEL_HOURS",
     "JETBRIDGE_ALLOW_TEST_MODE",
     "JETBRIDGE_MODE",
     "LOG_FORMAT",
@@ -64,6 +66,11 @@ pub struct Config {
     pub encryption_keys: Option<SecretString>,
     /// How many days after the journey passports are deleted.
     pub document_retention_days: u16,
+    /// For so many hours after the tickets are issued cancelling costs the traveller nothing, whatever the fare says: what
+    /// the airline keeps is then the agency's. None by default.
+    pub free_cancel_hours: u16,
+    /// That promise holds only so many days before the first departure.
+    pub free_cancel_days_ahead: u16,
     /// `None`: the sandbox that demo mode starts itself.
     pub stripe: Option<StripeConfig>,
     pub mail: MailConfig,
@@ -200,6 +207,8 @@ fn read(vars: &Vars<'_>) -> Config {
         data_dir: vars.get("DATA_DIR").map_or_else(|| PathBuf::from("data"), PathBuf::from),
         encryption_keys: read_encryption_keys(vars, mode),
         document_retention_days: read_retention(vars),
+        free_cancel_hours: read_at_most(vars, "FREE_CANCEL_HOURS", 0, 720),
+        free_cancel_days_ahead: read_at_most(vars, "FREE_CANCEL_DAYS_AHEAD", 7, 365),
         stripe: read_stripe(vars, mode),
         mail: read_mail(vars, mode),
         supplier: read_supplier(vars, mode),
@@ -334,6 +343,15 @@ fn read_retention(vars: &Vars<'_>) -> u16 {
         vars.wrong("DOCUMENT_RETENTION_DAYS", "must be a number from 0 to 365");
     }
     days
+}
+
+fn read_at_most(vars: &Vars<'_>, name: &'static str, default: u16, most: u16) -> u16 {
+    let wanted = format!("a number from 0 to {most}");
+    let number = vars.parsed(name, default, &wanted);
+    if number > most {
+        vars.wrong(name, format!("must be {wanted}"));
+    }
+    number
 }
 
 fn read_stripe(vars: &Vars<'_>, mode: Mode) -> Option<StripeConfig> {

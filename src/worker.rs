@@ -114,6 +114,7 @@ impl Worker {
             Job::SubmitRefund(id) => self.checkout.submit_refund(*id).await,
             Job::LapseHold(id) => self.checkout.lapse_hold(*id).await,
             Job::ReleaseHold(id) => self.bookings.release_hold(*id).await,
+            Job::CancelAtSupplier(id) => self.checkout.cancel_at_supplier(*id, &claim).await,
             Job::SendMail(id) => self.emails.send(*id, &claim).await,
             Job::RemindOfHold(id) => self.checkout.remind_of_hold(*id).await,
             Job::SoundAlarm => self.emails.sound_alarm().await,

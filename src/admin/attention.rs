@@ -37,7 +37,9 @@ impl Urgency {
     /// A kind that a newer version raised is taken for the worst.
     pub fn of(kind: &str) -> Self {
         match kind {
-            "supplier_unknown" | "mail_late" | "mail_server" => Self::TravellerWaits,
+            "supplier_unknown" | "mail_late" | "mail_server" | "cancel_asked" | "cancel_refused" => {
+                Self::TravellerWaits
+            }
             "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" => Self::CanWait,
             _ => Self::MoneyAtRisk,
         }
@@ -62,6 +64,11 @@ pub fn next_step(kind: &str) -> &'static str {
         }
         "refunded_ticket_live" => "Cancel the tickets at the supplier, unless they are meant to be a gift.",
         "dispute" => "Answer the bank in Stripe's dashboard before its deadline.",
+        "cancel_asked" => {
+            "Ask the airline what it gives back, tell the traveller, and cancel if they still want it."
+        }
+        "cancel_refused" => "Find out from the airline why, and tell the traveller what can be done.",
+        "cancel_credit" => "Ask the supplier why it gives less for the tickets than their fare says.",
         "job_dead" => "Read its last error on the booking, mend the cause, and run it again.",
         "mail_late" => "Read its error, check the address with the traveller, and send it again.",
         "mail_server" => {

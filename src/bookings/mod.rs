@@ -66,6 +66,11 @@ impl Booking {
         matches!(self.state, BookingState::Draft | BookingState::Held)
     }
 
+    /// Nothing was bought with any of its money.
+    pub fn ended_without_ticket(&self) -> bool {
+        self.state.has_ended() && self.confirmed_at.is_none()
+    }
+
     /// On this date everybody's age is counted.
     pub fn last_day(&self) -> Option<civil::Date> {
         self.offer.slices.last().map(|slice| slice.last().arrives.local.date())

@@ -226,7 +226,7 @@ fn judged(order: Order, booking: &Booking, party: usize) -> Answer {
 
 /// Moves the supplier machine and returns what the booking machine has to hear. What must not happen moves nothing and
 /// calls a person.
-async fn step(
+pub async fn step(
     tx: &mut Tx<System>,
     id: BookingId,
     state: SupplierState,

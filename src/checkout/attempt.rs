@@ -4,7 +4,10 @@ use jiff::Timestamp;
 
 use crate::{
     bookings::BookingFile,
-    checkout::lifecycle::{AttemptState, RefundState},
+    checkout::{
+        cancel::CancelQuote,
+        lifecycle::{AttemptState, RefundState},
+    },
     ids::{AttemptId, BookingId, RefundId},
     money::Money,
 };
@@ -54,6 +57,8 @@ pub struct RefundRow {
 pub struct Standing {
     pub file: BookingFile,
     pub attempts: Vec<Attempt>,
+    /// The quote that it is being, or was, cancelled by.
+    pub cancellation: Option<CancelQuote>,
 }
 
 impl Standing {

@@ -13,8 +13,8 @@ pub struct Breach {
     pub subject: String,
 }
 
-/// Nothing stays in ticketing longer than this without a person knowing.
-const TICKETING_LIMIT: SignedDuration = SignedDuration::from_mins(60);
+/// Nothing waits for a supplier longer than this without a person knowing.
+const SUPPLIER_LIMIT: SignedDuration = SignedDuration::from_mins(60);
 
 macro_rules! ask {
     ($tx:expr, $breaches:expr, $name:literal, $sql:literal $(, $arg:expr)*) => {
@@ -28,6 +28,7 @@ pub async fn breaches(tx: &mut Tx<System>, now: Timestamp) -> Result<Vec<Breach>
     let mut found = Vec::new();
     ledger(tx, &mut found).await?;
     bookings(tx, &mut found, now).await?;
+    cancelled(tx, &mut found).await?;
     once(tx, &mut found).await?;
     Ok(found)
 }
@@ -115,12 +116,39 @@ async fn bookings(tx: &mut Tx<System>, found: &mut Vec<Breach>, now: Timestamp) 
     ask!(
         tx,
         found,
-        "I10 nothing stays in ticketing for an hour without a person knowing",
+        "I10 nothing stays in ticketing or cancelling for an hour without a person knowing",
         r#"select b.id::text as "subject!" from bookings b
-            where b.booking_status = 'ticketing'
-              and (select max(e.at) from booking_events e where e.booking_id = b.id and e.kind = 'ticketing') < $1
+            where b.booking_status in ('ticketing', 'cancelling')
+              and (select max(e.at) from booking_events e where e.booking_id = b.id and e.kind = b.booking_status) < $1
               and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#,
-        (now - TICKETING_LIMIT).to_sqlx() as _
+        (now - SUPPLIER_LIMIT).to_sqlx() as _
+    );
+    Ok(())
+}
+
+async fn cancelled(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx::Error> {
+    ask!(
+        tx,
+        found,
+        "I12 tickets are cancelled by the supplier, and by a quote that was accepted",
+        r#"select b.id::text as "subject!" from bookings b
+            where b.booking_status = 'cancelled' and b.secured_by is not null
+              and (b.supplier_status <> 'cancelled'
+                   or not exists (select from cancel_quotes q where q.booking_id = b.id and q.done_at is not null))"#
+    );
+    ask!(
+        tx,
+        found,
+        "I13 a cancelled booking keeps no more than was quoted, unless a job or a person is at it",
+        r#"select b.id::text as "subject!" from bookings b
+             join cancel_quotes q on q.booking_id = b.id and q.done_at is not null
+             join attempts a on a.id = q.attempt_id
+            where a.captured_minor - (select coalesce(sum(r.amount_minor), 0) from refunds r
+                                       where r.attempt_id = a.id and r.state <> 'failed') > q.kept_minor
+              and not exists (select from outbox o
+                               where o.kind = 'return_money' and o.subject = b.id::text
+                                 and o.state in ('ready', 'running'))
+              and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#
     );
     Ok(())
 }

@@ -245,7 +245,7 @@ impl Checkout {
     }
 
     /// After a lost answer Stripe is asked what became of it before the question is put again.
-    async fn still_authorised(&self, attempt: Attempt) -> Result<Option<Attempt>, AppError> {
+    pub(super) async fn still_authorised(&self, attempt: Attempt) -> Result<Option<Attempt>, AppError> {
         let attempt = if attempt.try_epoch > 1 {
             self.apply_remote_truth(attempt.id, None, Actor::System).await?;
             self.attempt(attempt.id).await?
@@ -258,7 +258,7 @@ impl Checkout {
 
     /// Stripe keeps even a failure under its key, so the next question gets a new one. That is safe for capture, release
     /// and expiry: each can happen only once to its object.
-    async fn lost_answer(&self, attempt: &Attempt, error: &PaymentError) -> AppError {
+    pub(super) async fn lost_answer(&self, attempt: &Attempt, error: &PaymentError) -> AppError {
         let bumped = async {
             let mut tx = self.db.begin(System).await?;
             store::bump_epoch(&mut tx, attempt).await?;
@@ -294,14 +294,20 @@ impl Checkout {
         drop(tx);
         let is_needed =
             |attempt: &Attempt| booking.secured_by == Some(attempt.id) && !booking.state.has_ended();
+        let mut outcome = Outcome::Done;
         for attempt in self.attempts(id).await? {
+            if booking.state == BookingState::Cancelled && booking.secured_by == Some(attempt.id) {
+                // It had bought tickets: its quote says what of it goes back.
+                outcome = self.settle_cancelled(&booking, attempt).await?;
+                continue;
+            }
             match attempt.state {
                 AttemptState::Authorised if !is_needed(&attempt) => self.release(attempt).await?,
                 AttemptState::Captured if !is_needed(&attempt) => self.owe_refund(attempt.id).await?,
                 _ => {}
             }
         }
-        Ok(Outcome::Done)
+        Ok(outcome)
     }
 
     async fn release(&self, attempt: Attempt) -> Result<(), AppError> {
@@ -332,7 +338,7 @@ impl Checkout {
     }
 }
 
-fn payment_intent(attempt: &Attempt) -> Result<&str, AppError> {
+pub(super) fn payment_intent(attempt: &Attempt) -> Result<&str, AppError> {
     let intent = attempt.payment_intent.as_deref();
     intent.ok_or_else(|| AppError::broken(format!("attempt {} has money but no payment intent", attempt.id)))
 }

@@ -79,6 +79,14 @@ pub enum Posting {
         refund: RefundId,
         amount: Money,
     },
+    /// Tickets were cancelled: what lay as `deposits` and what the `supplier` no longer gets (or gets, where it is negative)
+    /// is `refunded` or ours.
+    Cancelled {
+        attempt: AttemptId,
+        deposits: Money,
+        supplier: Money,
+        refunded: Money,
+    },
     /// Stripe took money that does not fit what was accepted.
     Unexplained {
         attempt: AttemptId,
@@ -96,6 +104,7 @@ impl Posting {
             Self::RefundPaid { .. } => "refund_paid",
             Self::RefundReturned { .. } => "refund_returned",
             Self::RefundFailed { .. } => "refund_failed",
+            Self::Cancelled { .. } => "cancelled",
             Self::Unexplained { .. } => "unexplained",
         }
     }
@@ -105,6 +114,7 @@ impl Posting {
         let subject = match self {
             Self::Captured { attempt, .. }
             | Self::Sold { attempt, .. }
+            | Self::Cancelled { attempt, .. }
             | Self::Unexplained { attempt, .. } => attempt.to_string(),
             Self::RefundPromised { refund, .. }
             | Self::RefundGranted { refund, .. }
@@ -143,6 +153,12 @@ impl Posting {
             Self::RefundFailed { amount, .. } => {
                 vec![(Account::RefundsPayable, amount), (Account::CustomerDeposits, credit(amount)?)]
             }
+            Self::Cancelled { deposits, supplier, refunded, .. } => vec![
+                (Account::CustomerDeposits, deposits),
+                (Account::SupplierPayable, supplier),
+                (Account::RefundsPayable, credit(refunded)?),
+                (Account::AgencyRevenue, refunded.checked_sub(deposits)?.checked_sub(supplier)?),
+            ],
             Self::Unexplained { amount, .. } => {
                 vec![(Account::StripeClearing, amount), (Account::Suspense, credit(amount)?)]
             }
@@ -161,6 +177,9 @@ pub async fn post(
     now: Timestamp,
 ) -> Result<(), AppError> {
     let entries = posting.entries()?;
+    if entries.is_empty() {
+        return Ok(());
+    }
     let id = sqlx::query_scalar!(
         "insert into ledger_transactions (posting_key, kind, booking_id, at) values ($1, $2, $3, $4)
          on conflict (posting_key) do nothing returning id",
@@ -184,6 +203,16 @@ pub async fn post(
         .await?;
     }
     Ok(())
+}
+
+/// Whether this fact is in the books already.
+pub async fn is_posted(tx: &mut Tx<System>, posting: &Posting) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from ledger_transactions where posting_key = $1) as "posted!""#,
+        posting.key(),
+    )
+    .fetch_one(&mut **tx)
+    .await
 }
 
 #[cfg(test)]
@@ -210,6 +239,7 @@ mod tests {
             Posting::RefundReturned { refund, amount },
             Posting::RefundFailed { refund, amount },
             Posting::Unexplained { attempt, amount },
+            Posting::Cancelled { attempt, deposits: amount, supplier: cost, refunded: amount },
         ]
     }
 
@@ -279,6 +309,6 @@ mod tests {
     fn two_facts_never_share_a_key() {
         let keys: std::collections::HashSet<String> =
             every_posting(1, 1).iter().chain(&every_posting(1, 1)).map(Posting::key).collect();
-        assert_eq!(keys.len(), 16);
+        assert_eq!(keys.len(), 18);
     }
 }

@@ -4,6 +4,7 @@
 //! supplier has issued the tickets, and released or refunded when it has not.
 
 mod attempt;
+pub mod cancel;
 pub mod inbox;
 pub mod invariants;
 pub mod jobs;
@@ -78,6 +79,8 @@ pub struct Checkout {
     pub payments: Payments,
     /// Without a slash at its end.
     pub base_url: String,
+    /// When cancelling costs nothing, whatever the fare says.
+    pub free_cancel: cancel::terms::FreeWindow,
     /// Real money. Stripe's facts must say the same.
     pub livemode: bool,
 }
@@ -91,7 +94,13 @@ impl Checkout {
         let file = self.bookings.file(traveller, reference).await?;
         let mut tx = self.db.begin(traveller).await?;
         let attempts = store::attempts_of(&mut tx, file.booking.id).await?;
-        Ok(Standing { file, attempts })
+        let cancellation = match file.booking.state {
+            BookingState::Cancelling | BookingState::Cancelled => {
+                cancel::store::accepted(&mut tx, file.booking.id).await?
+            }
+            _ => None,
+        };
+        Ok(Standing { file, attempts, cancellation })
     }
 
     /// The button "Pay": today's price, the seats, an attempt, and Stripe's page.

@@ -89,9 +89,9 @@ impl RefundDesk {
         self.attempts.iter().find(|refundable| refundable.attempt.id == attempt)
     }
 
-    /// The ended booking needs nothing of its money any more, so that all of it goes.
-    pub const fn only_in_full(&self) -> bool {
-        self.booking.state.has_ended()
+    /// A booking without tickets needs nothing of its money any more, so that all of it goes.
+    pub fn only_in_full(&self) -> bool {
+        self.booking.ended_without_ticket()
     }
 
     /// After this refund nothing is left of the money behind a ticket that can be flown.
@@ -224,7 +224,7 @@ pub fn check_amount(booking: &Booking, amount: Money, left: Money) -> Result<(),
     if amount.minor > left.minor {
         return refuse(format!("At most {left} is left of this payment"));
     }
-    if booking.state.has_ended() && amount != left {
+    if booking.ended_without_ticket() && amount != left {
         return refuse(format!("The booking has ended, so all {left} go back"));
     }
     Ok(())

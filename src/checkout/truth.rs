@@ -194,10 +194,11 @@ async fn step(
             let captured = if event == AttemptEvent::Captured { captured } else { attempt.captured };
             store::set_attempt_state(tx, attempt.id, to, captured).await?;
             let kind = format!("payment_{}", to.code());
+            let amount = if event == AttemptEvent::Captured { captured } else { attempt.amount };
             let data = json!({
                 "attempt": attempt.id,
-                "amount_minor": attempt.amount.minor,
-                "currency": attempt.amount.currency,
+                "amount_minor": amount.minor,
+                "currency": amount.currency,
             });
             bookings::store::record(tx, booking.id, &kind, actor, &data, now).await?;
             effects

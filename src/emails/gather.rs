@@ -16,6 +16,7 @@ use crate::{
     db::{System, Tx},
     emails::{
         alarm::StaffAlarm,
+        cancel::{BookingCancelled, CancellationRefused, CancellationStarted},
         facts::{Brief, Payment, Return, Ticketed},
         gather_account,
         letters::{
@@ -120,6 +121,20 @@ pub(super) async fn gather(
         // Asked for, but by now the contact is another or the link's time is over.
         MailKind::BookingLink if brief.link.is_none() && booking.user.is_none() => return Ok(None),
         MailKind::BookingLink => Letter::BookingLink(BookingLink { booking: brief }),
+        MailKind::CancellationStarted if booking.state != BookingState::Cancelling => return Ok(None),
+        MailKind::BookingCancelled if booking.state != BookingState::Cancelled => return Ok(None),
+        MailKind::CancellationStarted | MailKind::BookingCancelled => {
+            let quote = checkout::cancel::store::accepted(tx, booking.id).await?;
+            let quote = quote.ok_or_else(|| missing("its quote is missing"))?;
+            let (figures, payment) = (quote.figures, payment(named(Some(quote.attempt))?));
+            match mail.kind {
+                MailKind::CancellationStarted => {
+                    Letter::CancellationStarted(CancellationStarted { booking: brief, figures, payment })
+                }
+                _ => Letter::BookingCancelled(BookingCancelled { booking: brief, figures, payment }),
+            }
+        }
+        MailKind::CancellationRefused => Letter::CancellationRefused(CancellationRefused { booking: brief }),
         MailKind::MoneyReturned => {
             if let Some(granted) = granted(tx, mail, &booking, &attempts, &brief).await? {
                 return Ok(Some(Letter::MoneyReturned(granted)));
@@ -158,7 +173,8 @@ async fn granted(
     let Some(attempt) = attempts.iter().find(|known| known.id == attempt) else { return Ok(None) };
     let left = checkout::store::unrefunded(tx, attempt).await?;
     let why = match booking.state.has_ended() {
-        true => WhyReturned::BookingEnded,
+        true if booking.ended_without_ticket() => WhyReturned::BookingEnded,
+        true => WhyReturned::GrantedAfterCancelling,
         false if left.minor == 0 => WhyReturned::GrantedInFull,
         false => WhyReturned::Granted,
     };

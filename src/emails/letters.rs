@@ -12,6 +12,7 @@ use crate::{
             PasswordChanged, PasswordReset, SecondFactorChanged, VerifyEmail,
         },
         alarm::StaffAlarm,
+        cancel::{BookingCancelled, CancellationRefused, CancellationStarted},
         facts::{Brief, Fact, Payment, Return, Ticketed, fare_facts, passenger_fact},
         look, parts, plain,
         refunds::{RefundFailed, RefundPaid},
@@ -91,6 +92,9 @@ pub enum Letter {
     MoneyReturned(MoneyReturned),
     RefundPaid(RefundPaid),
     RefundFailed(RefundFailed),
+    CancellationStarted(CancellationStarted),
+    BookingCancelled(BookingCancelled),
+    CancellationRefused(CancellationRefused),
     BookingLink(BookingLink),
     VerifyEmail(VerifyEmail),
     AccountExists(AccountExists),
@@ -123,6 +127,9 @@ impl Letter {
             Self::MoneyReturned(letter) => letter.compose(sender),
             Self::RefundPaid(letter) => letter.compose(sender),
             Self::RefundFailed(letter) => letter.compose(sender),
+            Self::CancellationStarted(letter) => letter.compose(sender),
+            Self::BookingCancelled(letter) => letter.compose(sender),
+            Self::CancellationRefused(letter) => letter.compose(sender),
             Self::BookingLink(letter) => letter.compose(sender),
             Self::VerifyEmail(letter) => letter.compose(sender),
             Self::AccountExists(letter) => letter.compose(sender),
@@ -181,6 +188,9 @@ written_by! {
     MoneyReturned: "money_returned/subject.txt" "money_returned/body.txt" "money_returned/body.html";
     RefundPaid: "refund_paid/subject.txt" "refund_paid/body.txt" "refund_paid/body.html";
     RefundFailed: "refund_failed/subject.txt" "refund_failed/body.txt" "refund_failed/body.html";
+    CancellationStarted: "cancellation_started/subject.txt" "cancellation_started/body.txt" "cancellation_started/body.html";
+    BookingCancelled: "booking_cancelled/subject.txt" "booking_cancelled/body.txt" "booking_cancelled/body.html";
+    CancellationRefused: "cancellation_refused/subject.txt" "cancellation_refused/body.txt" "cancellation_refused/body.html";
     BookingLink: "booking_link/subject.txt" "booking_link/body.txt" "booking_link/body.html";
     VerifyEmail: "verify_email/subject.txt" "verify_email/body.txt" "verify_email/body.html";
     AccountExists: "account_exists/subject.txt" "account_exists/body.txt" "account_exists/body.html";
@@ -365,6 +375,8 @@ pub enum WhyReturned {
     Granted,
     /// It was the last of what was paid for tickets that stand.
     GrantedInFull,
+    /// The tickets are cancelled, and of what was kept some is given back.
+    GrantedAfterCancelling,
 }
 
 /// Money came that the booking does not need.
@@ -390,7 +402,7 @@ impl MoneyReturned {
                     "A payment came for booking {reference}, but that booking has ended. Nothing was bought with it."
                 )
             }
-            WhyReturned::Granted | WhyReturned::GrantedInFull => {
+            WhyReturned::Granted | WhyReturned::GrantedInFull | WhyReturned::GrantedAfterCancelling => {
                 format!("We have granted you a refund for booking {reference}.")
             }
         }
@@ -401,6 +413,7 @@ impl MoneyReturned {
             WhyReturned::PaidAlready => "Your booking is untouched, and so is the payment that it lives on.",
             WhyReturned::BookingEnded => "The booking stays as it is. Search again if you still want to fly.",
             WhyReturned::Granted => "Your booking and your tickets stay as they are.",
+            WhyReturned::GrantedAfterCancelling => "Your booking stays cancelled.",
             WhyReturned::GrantedInFull => {
                 "With it, all that you paid has gone back. The booking page shows whether your tickets still stand."
             }

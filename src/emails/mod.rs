@@ -5,6 +5,7 @@
 
 mod account;
 mod alarm;
+mod cancel;
 mod facts;
 mod gather;
 mod gather_account;

@@ -12,6 +12,7 @@ use crate::{
             FactorChange, Link, PasswordChanged, PasswordReset, SecondFactorChanged, VerifyEmail,
         },
         alarm::{Open, StaffAlarm},
+        cancel,
         facts::{Brief, Payment, Return, Ticketed},
         letters::{
             BookingConfirmation, BookingLink, HoldExpired, HoldLapsing, Letter, MoneyReturned, NotTicketed,
@@ -271,7 +272,8 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
     let (payment, at) = (part(), now);
     let paid = RefundPaid { booking: known(), payment: payment.clone(), at, number: number() };
     let failed = RefundFailed { booking: known(), payment, at, number: number() };
-    Some(vec![
+    let cancelled = cancel::samples::letters(&known(), &visa(&family))?;
+    let letters = vec![
         ("booking_confirmation", confirmation(&family, family_members()?, true)?),
         ("booking_confirmation_not_yet_charged", confirmation(&single, kenji.clone(), false)?),
         ("payment_receipt", receipt(known(), family_members()?)),
@@ -295,5 +297,6 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
         ("refund_failed", Letter::RefundFailed(failed)),
         ("booking_link", Letter::BookingLink(BookingLink { booking: by_link() })),
         ("booking_link_to_an_account", Letter::BookingLink(BookingLink { booking: known() })),
-    ])
+    ];
+    Some([letters, cancelled].concat())
 }

@@ -33,6 +33,12 @@ pub enum Attention {
     RefundedTicketLive,
     /// Somebody has asked their bank for the money back.
     Dispute,
+    /// A traveller wants to cancel, and only the airline knows what comes back.
+    CancelAsked,
+    /// The airline does not cancel what a traveller was quoted.
+    CancelRefused,
+    /// The supplier gives less for cancelled tickets than the fare says.
+    CancelCredit,
     /// A machine met an event that must not happen.
     IllegalStep,
     JobDead,
@@ -59,6 +65,9 @@ impl Attention {
             Self::RefundNotOurs => "refund_not_ours",
             Self::RefundedTicketLive => "refunded_ticket_live",
             Self::Dispute => "dispute",
+            Self::CancelAsked => "cancel_asked",
+            Self::CancelRefused => "cancel_refused",
+            Self::CancelCredit => "cancel_credit",
             Self::IllegalStep => "illegal_step",
             Self::JobDead => "job_dead",
             Self::MailLate => "mail_late",

@@ -27,6 +27,12 @@ pub enum MailKind {
     RefundPaid,
     /// A refund came back, or never left.
     RefundFailed,
+    /// The airline has been asked to cancel, and takes its time.
+    CancellationStarted,
+    /// The airline has cancelled the tickets.
+    BookingCancelled,
+    /// The airline would not cancel: the tickets stand.
+    CancellationRefused,
     /// Somebody asked for the way to a booking.
     BookingLink,
     /// Is this address yours?
@@ -52,7 +58,7 @@ pub enum MailKind {
 }
 
 impl MailKind {
-    pub const ALL: [Self; 22] = [
+    pub const ALL: [Self; 25] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
         Self::NotTicketed,
@@ -61,6 +67,9 @@ impl MailKind {
         Self::MoneyReturned,
         Self::RefundPaid,
         Self::RefundFailed,
+        Self::CancellationStarted,
+        Self::BookingCancelled,
+        Self::CancellationRefused,
         Self::BookingLink,
         Self::VerifyEmail,
         Self::AccountExists,
@@ -87,6 +96,9 @@ impl MailKind {
             Self::MoneyReturned => "money_returned",
             Self::RefundPaid => "refund_paid",
             Self::RefundFailed => "refund_failed",
+            Self::CancellationStarted => "cancellation_started",
+            Self::BookingCancelled => "booking_cancelled",
+            Self::CancellationRefused => "cancellation_refused",
             Self::BookingLink => "booking_link",
             Self::VerifyEmail => "verify_email",
             Self::AccountExists => "account_exists",

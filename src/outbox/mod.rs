@@ -39,6 +39,8 @@ pub enum Job {
     /// The time to pay is over.
     LapseHold(BookingId),
     ReleaseHold(BookingId),
+    /// Have the tickets cancelled, or find out whether they were.
+    CancelAtSupplier(BookingId),
     SendMail(MailId),
     /// The time to pay is nearly over.
     RemindOfHold(BookingId),
@@ -51,7 +53,7 @@ pub enum Job {
 const SEND_MAIL: &str = "send_mail";
 
 impl Job {
-    const KINDS: [&'static str; 13] = [
+    const KINDS: [&'static str; 14] = [
         "open_session",
         "check_attempt",
         "apply_event",
@@ -61,6 +63,7 @@ impl Job {
         "submit_refund",
         "lapse_hold",
         "release_hold",
+        "cancel_at_supplier",
         SEND_MAIL,
         "find_booking",
         "remind_of_hold",
@@ -78,6 +81,7 @@ impl Job {
             Self::SubmitRefund(_) => "submit_refund",
             Self::LapseHold(_) => "lapse_hold",
             Self::ReleaseHold(_) => "release_hold",
+            Self::CancelAtSupplier(_) => "cancel_at_supplier",
             Self::SendMail(_) => SEND_MAIL,
             Self::FindBooking(_) => "find_booking",
             Self::RemindOfHold(_) => "remind_of_hold",
@@ -98,7 +102,8 @@ impl Job {
             | Self::ReturnMoney(id)
             | Self::LapseHold(id)
             | Self::RemindOfHold(id)
-            | Self::ReleaseHold(id) => id.to_string(),
+            | Self::ReleaseHold(id)
+            | Self::CancelAtSupplier(id) => id.to_string(),
             Self::SubmitRefund(id) => id.to_string(),
             Self::SendMail(id) => id.to_string(),
             Self::FindBooking(id) => id.to_string(),
@@ -118,6 +123,7 @@ impl Job {
             "submit_refund" => Self::SubmitRefund(subject.parse().ok()?),
             "lapse_hold" => Self::LapseHold(subject.parse().ok()?),
             "release_hold" => Self::ReleaseHold(subject.parse().ok()?),
+            "cancel_at_supplier" => Self::CancelAtSupplier(subject.parse().ok()?),
             SEND_MAIL => Self::SendMail(subject.parse().ok()?),
             "find_booking" => Self::FindBooking(subject.parse().ok()?),
             "remind_of_hold" => Self::RemindOfHold(subject.parse().ok()?),
@@ -296,6 +302,7 @@ mod tests {
             Job::SubmitRefund(RefundId::new()),
             Job::LapseHold(BookingId::new()),
             Job::ReleaseHold(BookingId::new()),
+            Job::CancelAtSupplier(BookingId::new()),
             Job::SendMail(MailId::new()),
             Job::FindBooking(FindId::new()),
             Job::RemindOfHold(BookingId::new()),

@@ -47,6 +47,12 @@ pub trait Supplier: Send + Sync {
 
     /// What became of an order whose answer was lost. `None` is a fact: there is no such order.
     async fn find_order(&self, booking: BookingId) -> Result<Option<Order>, SupplierError>;
+
+    /// Gives the tickets of an order back. Again with the same booking: the same answer.
+    async fn cancel(&self, request: &CancelRequest) -> Result<Cancellation, SupplierError>;
+
+    /// What became of a cancellation whose answer was lost. `None` is a fact: the tickets stand.
+    async fn find_cancellation(&self, booking: BookingId) -> Result<Option<Cancellation>, SupplierError>;
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -88,6 +94,22 @@ pub struct Order {
     pub total: Money,
 }
 
+#[derive(Clone, Debug)]
+pub struct CancelRequest {
+    pub booking: BookingId,
+    /// The supplier's own name of the order.
+    pub order: String,
+    /// The same question has the same key, however often it is put.
+    pub idempotency_key: String,
+}
+
+/// The tickets are void and the seats given back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Cancellation {
+    /// What of the order's total is not owed any more.
+    pub credit: Money,
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum SupplierError {
     /// No seats left for this offer. Nothing was bought.
@@ -108,7 +130,8 @@ pub enum SupplierError {
     /// Nothing was done: asking again later is safe.
     #[error("not available: {0}")]
     Unavailable(String),
-    /// The answer was lost: it may or may not have been done. Only [`Supplier::find_order`] tells.
+    /// The answer was lost: it may or may not have been done. Only looking it up tells: [`Supplier::find_order`],
+    /// [`Supplier::find_cancellation`].
     #[error("outcome unknown: {0}")]
     OutcomeUnknown(String),
 }

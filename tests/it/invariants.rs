@@ -3,7 +3,7 @@
 use crate::helpers::app::TestApp;
 
 /// Name, what breaks it, what mends it. The booking is confirmed and charged.
-const CASES: [(&str, &str, &str); 12] = [
+const CASES: [(&str, &str, &str); 15] = [
     (
         "I1",
         "update ledger_entries set amount_minor = amount_minor + 1 where id = (select min(id) from ledger_entries)",
@@ -69,6 +69,26 @@ const CASES: [(&str, &str, &str); 12] = [
         "I10",
         "update bookings set booking_status = 'ticketing'; update booking_events set at = at - interval '2 hours'",
         "update bookings set booking_status = 'confirmed'",
+    ),
+    (
+        "I10",
+        "update bookings set booking_status = 'cancelling';
+         insert into booking_events (booking_id, at, kind, actor) select id, created_at - interval '2 hours', 'cancelling', 'system' from bookings",
+        "update bookings set booking_status = 'confirmed'",
+    ),
+    (
+        "I12",
+        "update bookings set booking_status = 'cancelled'",
+        "update bookings set booking_status = 'confirmed'",
+    ),
+    (
+        "I13",
+        "update bookings set booking_status = 'cancelled', supplier_status = 'cancelled';
+         insert into cancel_quotes (id, booking_id, attempt_id, terms, charged, paid_minor, returned_minor, kept_minor, back_minor,
+                                    currency, hash, made_at, expires_at, accepted_at, asked_at, done_at, credit_minor)
+         select a.id, a.booking_id, a.id, 'free', true, a.captured_minor, 0, 0, a.captured_minor, a.currency, repeat('0', 64),
+                '2026-11-23', '2026-11-24', '2026-11-23', '2026-11-23', '2026-11-23', 0 from attempts a",
+        "delete from cancel_quotes; update bookings set booking_status = 'confirmed', supplier_status = 'ordered'",
     ),
 ];
 

@@ -12,6 +12,7 @@ mod asvs;
 mod audit;
 mod booking_pages;
 mod bookings;
+mod cancel;
 mod cast;
 mod cost;
 mod demo;

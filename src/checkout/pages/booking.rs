@@ -2,6 +2,7 @@
 
 use askama::Template;
 use axum::{extract::State, response::Html};
+use jiff::Timestamp;
 
 use crate::{
     bookings::{
@@ -42,6 +43,8 @@ struct BookingPage {
     passengers: Vec<(String, String)>,
     email: String,
     next: Next,
+    /// It may be cancelled here, or at least asked for.
+    can_cancel: bool,
     /// For whoever booked without an account.
     keep: Option<Fragment>,
     total: String,
@@ -80,6 +83,7 @@ pub async fn booking(
         passengers: passengers(&standing),
         email: booking.contact.as_ref().map(|contact| contact.email.clone()).unwrap_or_default(),
         next: news.next,
+        can_cancel: can_cancel(&standing, now),
         keep: holder.keep(""),
         total: booking.amount.to_string(),
         brand: offer.fare.brand.clone(),
@@ -90,6 +94,13 @@ pub async fn booking(
         map: route_map(&offer.slices),
     };
     Ok(Html(page.render()?))
+}
+
+/// What only the staff know may still speak against it; then the page behind the button says so.
+fn can_cancel(standing: &Standing, now: Timestamp) -> bool {
+    let booking = &standing.file.booking;
+    let is_ahead = booking.offer.slices.first().is_some_and(|slice| slice.first().departs.at > now);
+    booking.state == BookingState::Confirmed && is_ahead && !standing.is_frozen()
 }
 
 const fn has_ticket(booking: &Booking) -> bool {

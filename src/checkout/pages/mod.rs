@@ -2,6 +2,7 @@
 
 pub mod after;
 pub mod booking;
+pub mod cancel;
 pub mod money;
 pub mod news;
 pub mod review;
@@ -42,8 +43,15 @@ pub mod samples {
             Booking, BookingFile, Event,
             lifecycle::{BookingState, SupplierState},
         },
-        checkout::{Attempt, Standing, lifecycle::AttemptState},
-        ids::{AttemptId, BookingId, UserId},
+        checkout::{
+            Attempt, Standing,
+            cancel::{
+                CancelQuote,
+                terms::{Figures, Terms},
+            },
+            lifecycle::AttemptState,
+        },
+        ids::{AttemptId, BookingId, CancelQuoteId, UserId},
         itinerary::{Contact, Party, Passenger, PassengerKind, Sex},
         money::Money,
         supplier::{Hold, HoldId},
@@ -95,7 +103,7 @@ pub mod samples {
             documents: Vec::new(),
             events: Vec::new(),
         };
-        Standing { file, attempts: Vec::new() }
+        Standing { file, attempts: Vec::new(), cancellation: None }
     }
 
     impl Standing {
@@ -127,6 +135,32 @@ pub mod samples {
         /// The booking lives on the attempt that was added last.
         pub fn living_on_it(mut self) -> Self {
             self.file.booking.secured_by = self.attempts.last().map(|attempt| attempt.id);
+            self
+        }
+
+        /// Cancelled by a quote of EUR 800.00, of which so much was kept.
+        pub fn cancelled_for(mut self, charged: bool, kept: i64) -> Self {
+            let attempt = self.attempts.last().unwrap().id;
+            let figures = Figures {
+                terms: Terms::Fee,
+                charged,
+                paid: eur(80_000),
+                returned: eur(0),
+                kept: eur(kept),
+                back: eur(80_000 - kept),
+                expires_at: noon() + SignedDuration::from_mins(30),
+            };
+            self.file.booking.confirmed_at = Some(noon());
+            self.cancellation = Some(CancelQuote {
+                id: CancelQuoteId::new(),
+                attempt,
+                figures,
+                hash: figures.hash(),
+                accepted_at: Some(noon()),
+                asked_before: true,
+                is_refused: false,
+                credit: Some(eur(80_000 - kept)),
+            });
             self
         }
 

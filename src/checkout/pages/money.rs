@@ -4,7 +4,11 @@ use serde_json::Value;
 
 use crate::{
     bookings::Event,
-    checkout::{Attempt, Standing, lifecycle::AttemptState},
+    checkout::{
+        Attempt, Standing,
+        cancel::{CancelQuote, terms::Figures},
+        lifecycle::AttemptState,
+    },
     money::Money,
 };
 
@@ -67,26 +71,35 @@ impl MoneyIs {
         Self::worst(standing, |attempt| Some(attempt.id) != secured_by)
     }
 
+    /// Of the payment behind tickets that were cancelled: what its quote gives back, and how far that has come.
+    pub fn quoted(standing: &Standing, quote: &CancelQuote) -> Self {
+        let Figures { back, charged, .. } = quote.figures;
+        let Some(attempt) = standing.attempts.iter().find(|attempt| attempt.id == quote.attempt) else {
+            return Self::Untouched;
+        };
+        let is_partly_taken = !charged && attempt.captured.minor == quote.figures.kept.minor;
+        match Self::of(attempt, last_refund(standing, attempt)) {
+            Self::Checked(amount) => Self::Checked(amount),
+            _ if back.minor == 0 => Self::Untouched,
+            Self::Refunding(_) if is_partly_taken => Self::Released(back),
+            Self::Refunding(_) => Self::Refunding(back),
+            Self::Refunded(_) => Self::Refunded(back),
+            Self::RefundFailed(_) => Self::RefundFailed(back),
+            Self::Released(_) => Self::Released(back),
+            Self::Releasing(_) => Self::Releasing(back),
+            other => other,
+        }
+    }
+
     /// Of all attempts, for a booking that needs none of them.
     pub fn altogether(standing: &Standing) -> Self {
         Self::worst(standing, |_| true)
     }
 
     fn worst(standing: &Standing, counts: impl Fn(&Attempt) -> bool) -> Self {
-        // Events of an older version do not say of which attempt they are: they are everybody's.
-        let is_of = |event: &Event, attempt: &Attempt| match event.data.get("attempt").and_then(Value::as_str)
-        {
-            Some(id) => id == attempt.id.to_string(),
-            None => true,
-        };
-        let refund = |attempt: &Attempt| {
-            let mut events = standing.file.events.iter().rev();
-            let last = events.find(|event| event.kind.starts_with("refund_") && is_of(event, attempt));
-            last.map(|event| event.kind.as_str())
-        };
         let attempts = standing.attempts.iter().filter(|attempt| counts(attempt));
         attempts
-            .map(|attempt| Self::of(attempt, refund(attempt)))
+            .map(|attempt| Self::of(attempt, last_refund(standing, attempt)))
             .max_by_key(|money| money.rank())
             .unwrap_or(Self::Untouched)
     }
@@ -150,4 +163,16 @@ impl MoneyIs {
             Self::OnItsWay(_) | Self::Checked(_) => "We look after your payment".to_owned(),
         }
     }
+}
+
+/// The last word about a refund of this attempt.
+fn last_refund<'a>(standing: &'a Standing, attempt: &Attempt) -> Option<&'a str> {
+    // Events of an older version do not say of which attempt they are: they are everybody's.
+    let is_its = |event: &Event| match event.data.get("attempt").and_then(Value::as_str) {
+        Some(id) => id == attempt.id.to_string(),
+        None => true,
+    };
+    let mut events = standing.file.events.iter().rev();
+    let last = events.find(|event| event.kind.starts_with("refund_") && is_its(event));
+    last.map(|event| event.kind.as_str())
 }

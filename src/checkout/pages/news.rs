@@ -9,7 +9,12 @@ use crate::{
         lifecycle::{BookingState, SupplierState},
         pages::words::{Here, airline, badge_of},
     },
-    checkout::{Attempt, Standing, lifecycle::AttemptState, pages::money::MoneyIs},
+    checkout::{
+        Attempt, Standing,
+        cancel::{CancelQuote, terms::Figures},
+        lifecycle::AttemptState,
+        pages::money::MoneyIs,
+    },
     web::components::Tone,
 };
 
@@ -43,12 +48,7 @@ pub fn news(standing: &Standing, now: Timestamp) -> News {
         BookingState::Held => held(standing, now),
         BookingState::Ticketing => ticketing(standing),
         BookingState::Confirmed => confirmed(standing, now),
-        BookingState::Cancelling => News::new(
-            booking,
-            "Your cancellation is on its way",
-            "The airline has been asked to cancel. Your tickets stay good until it has answered.",
-            Next::Wait,
-        ),
+        BookingState::Cancelling => cancelling(standing),
         BookingState::Cancelled => cancelled(standing),
         BookingState::Expired => expired(standing, now),
         BookingState::Failed => failed(standing),
@@ -251,11 +251,71 @@ fn journey(booking: &Booking, now: Timestamp) -> String {
     }
 }
 
+fn cancelling(standing: &Standing) -> News {
+    let booking = &standing.file.booking;
+    let asked = "The airline has been asked to cancel. Your tickets stay good until it has answered.";
+    let money = match standing.cancellation.as_ref().map(|quote| quote.figures) {
+        Some(Figures { back, .. }) if back.minor == 0 => {
+            { " By the conditions that you accepted, no money comes back." }.to_owned()
+        }
+        Some(Figures { back, charged: true, .. }) => format!(" Then {back} is refunded to you."),
+        Some(Figures { back, .. }) => format!(" Then {back} of what your bank has set aside is released."),
+        None => String::new(),
+    };
+    News::new(booking, "Your cancellation is on its way", format!("{asked}{money}"), Next::Wait)
+}
+
+/// Of a booking that had tickets: what was quoted, and where it is by now.
+fn cancelled_by(standing: &Standing, quote: &CancelQuote) -> News {
+    let booking = &standing.file.booking;
+    let money = MoneyIs::quoted(standing, quote);
+    let headline = match money {
+        MoneyIs::Untouched | MoneyIs::Released(_) => "This booking is cancelled".to_owned(),
+        money => money.headline(),
+    };
+    let seats = "Your tickets are cancelled and the seats are given back.";
+    let besides = match MoneyIs::besides(standing) {
+        MoneyIs::Untouched => String::new(),
+        money => format!(" A second payment: {}", money.details()),
+    };
+    let told = quoted_money(money, quote.figures);
+    News::new(booking, headline, format!("{seats} {told}{besides}"), Next::SearchAgain)
+}
+
+fn quoted_money(money: MoneyIs, figures: Figures) -> String {
+    let Figures { kept, back, charged, .. } = figures;
+    let kept_of_it = match (kept.minor, charged) {
+        (0, _) => String::new(),
+        (_, true) => format!(" {kept} was kept, as you accepted."),
+        (_, false) => format!(" {kept} of it is charged, as you accepted."),
+    };
+    match money {
+        MoneyIs::Untouched => "By the conditions that you accepted, no money comes back.".to_owned(),
+        MoneyIs::Refunded(amount) => format!(
+            "{amount} went back to where you paid from. Banks show this within 5 to 10 days.{kept_of_it}"
+        ),
+        MoneyIs::Refunding(amount) => format!(
+            "{amount} is on its way back to where you paid from. Banks show this within 5 to 10 days.{kept_of_it}"
+        ),
+        MoneyIs::Released(_) => {
+            format!(
+                "{back} that your bank had set aside was released. Banks show this within 1 to 7 days.{kept_of_it}"
+            )
+        }
+        MoneyIs::Releasing(_) => format!(
+            "{back} that your bank has set aside is being released. Banks show this within 1 to 7 days.{kept_of_it}"
+        ),
+        MoneyIs::RefundFailed(amount) => format!(
+            "You get back {amount}. Your bank did not take it at the first try, so a person looks after it and writes to you.{kept_of_it}"
+        ),
+        money => money.details(),
+    }
+}
+
 fn cancelled(standing: &Standing) -> News {
     let booking = &standing.file.booking;
-    if booking.confirmed_at.is_some() {
-        let seats = "Your tickets are cancelled and the seats are given back.";
-        return ended(standing, "This booking is cancelled", seats);
+    if let Some(quote) = &standing.cancellation {
+        return cancelled_by(standing, quote);
     }
     let seats =
         if booking.hold.is_some() { "The seats went back to the airline." } else { "No seats were held." };
@@ -470,6 +530,58 @@ mod tests {
         assert!(told(&done).contains("went back to the card"));
         let bounced = done.told("refund_failed", json!({}));
         assert!(told(&bounced).contains("a person looks after it"));
+    }
+
+    #[test]
+    fn a_cancellation_on_its_way_says_what_comes_back() {
+        let asked = |charged, kept| {
+            standing(BookingState::Cancelling)
+                .with(AttemptState::Captured)
+                .living_on_it()
+                .cancelled_for(charged, kept)
+        };
+        assert!(told(&asked(true, 15_000)).contains("Then EUR\u{a0}650.00 is refunded to you"));
+        assert!(
+            told(&asked(false, 15_000))
+                .contains("Then EUR\u{a0}650.00 of what your bank has set aside is released")
+        );
+        assert!(told(&asked(true, 80_000)).contains("no money comes back"));
+    }
+
+    #[test]
+    fn a_cancelled_ticket_tells_what_was_kept_and_where_the_rest_is() {
+        let done = |attempt, charged, kept| {
+            standing(BookingState::Cancelled).with(attempt).living_on_it().cancelled_for(charged, kept)
+        };
+        let captured = || done(AttemptState::Captured, true, 15_000);
+        let mut partly = done(AttemptState::Captured, false, 15_000);
+        partly.attempts[0].captured = crate::web::components::samples::eur(15_000);
+        let mut odd = captured();
+        odd.attempts[0].quarantined = Some("amount".to_owned());
+        for (standing, words) in [
+            (
+                captured(),
+                "EUR 650.00 is on its way back to where you paid from. Banks show this within 5 to 10 days. EUR 150.00 was kept",
+            ),
+            (captured().told("refund_succeeded", json!({})), "[Cancelled] EUR 650.00 went back to you |"),
+            (captured().told("refund_failed", json!({})), "a person looks after it"),
+            (done(AttemptState::Captured, true, 0), "You get back EUR 800.00"),
+            (done(AttemptState::Captured, true, 80_000), "no money comes back"),
+            (
+                done(AttemptState::Authorised, false, 0),
+                "EUR 800.00 that your bank has set aside is being released",
+            ),
+            (done(AttemptState::Released, false, 0), "EUR 800.00 that your bank had set aside was released"),
+            (
+                partly,
+                "EUR 650.00 that your bank had set aside was released. Banks show this within 1 to 7 days. EUR 150.00 of it is charged",
+            ),
+            (odd, "does not fit what you accepted"),
+            (captured().with(AttemptState::Released), "A second payment: The EUR 800.00"),
+        ] {
+            let text = told(&standing).replace('\u{a0}', " ");
+            assert!(text.contains(words), "{words}: {text}");
+        }
     }
 
     #[test]

@@ -85,12 +85,24 @@ fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
             let text = pnr.map(|pnr| format!("Airline reference {pnr}.")).unwrap_or_default();
             said(Tone::Good, "Tickets issued", text)
         }
+        "confirmed" if data.get("from").and_then(Value::as_str) == Some("cancelling") => None,
         "confirmed" => said(Tone::Good, "Booking confirmed", ""),
         "failed" => said(Tone::Bad, "Not booked", news::not_ticketed(reason(data))),
         "expired" => said(Tone::Off, "Time to pay was over", "The booking was closed."),
-        "cancelling" => said(Tone::Plain, "Cancellation asked for", ""),
+        "cancel_asked" => said(
+            Tone::Plain,
+            "You asked what comes back if you cancel",
+            "A person of ours asks the airline. Nothing was cancelled.",
+        ),
+        "cancel_accepted" => with_amount(said(Tone::Plain, "You accepted what comes back", ""), amount()),
+        "cancelling" => said(Tone::Plain, "Airline asked to cancel", "The tickets stay good until it has."),
+        "cancel_refused" => said(
+            Tone::Warn,
+            "Airline did not cancel",
+            "The tickets stand, and no money moved. A person of ours asks why.",
+        ),
         "cancelled" if reason(data) == Some("dropped") => said(Tone::Off, "You gave the booking up", ""),
-        "cancelled" => said(Tone::Off, "Booking cancelled", ""),
+        "cancelled" => said(Tone::Off, "Airline cancelled the tickets", "The seats are given back."),
         _ => None,
     }
 }
@@ -218,8 +230,9 @@ fn to_come(standing: &Standing, here: &Here, now: Timestamp) -> Vec<LogEntry> {
         BookingState::Cancelling | BookingState::Cancelled | BookingState::Expired | BookingState::Failed => {
             let releasing =
                 standing.attempts.iter().find(|attempt| attempt.state == AttemptState::Authorised);
-            if let Some(attempt) = releasing {
-                let amount = attempt.amount.to_string();
+            if let Some(attempt) = releasing.filter(|_| booking.state != BookingState::Cancelling) {
+                let quote = standing.cancellation.as_ref().filter(|quote| quote.attempt == attempt.id);
+                let amount = quote.map_or(attempt.amount, |quote| quote.figures.back).to_string();
                 add(Tone::Now, "now", "Reserved amount is being released".to_owned(), Some(&amount));
             }
         }
@@ -277,6 +290,7 @@ mod tests {
         let others =
             ["offer_chosen", "terms_accepted", "card_declined", "tickets_issued", "payment_quarantined"];
         kinds.extend(others.map(str::to_owned));
+        kinds.extend(["cancel_asked", "cancel_accepted", "cancel_refused"].map(str::to_owned));
         for kind in kinds {
             assert!(told(&kind, data()).is_some(), "{kind}");
         }
@@ -304,6 +318,12 @@ mod tests {
                 .unwrap(),
             "[Good] Price went down − EUR 10.00 | New total EUR 790.00."
         );
+    }
+
+    #[test]
+    fn a_cancellation_that_was_refused_is_no_second_confirmation() {
+        assert_eq!(told("confirmed", json!({ "from": "cancelling" })), None);
+        assert!(told("confirmed", json!({ "from": "ticketing" })).is_some());
     }
 
     #[test]

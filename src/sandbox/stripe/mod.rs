@@ -252,6 +252,11 @@ impl Handle {
         self.inner.change(|account, now| account.refund(intent, amount, account::Metadata::new(), None, now))
     }
 
+    /// Somebody charges in full what was only set aside.
+    pub fn capture_in_dashboard(&self, intent: &str) -> Result<(), ApiRefusal> {
+        self.inner.change(|account, now| account.capture(intent, None, now))
+    }
+
     /// The bank's later word on a refund: `pending`, `succeeded` or `failed`.
     pub fn settle_refund(&self, refund: &str, status: &str) -> Result<(), ApiRefusal> {
         self.inner.change(|account, now| account.settle_refund(refund, status, now))

@@ -7,7 +7,7 @@ use super::{
     offers::{self, Found},
     passports,
     seats::{self, Line, Seats},
-    switches::Fault,
+    switches::{self, Fault},
     unavailable,
 };
 use crate::{
@@ -143,6 +143,7 @@ impl Timetable {
             pnr: ids::random_text(b"ABCDEFGHJKLMNPQRSTUVWXYZ23456789", 6),
             tickets: request.passengers.iter().map(|_| ticket(&located)).collect(),
             total: today.total,
+            on_cancel: switches::cancel_word(&request.passengers),
         };
         if seats::claim_order(&mut tx, &order, now).await.map_err(unavailable)? {
             seats::lock_hold(&mut tx, request.booking).await.map_err(unavailable)?;
@@ -192,6 +193,6 @@ fn ticket(located: &[Vec<Found>]) -> String {
 }
 
 /// A commit whose answer was lost may have happened.
-fn unknown(error: sqlx::Error) -> SupplierError {
+pub(super) fn unknown(error: sqlx::Error) -> SupplierError {
     SupplierError::OutcomeUnknown(error.to_string())
 }

@@ -14,11 +14,21 @@
 //! | Timeoutbefore | no answer the first time, and nothing was done |
 //! | Timeoutafter | no answer the first time, but the order exists |
 //!
+//! and a cancellation, which finds out by the name that the order was made with:
+//!
+//! | family name | what happens |
+//! |---|---|
+//! | Cancelrefused | the airline does not cancel; the tickets stay good |
+//! | Canceldown | the supplier is not available; nothing was done |
+//! | Canceltimeoutbefore | no answer the first time, and nothing was done |
+//! | Canceltimeoutafter | no answer the first time, but the tickets are cancelled |
+//!
 //! Flights that cross certain borders need a passport from each passenger; the airline refuses the number REFUSED99.
 //!
 //! Tests have [`Switches`] as well.
 
 mod airlines;
+mod counter;
 mod desk;
 mod engine;
 mod fleet;
@@ -51,7 +61,9 @@ use self::{
     seats::{Books, Line},
     world::World,
 };
-use super::{Hold, HoldId, HoldRequest, Order, OrderRequest, Supplier, SupplierError};
+use super::{
+    CancelRequest, Cancellation, Hold, HoldId, HoldRequest, Order, OrderRequest, Supplier, SupplierError,
+};
 use crate::{
     clock::Clock,
     db::{Db, System},
@@ -202,6 +214,16 @@ impl Supplier for Timetable {
     async fn find_order(&self, booking: BookingId) -> Result<Option<Order>, SupplierError> {
         let mut tx = self.db.begin(System).await.map_err(unavailable)?;
         seats::find_order(&mut tx, booking).await.map_err(unavailable)
+    }
+
+    async fn cancel(&self, request: &CancelRequest) -> Result<Cancellation, SupplierError> {
+        self.cancel_tickets(request).await
+    }
+
+    async fn find_cancellation(&self, booking: BookingId) -> Result<Option<Cancellation>, SupplierError> {
+        let mut tx = self.db.begin(System).await.map_err(unavailable)?;
+        let sale = seats::lock_sale(&mut tx, booking).await.map_err(unavailable)?;
+        Ok(sale.and_then(|sale| sale.credit).map(|credit| Cancellation { credit }))
     }
 }
 

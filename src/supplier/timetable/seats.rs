@@ -6,7 +6,12 @@ use std::collections::HashMap;
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
-use super::{airlines::AIRLINES, offers::Found, price};
+use super::{
+    airlines::AIRLINES,
+    offers::Found,
+    price,
+    switches::{self, Fault},
+};
 use crate::{
     db::{Db, System, Tx},
     ids::{BookingId, BookingReference},
@@ -59,6 +64,16 @@ pub(super) struct NewOrder<'a> {
     pub pnr: String,
     pub tickets: Vec<String>,
     pub total: Money,
+    pub on_cancel: Option<&'static str>,
+}
+
+/// What was sold, as far as giving it back needs it.
+pub(super) struct Sale {
+    pub offer_id: String,
+    pub total: Money,
+    pub on_cancel: Option<Fault>,
+    /// Once it is cancelled.
+    pub credit: Option<Money>,
 }
 
 impl Line {
@@ -303,8 +318,8 @@ pub(super) async fn claim_order(
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let made = sqlx::query!(
-        "insert into timetable.orders (booking_id, id, booking_reference, pnr, tickets, total_minor, currency, offer_id, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9) on conflict (booking_id) do nothing",
+        "insert into timetable.orders (booking_id, id, booking_reference, pnr, tickets, total_minor, currency, offer_id, created_at, on_cancel)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (booking_id) do nothing",
         order.booking.0,
         format!("tt_{}", order.booking),
         order.reference.as_str(),
@@ -314,6 +329,7 @@ pub(super) async fn claim_order(
         order.total.currency.code(),
         order.offer_id,
         now.to_sqlx() as _,
+        order.on_cancel,
     )
     .execute(&mut **tx)
     .await?;
@@ -374,4 +390,57 @@ pub(super) async fn find_order(
         let currency = row.currency.parse::<Currency>().unwrap_or(price::CURRENCY);
         Order { id: row.id, pnr: row.pnr, tickets: row.tickets, total: Money::new(row.total_minor, currency) }
     }))
+}
+
+/// The order of a booking, locked, if it has one.
+pub(super) async fn lock_sale(tx: &mut Tx<System>, booking: BookingId) -> Result<Option<Sale>, sqlx::Error> {
+    let row = sqlx::query!(
+        "select offer_id, total_minor, currency, on_cancel, credit_minor
+           from timetable.orders where booking_id = $1 for update",
+        booking.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| {
+        let currency = row.currency.parse::<Currency>().unwrap_or(price::CURRENCY);
+        Sale {
+            offer_id: row.offer_id,
+            total: Money::new(row.total_minor, currency),
+            on_cancel: row.on_cancel.as_deref().and_then(switches::cancel_fault_of),
+            credit: row.credit_minor.map(|minor| Money::new(minor, currency)),
+        }
+    }))
+}
+
+/// Gives the seats of an order back to be sold again. The order is locked and not cancelled yet.
+pub(super) async fn cancel_sale(
+    tx: &mut Tx<System>,
+    booking: BookingId,
+    credit: Money,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "select 1 as one from timetable.inventory i join timetable.order_lines l using (carrier, number, departs_on, cabin)
+          where l.booking_id = $1 order by i.carrier, i.number, i.departs_on, i.cabin for update of i",
+        booking.0,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "with gone as (delete from timetable.order_lines where booking_id = $1 returning *)
+         update timetable.inventory i set sold = i.sold - gone.seats from gone
+          where i.carrier = gone.carrier and i.number = gone.number and i.departs_on = gone.departs_on and i.cabin = gone.cabin",
+        booking.0,
+    )
+    .execute(&mut **tx)
+    .await?;
+    sqlx::query!(
+        "update timetable.orders set cancelled_at = $2, credit_minor = $3 where booking_id = $1",
+        booking.0,
+        now.to_sqlx() as _,
+        credit.minor,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
 }

@@ -7,7 +7,7 @@ use std::{
 
 use crate::{ids::BookingId, itinerary::Passenger};
 
-/// What an order runs into.
+/// What an order or a cancellation runs into.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Fault {
     /// The last seats went a moment ago.
@@ -33,8 +33,10 @@ struct Levers {
     sold_out: HashSet<String>,
     order_fault: Option<Fault>,
     hold_fault: Option<Fault>,
+    cancel_fault: Option<Fault>,
     search_down: bool,
     lost_once: HashSet<(BookingId, Fault)>,
+    lost_cancel_once: HashSet<(BookingId, Fault)>,
 }
 
 impl Switches {
@@ -62,6 +64,11 @@ impl Switches {
     /// Every hold from now on runs into this; a time-out before or after counts as not available.
     pub fn set_hold_fault(&self, fault: Option<Fault>) {
         self.levers().hold_fault = fault;
+    }
+
+    /// Every cancellation from now on runs into this.
+    pub fn set_cancel_fault(&self, fault: Option<Fault>) {
+        self.levers().cancel_fault = fault;
     }
 
     /// Search, fares and repricing do not answer.
@@ -98,6 +105,15 @@ impl Switches {
         self.levers().lost_once.insert((booking, fault))
     }
 
+    /// What this cancellation runs into: by lever, or by what the order's names had said.
+    pub(super) fn cancel_fault(&self, by_name: Option<Fault>) -> Option<Fault> {
+        self.levers().cancel_fault.or(by_name)
+    }
+
+    pub(super) fn first_cancel(&self, booking: BookingId, fault: Fault) -> bool {
+        self.levers().lost_cancel_once.insert((booking, fault))
+    }
+
     fn levers(&self) -> MutexGuard<'_, Levers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -109,6 +125,26 @@ fn plain(flight: &str) -> String {
         .filter(|letter| letter.is_ascii_alphanumeric())
         .map(|letter| letter.to_ascii_uppercase())
         .collect()
+}
+
+/// The faults of cancelling, by the names that bring them about and as the books spell them.
+const CANCEL_FAULTS: [(&str, &str, Fault); 4] = [
+    ("cancelrefused", "refused", Fault::Refused),
+    ("canceldown", "unavailable", Fault::Unavailable),
+    ("canceltimeoutbefore", "timeout_before", Fault::TimeoutBefore),
+    ("canceltimeoutafter", "timeout_after", Fault::TimeoutAfter),
+];
+
+/// What the books write down of the passengers' names.
+pub(super) fn cancel_word(passengers: &[Passenger]) -> Option<&'static str> {
+    passengers.iter().find_map(|passenger| {
+        let name = passenger.family_name.trim();
+        CANCEL_FAULTS.iter().find(|(magic, ..)| name.eq_ignore_ascii_case(magic)).map(|(_, word, _)| *word)
+    })
+}
+
+pub(super) fn cancel_fault_of(word: &str) -> Option<Fault> {
+    CANCEL_FAULTS.iter().find(|(_, known, _)| *known == word).map(|(.., fault)| *fault)
 }
 
 fn magic(family_name: &str) -> Option<Fault> {

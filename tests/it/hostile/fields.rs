@@ -36,6 +36,7 @@ const ATTACKED: [&str; 26] = [
     "/bookings",
     "/passengers",
     "/pay",
+    "/cancel",
     "/find",
     "/signup",
     "/login",
@@ -261,6 +262,16 @@ async fn the_review_takes_anything_and_charges_nobody() {
     attack(&app, &alice, &target(&format!("/bookings/{reference}/review"), "/pay", &[])).await;
     assert_eq!(app.state(&reference).await.booking, "draft");
     app.abandon_jobs();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_cancellation_takes_anything_and_cancels_nothing() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.confirmed(&alice).await;
+    attack(&app, &alice, &target(&format!("/bookings/{reference}/cancel"), "/cancel", &[])).await;
+    assert_eq!(app.state(&reference).await.booking, "confirmed");
     app.finish().await;
 }
 

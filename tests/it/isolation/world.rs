@@ -36,6 +36,10 @@ set session_replication_role = replica;
 insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason)
     select id, booking_id, id, 1, currency, 'by_hand' from attempts where booking_id = ':doras';
 reset session_replication_role;
+insert into cancel_quotes (id, booking_id, attempt_id, terms, charged, paid_minor, returned_minor, kept_minor, back_minor,
+                           currency, hash, made_at, expires_at)
+    select a.id, b.id, a.id, 'free', false, a.amount_minor, 0, 0, a.amount_minor, a.currency, repeat('0', 64), '2026-11-23', '2026-11-24'
+      from bookings b join attempts a on a.booking_id = b.id where b.id in (':confirmed', ':doras');
 insert into booking_finds (id, reference, family_name, email, created_at)
     values (':alice', 'ACDEFG', 'Duarte', 'maria@example.com', '2026-11-23');
 ";
