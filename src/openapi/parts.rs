@@ -42,7 +42,7 @@ fn call(call: &Call) -> Markup {
             p.small { (access(&call.access)) }
             @if !call.parameters.is_empty() { (members("Parameters", &call.id, &call.parameters)) }
             @if !call.body.is_empty() { (members("Body", &call.id, &call.body)) }
-            pre.sample tabindex="0" aria-label={ "Example: " (call.summary) } { code { (call.sample) } }
+            pre.sample role="group" tabindex="0" aria-label={ "Example: " (call.summary) } { code { (call.sample) } }
             @for one in &call.answers { (answer(one)) }
             @if !call.failures.is_empty() {
                 details {
@@ -109,7 +109,7 @@ fn answer(answer: &Answer) -> Markup {
         @if let Some(example) = &answer.example {
             details {
                 summary { "Example of the answer" }
-                pre.sample tabindex="0" aria-label={ "Example of the answer " (answer.status) } { code { (example) } }
+                pre.sample role="group" tabindex="0" aria-label={ "Example of the answer " (answer.status) } { code { (example) } }
             }
         }
     }
