@@ -37,8 +37,15 @@ use crate::{
     supplier::SharedSupplier,
     vault::Vault,
     web::{
-        assets, chrome::SiteSettings, crowd::Crowd, frame, problem::Problem, server, session,
-        session_cache::Sessions, well_known,
+        assets,
+        chrome::SiteSettings,
+        crowd::Crowd,
+        frame,
+        idempotency::{self, Calls},
+        problem::Problem,
+        server, session,
+        session_cache::Sessions,
+        well_known,
     },
     worker::Worker,
 };
@@ -304,6 +311,10 @@ impl App {
             .route("/api/airports", get(search::api::airports))
             .route("/api/flights", get(search::api::flights))
             .route("/api/offers/{id}", get(search::api::offer))
+            .route("/api/bookings", get(bookings::api::list).post(checkout::api::create))
+            .route("/api/bookings/{reference}", get(checkout::api::show).patch(checkout::api::change))
+            .route("/api/bookings/{reference}/checkout", post(checkout::api::check_out))
+            .route("/api/bookings/{reference}/refunds", get(checkout::api::refunds))
             .route("/admin", get(admin::pages::index))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
@@ -343,7 +354,9 @@ impl App {
     pub fn router(self) -> Router {
         let site = Arc::clone(&self.site);
         let sessions = self.session_layer();
-        let router = frame::inside(Self::routes(), &site)
+        let calls = Calls { db: self.db.clone(), clock: self.clock.clone(), vault: self.vault.clone() };
+        let routes = Self::routes().layer(middleware::from_fn_with_state(calls, idempotency::once));
+        let router = frame::inside(routes, &site)
             .layer(middleware::from_fn_with_state(self.clone(), session::keep_time))
             .layer(sessions)
             .layer(middleware::from_fn_with_state(self.clone(), one_host));

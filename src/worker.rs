@@ -17,7 +17,7 @@ use crate::{
     limits,
     outbox::{self, Attention, Claim, Job, Outcome},
     search,
-    web::session,
+    web::{idempotency, session},
 };
 
 /// Two for mail: a server that hangs holds up mail and nothing else.
@@ -160,6 +160,7 @@ impl Worker {
         tokens::sweep(&mut tx, now).await?;
         limits::sweep(&mut tx, now).await?;
         session::sweep(&mut tx, now).await?;
+        idempotency::sweep(&mut tx, now).await?;
         mail_tokens::delete_expired_before(&mut tx, now - KEEP_DONE_JOBS).await?;
         outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
         self.emails.sweep(&mut tx, now).await?;

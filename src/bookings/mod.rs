@@ -1,5 +1,6 @@
 //! Bookings: from the first choice of an offer to the ticket. What pages and API both call is [`Bookings`].
 
+pub mod api;
 pub mod claim_store;
 pub mod claims;
 pub mod documents;
@@ -214,14 +215,28 @@ impl Bookings {
     /// Makes a draft of an offer, at the supplier's present word about it.
     pub async fn start_draft(&self, user: UserId, id: &OfferId) -> Result<BookingReference, AppError> {
         let offer = self.sellable_offer(id).await?;
+        self.draft_of(user, offer, None).await
+    }
+
+    /// With who travels, if that is known: then there is no draft without it.
+    pub async fn draft_of(
+        &self,
+        user: UserId,
+        offer: Offer,
+        given: Option<&Given>,
+    ) -> Result<BookingReference, AppError> {
         let draft = loop {
             let draft = Draft::new(Some(user), self.supplier.name(), offer.clone(), self.clock.now());
             let mut tx = self.db.begin(Traveller::Account(user)).await?;
             match store::insert_draft(&mut tx, &draft).await {
-                Ok(()) => tx.commit().await?,
+                Ok(()) => {}
                 Err(error) if guests::is_reference_taken(&error) => continue,
                 Err(error) => return Err(error),
             }
+            if let Some(given) = given {
+                self.keep_given(&mut tx, &draft.reference, given).await?;
+            }
+            tx.commit().await?;
             break draft;
         };
         let mut tx = self.db.begin(System).await?;
@@ -230,7 +245,8 @@ impl Bookings {
         Ok(draft.reference)
     }
 
-    async fn sellable_offer(&self, id: &OfferId) -> Result<Offer, AppError> {
+    /// What may be booked, at the supplier's present word about it.
+    pub async fn sellable_offer(&self, id: &OfferId) -> Result<Offer, AppError> {
         let fares = self.supplier.fares(id).await.map_err(|error| offer_trouble(&error))?;
         let offer = fares
             .into_iter()
@@ -293,19 +309,25 @@ impl Bookings {
         given: &Given,
     ) -> Result<(), AppError> {
         let mut tx = self.db.begin(traveller).await?;
-        let booking = store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
-        if !booking.is_open() {
-            return Err(passengers_fixed());
-        }
-        if !store::set_contact(&mut tx, booking.id, &given.contact).await? {
-            return Err(passengers_fixed());
-        }
-        match self.keep_party(&mut tx, &booking, given).await {
-            Err(error) if error.constraint() == Some("passengers_fixed") => return Err(passengers_fixed()),
-            other => other?,
-        }
+        self.keep_given(&mut tx, reference, given).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    async fn keep_given(
+        &self,
+        tx: &mut Tx<Traveller>,
+        reference: &BookingReference,
+        given: &Given,
+    ) -> Result<(), AppError> {
+        let booking = store::find(tx, reference).await?.ok_or(AppError::NotFound)?;
+        if !booking.is_open() || !store::set_contact(tx, booking.id, &given.contact).await? {
+            return Err(passengers_fixed());
+        }
+        match self.keep_party(tx, &booking, given).await {
+            Err(error) if error.constraint() == Some("passengers_fixed") => Err(passengers_fixed()),
+            other => other,
+        }
     }
 
     /// The booking's row is locked: what stood before it is what the form replaces.
@@ -328,7 +350,8 @@ impl Bookings {
     }
 }
 
-fn passengers_fixed() -> AppError {
+/// Names are the airline's business by now.
+pub fn passengers_fixed() -> AppError {
     AppError::Conflict(Refusal {
         code: "passengers_fixed",
         title: "The names are fixed now",

@@ -12,7 +12,7 @@ use crate::{
         documents::{DocumentNote, GivenDocument, is_same_person},
     },
     error::FieldErrors,
-    itinerary::{Contact, DocumentNumber, DocumentRule, Passenger, PassengerKind, Sex},
+    itinerary::{Contact, DocumentNumber, DocumentRule, Offer, Passenger, PassengerKind, Sex},
     web::form,
 };
 
@@ -46,12 +46,17 @@ impl Wanted {
         let offer = &file.booking.offer;
         let people = file.passengers.iter().map(|(passenger, _)| passenger.clone());
         let kept = people.zip(&file.documents).map(|(passenger, note)| Some((passenger, note.clone()?)));
+        Some(Self { kept: kept.collect(), ..Self::of_offer(offer, today)? })
+    }
+
+    /// For a booking that is yet to be made.
+    pub fn of_offer(offer: &Offer, today: civil::Date) -> Option<Self> {
         Some(Self {
             kinds: offer.party.kinds().collect(),
-            last_day: file.booking.last_day()?,
+            last_day: offer.slices.last()?.last().arrives.local.date(),
             today,
             documents: offer.documents,
-            kept: kept.collect(),
+            kept: Vec::new(),
         })
     }
 }
@@ -95,6 +100,14 @@ impl PassengerForm {
             pairs.push(("phone".to_owned(), contact.phone.clone()));
         }
         Self::new(pairs)
+    }
+
+    /// Where this says nothing, the other one counts.
+    pub fn over(mut self, below: Self) -> Self {
+        for (name, value) in below.values {
+            self.values.entry(name).or_insert(value);
+        }
+        self
     }
 
     /// What was typed into a field, as it was typed.

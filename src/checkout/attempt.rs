@@ -52,6 +52,17 @@ pub struct RefundRow {
     pub payment_intent: String,
 }
 
+/// A refund as its traveller sees it.
+#[derive(Clone, Debug)]
+pub struct RefundLine {
+    pub id: RefundId,
+    pub attempt: AttemptId,
+    pub state: RefundState,
+    pub amount: Money,
+    pub created_at: Timestamp,
+    pub updated_at: Timestamp,
+}
+
 /// A booking with everything about its money that the traveller may see.
 #[derive(Debug)]
 pub struct Standing {

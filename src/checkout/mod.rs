@@ -3,6 +3,7 @@
 //! Charged only when ticketed, and only what was accepted: money is authorised here, captured by a job once the
 //! supplier has issued the tickets, and released or refunded when it has not.
 
+pub mod api;
 mod attempt;
 pub mod cancel;
 pub mod inbox;
@@ -35,7 +36,7 @@ use crate::{
     payments::{PaymentError, Payments},
     supplier::{Hold, HoldRequest, SupplierError},
 };
-pub use attempt::{Asked, Attempt, RefundRow, Standing};
+pub use attempt::{Asked, Attempt, RefundLine, RefundRow, Standing};
 use lifecycle::{AttemptEvent, AttemptState};
 
 /// Stripe takes nothing under 30 minutes; the rest leaves time for asking again when it did not answer.
@@ -101,6 +102,16 @@ impl Checkout {
             _ => None,
         };
         Ok(Standing { file, attempts, cancellation })
+    }
+
+    /// Oldest first.
+    pub async fn refunds_of(
+        &self,
+        traveller: Traveller,
+        booking: BookingId,
+    ) -> Result<Vec<RefundLine>, AppError> {
+        let mut tx = self.db.begin(traveller).await?;
+        store::refunds_of(&mut tx, booking).await
     }
 
     /// The button "Pay": today's price, the seats, an attempt, and Stripe's page.
@@ -389,10 +400,10 @@ fn unsellable(error: &SupplierError) -> AppError {
     };
     match error {
         SupplierError::SoldOut => {
-            refused("sold_out", "Sold out", "The last seats of these flights went to someone else. Search again for others.")
+            refused("seats_gone", "Sold out", "The last seats of these flights went to someone else. Search again for others.")
         }
         SupplierError::Gone | SupplierError::Refused(_) => {
-            refused("offer_gone", "These flights are no longer sold", "Search again to see what there is.")
+            refused("flights_gone", "These flights are no longer sold", "Search again to see what there is.")
         }
         SupplierError::PriceUp(_) | SupplierError::Expired(_) => {
             refused("price_changed", "The price has changed", "Go back to the review page to see today's price.")

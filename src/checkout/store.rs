@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 
 use crate::{
     checkout::{
-        Attempt, RefundRow,
+        Attempt, RefundLine, RefundRow,
         lifecycle::{AttemptState, RefundState},
         truth::Facts,
     },
@@ -323,6 +323,33 @@ pub async fn refund_of(tx: &mut Tx<System>, id: RefundId) -> Result<Option<(Atte
     .fetch_optional(&mut **tx)
     .await?;
     Ok(row.map(|row| (row.attempt_id, row.amount_minor)))
+}
+
+/// Oldest first; whatever the principal may see.
+pub async fn refunds_of<P: Principal>(
+    tx: &mut Tx<P>,
+    booking: BookingId,
+) -> Result<Vec<RefundLine>, AppError> {
+    let rows = sqlx::query!(
+        r#"select id as "id: RefundId", attempt_id as "attempt: AttemptId", state, amount_minor, currency,
+                  created_at as "created_at: jiff_sqlx::Timestamp", updated_at as "updated_at: jiff_sqlx::Timestamp"
+             from refunds where booking_id = $1 order by created_at, id"#,
+        booking.0,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            Ok(RefundLine {
+                id: row.id,
+                attempt: row.attempt,
+                state: row.state.parse().map_err(|_| AppError::broken("a refund state of another form"))?,
+                amount: Money::new(row.amount_minor, row.currency.parse()?),
+                created_at: row.created_at.to_jiff(),
+                updated_at: row.updated_at.to_jiff(),
+            })
+        })
+        .collect()
 }
 
 pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow, AppError> {

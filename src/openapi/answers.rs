@@ -9,7 +9,7 @@ use utoipa::{
         AllOfBuilder, ContentBuilder, HttpMethod, ObjectBuilder, OpenApi, Ref, RefOr, Response,
         ResponseBuilder,
         header::{Header, HeaderBuilder},
-        path::{Operation, ParameterIn, PathItem},
+        path::{Operation, Parameter, ParameterBuilder, ParameterIn, PathItem},
         schema::Type,
     },
 };
@@ -58,6 +58,9 @@ pub fn operations(item: &PathItem) -> impl Iterator<Item = (HttpMethod, &Operati
 }
 
 fn answer(method: &HttpMethod, operation: &mut Operation) {
+    if *method != HttpMethod::Get && !ways_in(operation).contains_key("stripe") {
+        operation.parameters.get_or_insert_default().push(idempotency_key().into());
+    }
     let mut codes = Codes::new();
     for name in by_rule(method, operation) {
         add(&mut codes, name);
@@ -121,6 +124,7 @@ fn by_rule(method: &HttpMethod, operation: &Operation) -> Vec<&'static str> {
     }
     if *method != HttpMethod::Get && !ways_in(operation).contains_key("stripe") {
         names.push("foreign_origin");
+        names.extend(["bad_idempotency_key", "call_in_flight", "idempotency_key_reused"]);
     }
     if has_parameter(operation, &ParameterIn::Path) {
         names.push("not_found");
@@ -206,6 +210,21 @@ fn in_words(codes: &[&Code]) -> String {
             lines.collect::<Vec<_>>().join("\n")
         }
     }
+}
+
+/// Every call that changes something takes one.
+fn idempotency_key() -> Parameter {
+    let text =
+        ObjectBuilder::new().schema_type(Type::String).min_length(Some(1)).max_length(Some(255)).build();
+    ParameterBuilder::new()
+        .name("Idempotency-Key")
+        .parameter_in(ParameterIn::Header)
+        .description(Some(
+            "Drawn at random for this call. The same call again within 24 hours gets the same answer, with \
+             `Idempotency-Replayed: true`, and does nothing.",
+        ))
+        .schema(Some(text))
+        .build()
 }
 
 fn add_headers(status: &str, response: &mut Response) {

@@ -26,7 +26,7 @@ use utoipa::{
 };
 
 use self::{outline::Outline, pages::Drawn};
-use crate::{accounts, checkout, config::Config, error::AppError, search, web::session};
+use crate::{accounts, bookings, checkout, config::Config, error::AppError, search, web::session};
 
 const ABOUT: &str =
     "Search flights, book them and keep your account, by the same rules as the pages of the site.";
@@ -38,6 +38,12 @@ const ABOUT: &str =
         search::api::airports,
         search::api::flights,
         search::api::offer,
+        bookings::api::list,
+        checkout::api::create,
+        checkout::api::show,
+        checkout::api::change,
+        checkout::api::check_out,
+        checkout::api::refunds,
         accounts::api::sign_in::sign_up,
         accounts::api::account::verify,
         accounts::api::account::ask_to_verify,
@@ -64,6 +70,7 @@ const ABOUT: &str =
     ),
     tags(
         (name = "Search", description = "Places, flights and offers. Open to everybody."),
+        (name = "Bookings", description = "From an offer to the ticket. Those of the account, and no others."),
         (name = "Account", description = "Signing up, in and out, and what somebody keeps with us."),
         (name = "Stripe", description = "For Stripe alone."),
         (name = "Reference", description = "What you read now."),

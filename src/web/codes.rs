@@ -82,6 +82,12 @@ impl Code {
 pub const CODES: &[Code] = &[
     code(400, "not_json", At::Kind, "The body is no JSON, or there is something behind it."),
     code(
+        400,
+        "bad_idempotency_key",
+        At::Kind,
+        "Idempotency-Key is one header of 1 to 255 visible ASCII characters.",
+    ),
+    code(
         401,
         "unauthenticated",
         At::Kind,
@@ -143,6 +149,43 @@ pub const CODES: &[Code] = &[
         "The new address has got an account of its own since. Nothing was changed.",
     ),
     code(
+        409,
+        "passengers_fixed",
+        At::Some,
+        "The booking is paid or has ended, so its names can no longer be changed here. Nothing was changed.",
+    ),
+    code(
+        409,
+        "passengers_missing",
+        At::Some,
+        "Who travels, where to write or a passport is still missing. Write it first (PATCH).",
+    ),
+    code(
+        409,
+        "price_changed",
+        At::Some,
+        "What would be paid is not what was accepted. `about.quote`, where there is one, is what would be. Look at the booking again.",
+    ),
+    code(
+        409,
+        "nothing_to_pay",
+        At::Some,
+        "It is paid, it has ended, or a payment is on its way. The booking says which.",
+    ),
+    code(
+        409,
+        "seats_gone",
+        At::Some,
+        "The last seats of these flights went to someone else. Nothing was charged.",
+    ),
+    code(409, "flights_gone", At::Some, "The airline no longer sells these flights. Nothing was charged."),
+    code(
+        409,
+        "call_in_flight",
+        At::Kind,
+        "The same call with this Idempotency-Key is being worked on. Ask again after Retry-After.",
+    ),
+    code(
         410,
         "link_is_dead",
         At::Some,
@@ -153,6 +196,12 @@ pub const CODES: &[Code] = &[
         "offer_expired",
         At::Some,
         "Prices are kept for 30 minutes. `about.offer` is the same flights at today's price, `about.was` what they cost.",
+    ),
+    code(
+        410,
+        "offer_gone",
+        At::Some,
+        "There is no such offer, or its flights are no longer sold. Search again.",
     ),
     code(410, "sold_out", At::Some, "Somebody took the last seats of this offer. Search again."),
     code(413, "too_large", At::Every, "The body is longer than 64 KiB. Not a byte of it was used."),
@@ -168,6 +217,12 @@ pub const CODES: &[Code] = &[
         "invalid",
         At::Kind,
         "Some of what was sent does not fit. `errors` has all of it, each with a pointer to its place.",
+    ),
+    code(
+        422,
+        "idempotency_key_reused",
+        At::Kind,
+        "The Idempotency-Key was used for a call of another method, address or body. Nothing was done: draw a new key.",
     ),
     code(422, "too_many_travellers", At::Some, "The list of travellers is full. Remove one first."),
     code(422, "bad_signature", At::Some, "The signature is missing, foreign or too old."),

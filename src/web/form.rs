@@ -194,6 +194,18 @@ pub fn born_on(errors: &mut FieldErrors, field: &str, parts: [&str; 3], today: D
     None
 }
 
+/// A date as programs write it, in the parts in which forms have it.
+pub fn parts_of_date(errors: &mut FieldErrors, field: &str, text: &str) -> [String; 3] {
+    let date = Some(text).filter(|text| text.len() == 10).and_then(|text| text.parse::<Date>().ok());
+    match date {
+        Some(date) => [date.day().to_string(), date.month().to_string(), date.year().to_string()],
+        None => {
+            errors.add(field, "A date like 1986-12-04");
+            <[String; 3]>::default()
+        }
+    }
+}
+
 /// A date written in three fields. The message lands on `field`, which names the group.
 pub fn date_of_parts(errors: &mut FieldErrors, field: &str, [day, month, year]: [&str; 3]) -> Option<Date> {
     let number = |raw: &str| raw.trim().parse::<i16>().ok().filter(|number| *number > 0);

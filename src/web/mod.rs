@@ -14,6 +14,7 @@ pub mod components;
 pub mod crowd;
 pub mod form;
 pub mod frame;
+pub mod idempotency;
 pub mod json;
 pub mod kept;
 pub mod links;

@@ -68,6 +68,12 @@ impl Problem {
         self
     }
 
+    /// Asking again makes sense after a while.
+    pub fn retry_after(mut self, seconds: u32) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
     pub fn refusal(status: StatusCode, refusal: &Refusal) -> Self {
         Self::new(status, refusal.code, refusal.title, &refusal.detail)
     }
@@ -238,6 +244,11 @@ pub fn needs_rendering(response: &Response) -> bool {
     response.extensions().get::<Problem>().is_some() || (is_error && is_bare)
 }
 
+/// It was put into words before.
+pub fn leave_alone(response: &mut Response) {
+    response.extensions_mut().insert(Rendered);
+}
+
 pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) -> Response {
     if !needs_rendering(&response) || is_probe(&frame.path) {
         return response;
@@ -267,6 +278,11 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
             rendered.headers_mut().append(name, value.clone());
         }
     }
+    if is_program && problem.status == StatusCode::UNAUTHORIZED {
+        // Whatever refused, a 401 says how to prove oneself (RFC 9110, 15.5.2).
+        let challenge = HeaderValue::from_static(r#"Bearer realm="api""#);
+        rendered.headers_mut().entry(header::WWW_AUTHENTICATE).or_insert(challenge);
+    }
     if let Some(seconds) = problem.retry_after_seconds {
         rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         if let Some(quota) = problem.quota.filter(|_| is_program) {
@@ -274,7 +290,7 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
         }
     }
     rendered.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("private, no-store"));
-    rendered.extensions_mut().insert(Rendered);
+    leave_alone(&mut rendered);
     rendered
 }
 

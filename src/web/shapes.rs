@@ -2,10 +2,11 @@
 //! they are not what the database keeps, which may change with us.
 
 use jiff::{SignedDuration, Timestamp, civil};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
 use crate::{
+    error::FieldErrors,
     itinerary,
     money::{self, MoneyError},
 };
@@ -30,6 +31,28 @@ impl From<money::Money> for Money {
         // Programs read it as a number: no separators, and the plain sign.
         let amount = money.amount().replace(',', "").replace('−', "-");
         Self { minor: money.minor, currency: money.currency.code(), amount }
+    }
+}
+
+/// An amount that a program names.
+#[derive(Clone, Debug, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub struct Sum {
+    #[schema(example = 41260)]
+    minor: i64,
+    #[schema(pattern = "^[A-Z]{3}$", example = "EUR")]
+    currency: String,
+}
+
+impl Sum {
+    pub fn check(&self, errors: &mut FieldErrors, field: &str) -> Option<money::Money> {
+        match self.currency.parse() {
+            Ok(currency) => Some(money::Money::new(self.minor, currency)),
+            Err(_) => {
+                errors.add(format!("{field}.currency"), "A currency that we sell in, like EUR");
+                None
+            }
+        }
     }
 }
 

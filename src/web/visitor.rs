@@ -43,6 +43,12 @@ impl Visitor {
         }
     }
 
+    /// The same for somebody who may have come by a token.
+    pub async fn take_for(&self, user: UserId, by_network: Rule, by_account: Rule) -> Result<(), AppError> {
+        self.limits.take(by_network, &self.network).await?;
+        self.limits.take(by_account, &Subject::user(user)).await
+    }
+
     /// Counts one for the account, or for the network of somebody who is not signed in: where many share an address, those
     /// who are known are not held to what the others do.
     pub async fn take_either(&self, by_network: Rule, by_account: Rule) -> Result<(), AppError> {

@@ -192,7 +192,9 @@ impl World {
         let one = |value: &String| vec![value.clone()];
         match address.split('/').nth(1).unwrap_or_default() {
             "offers" => (one(&self.offer), "nonsense"),
-            "bookings" | "admin" if address.contains("{reference}") => (self.bookings.clone(), "ACDEFG"),
+            "bookings" | "admin" | "api" if address.contains("{reference}") => {
+                (self.bookings.clone(), "ACDEFG")
+            }
             "booking-link" => (vec!["A".repeat(43)], "nonsense"),
             "admin" if address.contains("/attention/") => (one(&self.attention), "0"),
             "admin" if address.contains("/mails/") => (one(&self.letter), UNKNOWN_ID),

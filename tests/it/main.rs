@@ -6,6 +6,8 @@ mod account_life;
 mod account_pages;
 mod accounts;
 mod api_auth;
+mod api_bookings;
+mod api_idempotency;
 mod api_search;
 mod architecture;
 mod asvs;

@@ -141,7 +141,8 @@ async fn an_operation_lets_in_whom_the_document_says() {
         let is_open = ways.is_empty()
             || ways.contains(&json!({}))
             || ways.iter().all(|way| way.get("stripe").is_some());
-        let target = path.replace("{id}", "00000000-0000-7000-8000-000000000000");
+        let target =
+            path.replace("{id}", "00000000-0000-7000-8000-000000000000").replace("{reference}", "ACDEFG");
         let call = |browser: crate::helpers::browser::Browser| {
             let (method, target) = (method.parse::<Method>().expect("a method"), target.clone());
             async move { browser.call(method, &target, "application/json", "{}".to_owned()).await }

@@ -6,7 +6,6 @@ pub mod people;
 pub mod sign_in;
 
 use axum::{Json as Answer, http::StatusCode};
-use jiff::civil;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -45,18 +44,6 @@ fn check_new_password(errors: &mut FieldErrors, field: &str, given: &SecretStrin
 fn check_mailed(errors: &mut FieldErrors, token: &str) {
     if token.is_empty() {
         errors.add("token", "Send the last part of the link that was mailed");
-    }
-}
-
-/// A date as programs write it, in the parts in which forms have it.
-fn parts_of_date(errors: &mut FieldErrors, field: &str, text: &str) -> [String; 3] {
-    let date = Some(text).filter(|text| text.len() == 10).and_then(|text| text.parse::<civil::Date>().ok());
-    match date {
-        Some(date) => [date.day().to_string(), date.month().to_string(), date.year().to_string()],
-        None => {
-            errors.add(field, "A date like 1986-12-04");
-            <[String; 3]>::default()
-        }
     }
 }
 

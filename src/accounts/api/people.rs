@@ -5,7 +5,7 @@ use jiff::{Timestamp, civil};
 use serde::{Deserialize, Deserializer, Serialize};
 use utoipa::ToSchema;
 
-use super::{and, parts_of_date};
+use super::and;
 use crate::{
     accounts::{Accounts, ProfileForm, SavedTraveller, TravellerForm, devices},
     error::{AppError, FieldErrors},
@@ -13,7 +13,7 @@ use crate::{
     itinerary::Sex,
     web::{
         bearer::{ApiUser, CalledBy},
-        form::Path,
+        form::{Path, parts_of_date},
         json::Json,
         scopes::{AccountRead, AccountWrite},
     },

@@ -85,11 +85,11 @@ impl From<&BookingLine> for Line {
 }
 
 /// Where the next page begins: the last line's time in microseconds and its id.
-fn key(line: &BookingLine) -> String {
+pub fn key(line: &BookingLine) -> String {
     format!("{}.{}", line.created_at.as_microsecond(), line.id)
 }
 
-fn read_key(text: &str) -> Result<Option<(Timestamp, BookingId)>, AppError> {
+pub fn read_key(text: &str) -> Result<Option<(Timestamp, BookingId)>, AppError> {
     if text.is_empty() {
         return Ok(None);
     }

@@ -25,6 +25,23 @@ pub fn timeline(standing: &Standing, now: Timestamp) -> Vec<LogEntry> {
     past.chain(to_come(standing, &here, now)).collect()
 }
 
+/// A line of what was, with the code of its kind, for programs.
+pub struct Told {
+    pub at: Timestamp,
+    pub kind: String,
+    pub title: &'static str,
+    pub text: String,
+    pub amount: Option<String>,
+}
+
+pub fn told(standing: &Standing) -> Vec<Told> {
+    let told = standing.file.events.iter().filter_map(|event| {
+        let Said { title, amount, text, .. } = say(standing, &event.kind, &event.data)?;
+        Some(Told { at: event.at.to_jiff(), kind: event.kind.clone(), title, text, amount })
+    });
+    told.collect()
+}
+
 fn line(standing: &Standing, event: &Event, here: &Here) -> Option<LogEntry> {
     let said = say(standing, &event.kind, &event.data)?;
     let at = event.at.to_jiff();
