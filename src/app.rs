@@ -254,7 +254,7 @@ impl App {
             )
             .route("/account/second-factor/codes", post(accounts::pages::second_factor::renew_codes))
             .route("/account/second-factor/remove", post(accounts::pages::second_factor::remove))
-            .route("/account/verification", post(accounts::pages::verify::ask_again))
+            .route("/account/verification", post(accounts::pages::account::verify_again))
             .route(
                 "/account/profile",
                 get(accounts::pages::profile::profile).post(accounts::pages::profile::save),

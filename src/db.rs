@@ -26,7 +26,10 @@ pub use self::{
     listener::Listener,
     sessions::SessionRows,
 };
-use crate::ids::{TokenHash, UserId};
+use crate::{
+    clock::Clock,
+    ids::{TokenHash, UserId},
+};
 
 /// Nobody in particular: sees nothing that belongs to anyone.
 pub struct Guest;
@@ -163,6 +166,7 @@ impl Principal for System {
 pub struct Db {
     pool: PgPool,
     jobs_pushed: Arc<JobsPushed>,
+    clock: Clock,
 }
 
 /// Whom a pushed job wakes. Mail has lanes of its own: a mail server that hangs must not keep money waiting.
@@ -236,7 +240,13 @@ impl Db {
             .test_before_acquire(false)
             .connect_with(options)
             .await?;
-        Ok(Self { pool, jobs_pushed: Arc::default() })
+        Ok(Self { pool, jobs_pushed: Arc::default(), clock: Clock::system() })
+    }
+
+    /// By which links end: the one clock of the process.
+    #[must_use]
+    pub fn with_clock(self, clock: Clock) -> Self {
+        Self { clock, ..self }
     }
 
     pub async fn migrate(&self) -> Result<(), sqlx::migrate::MigrateError> {
@@ -244,13 +254,15 @@ impl Db {
     }
 
     pub async fn begin<P: Principal>(&self, principal: P) -> Result<Tx<P>, sqlx::Error> {
-        // One simple message: BEGIN, role, user and link in a single round trip. All values are ours, never input.
+        // One simple message: BEGIN, role, user, link and time in a single round trip. All values are ours, never input.
         let role = principal.role();
         let user = principal.user().map(|id| id.to_string()).unwrap_or_default();
         let link = principal.link().map(|hash| hex::encode(hash.as_bytes())).unwrap_or_default();
+        // Who comes with a link is asked for the time: see app_link_booking() of migration 0024.
+        let now = principal.link().map(|_| self.clock.now().to_string()).unwrap_or_default();
         let begin = format!(
             "begin; select set_config('role', '{role}', true), set_config('app.user_id', '{user}', true), \
-             set_config('app.link', '{link}', true)"
+             set_config('app.link', '{link}', true), set_config('app.now', '{now}', true)"
         );
         let connection = self.pool.acquire().await?;
         // A visitor who hangs up ends this future at any await. sqlx takes a BEGIN whose answer nobody has read for none, and

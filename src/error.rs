@@ -6,6 +6,9 @@
 pub struct FieldErrors(Vec<(String, String)>);
 
 impl FieldErrors {
+    /// The name under which something is said of the form as a whole.
+    pub const WHOLE_FORM: &str = "";
+
     /// Keeps the first message for a field: one thing to correct at a time.
     pub fn add(&mut self, field: impl Into<String>, message: impl Into<String>) {
         let field = field.into();

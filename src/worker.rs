@@ -3,7 +3,7 @@
 
 use std::{future::Future, time::Duration};
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 
 use crate::{
@@ -30,6 +30,8 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 const MOST_TRIES: i32 = 85;
 /// Under the lease of a claim, so that a job that hangs is never run by two.
 const LONGEST_JOB: Duration = Duration::from_secs(150);
+/// When a round that fails becomes a person's matter. The next minute often mends it.
+const LATE: SignedDuration = SignedDuration::from_hours(24);
 const KEEP_DONE_JOBS: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 #[derive(Clone)]
@@ -151,27 +153,126 @@ impl Worker {
         Ok(())
     }
 
-    /// The periodic rounds: forget what has expired, and ask whether everything still holds.
+    /// The periodic rounds: forget what has expired, and ask whether everything still holds. One that fails holds up no
+    /// other; the first failure is the answer.
     pub async fn sweep(&self) -> Result<(), AppError> {
-        let now = self.clock.now();
+        let mut outcome = Ok(());
+        for round in Round::ALL {
+            let now = self.clock.now();
+            let made = self.make(round, now).await;
+            if let Err(error) = &made {
+                let error = error as &dyn std::error::Error;
+                tracing::error!(round = round.name(), error, "a round failed");
+            }
+            self.note(round, made.is_ok(), now).await?;
+            outcome = outcome.and(made);
+        }
+        outcome
+    }
+
+    async fn make(&self, round: Round, now: Timestamp) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
-        search::sweep(&mut tx, now).await?;
-        bookings::links::sweep(&mut tx, now).await?;
-        tokens::sweep(&mut tx, now).await?;
-        limits::sweep(&mut tx, now).await?;
-        session::sweep(&mut tx, now).await?;
-        idempotency::sweep(&mut tx, now).await?;
-        mail_tokens::delete_expired_before(&mut tx, now - KEEP_DONE_JOBS).await?;
-        outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await?;
-        self.emails.sweep(&mut tx, now).await?;
-        for breach in invariants::breaches(&mut tx, now).await? {
-            let subject = breach.subject.as_str();
-            outbox::raise(&mut tx, Attention::InvariantBroken, subject, None, breach.invariant, now).await?;
+        match round {
+            Round::Searches => search::sweep(&mut tx, now).await.map(drop)?,
+            Round::Links => bookings::links::sweep(&mut tx, now).await?,
+            Round::Finds => bookings::find::sweep(&mut tx, now).await?,
+            Round::Tokens => tokens::sweep(&mut tx, now).await?,
+            Round::Limits => limits::sweep(&mut tx, now).await?,
+            Round::Sessions => session::sweep(&mut tx, now).await?,
+            Round::MailTokens => {
+                mail_tokens::delete_expired_before(&mut tx, now - KEEP_DONE_JOBS).await.map(drop)?;
+            }
+            Round::Answers => idempotency::sweep(&mut tx, now).await?,
+            Round::Mails => self.emails.sweep(&mut tx, now).await?,
+            Round::Jobs => outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await.map(drop)?,
+            Round::Invariants => {
+                for breach in invariants::breaches(&mut tx, now).await? {
+                    let (kind, subject) = (Attention::InvariantBroken, breach.subject.as_str());
+                    outbox::raise(&mut tx, kind, subject, None, breach.invariant, now).await?;
+                }
+            }
+            Round::Documents => {
+                drop(tx);
+                return self.bookings.sweep_documents().await;
+            }
+            Round::SecondFactors => {
+                drop(tx);
+                return second_factor::renew_sealed(&self.db, &self.bookings.vault, now).await;
+            }
         }
         tx.commit().await?;
-        self.bookings.sweep_documents().await?;
-        second_factor::renew_sealed(&self.db, &self.bookings.vault, now).await?;
         Ok(())
+    }
+
+    /// One that has not been made for a day needs a person.
+    async fn note(&self, round: Round, is_made: bool, now: Timestamp) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        if is_made {
+            outbox::round_done(&mut tx, round.name(), now).await?;
+        } else {
+            outbox::round_begun(&mut tx, round.name(), now).await?;
+            let last = outbox::round_done_at(&mut tx, round.name()).await?.unwrap_or(now);
+            if now.duration_since(last) >= LATE {
+                let detail = format!("It was last made at {last}. Its error is in the log.");
+                outbox::raise(&mut tx, Attention::RoundLate, round.name(), None, &detail, now).await?;
+            }
+        }
+        tx.commit().await?;
+        Ok(())
+    }
+}
+
+/// What the worker does every minute, each in a transaction of its own.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Round {
+    Searches,
+    Links,
+    Finds,
+    Tokens,
+    Limits,
+    Sessions,
+    MailTokens,
+    Mails,
+    Answers,
+    Jobs,
+    Documents,
+    SecondFactors,
+    Invariants,
+}
+
+impl Round {
+    const ALL: [Self; 13] = [
+        Self::Searches,
+        Self::Links,
+        Self::Finds,
+        Self::Tokens,
+        Self::Limits,
+        Self::Sessions,
+        Self::MailTokens,
+        Self::Mails,
+        Self::Answers,
+        Self::Jobs,
+        Self::Documents,
+        Self::SecondFactors,
+        Self::Invariants,
+    ];
+
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Searches => "searches",
+            Self::Links => "links",
+            Self::Finds => "finds",
+            Self::Tokens => "tokens",
+            Self::Limits => "limits",
+            Self::Sessions => "sessions",
+            Self::MailTokens => "mail-tokens",
+            Self::Mails => "mails",
+            Self::Answers => "answers",
+            Self::Jobs => "jobs",
+            Self::Documents => "documents",
+            Self::SecondFactors => "second-factors",
+            Self::Invariants => "invariants",
+        }
     }
 }
 

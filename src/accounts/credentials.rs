@@ -35,6 +35,7 @@ impl Accounts {
             )));
         }
         let hash = self.strong_hash(new, vec![known.name, known.email.clone()]).await?;
+        self.limits.take(Rule::ChangeAccount, &Subject::user(user)).await?;
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         if !store::replace_password(&mut tx, user, &known.password_hash, &hash, now).await? {
@@ -62,6 +63,9 @@ impl Accounts {
                 "This is the address that you have already",
             )));
         }
+        // Each makes mails, one of them to whomever the account likes: counted, and never given back.
+        self.limits.take(Rule::ChangeAccount, &Subject::user(user)).await?;
+        self.limits.take(Rule::ChangeAddress, &Subject::email(new_email)).await?;
         let now = self.clock.now();
         let cause = cause(user, now);
         let mut tx = self.db.begin(System).await?;
@@ -119,6 +123,7 @@ impl Accounts {
         drop(tx);
         let guesses = Subject::user(user);
         self.limits.take(Rule::PasswordAgain, &guesses).await?;
+        self.limits.take(Rule::PasswordWork, &guesses).await?;
         if !self.passwords.verify(password, Some(known.password_hash.clone())).await? {
             return Err(AppError::Invalid(FieldErrors::one(field, "This is not your password")));
         }

@@ -114,12 +114,14 @@ impl Accounts {
         visitor: &Visitor,
     ) -> Result<Option<Account>, AppError> {
         self.passwords.has_room()?;
-        self.limits.take(Rule::SignInAddress, visitor.network()).await?;
+        let network = visitor.network();
+        self.limits.take(Rule::SignInAddress, network).await?;
+        self.limits.take(Rule::SignInWork, network).await?;
         let mut tx = self.db.begin(Guest).await?;
         let login = store::find_login(&mut tx, email).await?;
         drop(tx);
         let user = login.as_ref().map(|login| login.user);
-        let begun = self.limits.begin_sign_in(email, user, visitor.browser()).await?;
+        let begun = self.limits.begin_sign_in(email, user, visitor.browser(), network).await?;
         // Without an account there is a hash to check all the same, so that time tells nothing.
         let hash = login.as_ref().map(|login| login.password_hash.clone());
         let fits = self.passwords.verify(password, hash).await?;
@@ -130,7 +132,7 @@ impl Accounts {
             verified: login.verified,
         });
         if account.is_some() {
-            self.limits.signed_in(begun, visitor.network()).await?;
+            self.limits.signed_in(begun, network).await?;
         }
         tracing::info!(fits = account.is_some(), "sign-in");
         Ok(account)
@@ -139,6 +141,14 @@ impl Accounts {
     pub async fn user(&self, user: UserId) -> Result<User, AppError> {
         let mut tx = self.db.begin(System).await?;
         store::user(&mut tx, user).await?.ok_or(AppError::Unauthenticated)
+    }
+
+    /// What is too easy to guess is refused before anything is hashed for it.
+    async fn check_strength(&self, password: &SecretString, about: &[String]) -> Result<(), AppError> {
+        match self.passwords.weakness_of(password.clone(), about.to_vec()).await? {
+            None => Ok(()),
+            Some(advice) => Err(AppError::Invalid(FieldErrors::one("password", advice))),
+        }
     }
 
     /// The hash, or a message beside the password field.

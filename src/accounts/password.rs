@@ -62,6 +62,15 @@ impl Passwords {
         .await
     }
 
+    /// Advice where a password is too easy to guess. It hashes nothing, but it thinks, so it stands in the same queue.
+    pub async fn weakness_of(
+        &self,
+        password: SecretString,
+        about: Vec<String>,
+    ) -> Result<Option<String>, AppError> {
+        self.queue(move || Ok(weakness(password.expose_secret(), &about))).await
+    }
+
     /// A hash for an account that nobody may sign in to any more.
     pub fn unusable(&self) -> &str {
         &self.nobody
@@ -91,6 +100,13 @@ impl Passwords {
         job: impl FnOnce() -> Result<T, AppError> + Send + 'static,
     ) -> Result<T, AppError> {
         tracing::debug!("a password is hashed");
+        self.queue(job).await
+    }
+
+    async fn queue<T: Send + 'static>(
+        &self,
+        job: impl FnOnce() -> Result<T, AppError> + Send + 'static,
+    ) -> Result<T, AppError> {
         let Ok(_place) = Arc::clone(&self.inside).try_acquire_owned() else {
             return Err(BUSY);
         };

@@ -1,11 +1,11 @@
 //! Links that were mailed: proving an address, and a new password for somebody who has forgotten theirs.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use crate::{
     accounts::{Accounts, Purpose, User, cause, devices, mail_tokens, store},
-    db::System,
+    db::{System, Tx},
     error::{AppError, FieldErrors, Refusal, TooMany},
     ids::{TokenHash, UserId},
     limits::{Rule, Subject},
@@ -21,21 +21,13 @@ impl Accounts {
     pub async fn request_verification(&self, user: UserId) -> Result<(), AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
-        let owner = store::user(&mut tx, user).await?.ok_or(AppError::Unauthenticated)?;
-        if owner.is_verified() {
-            return Ok(());
-        }
-        let last = outbox::last_mail_at(&mut tx, MailKind::VerifyEmail, user).await?;
-        if let Some(left) =
-            last.map(|at| (at + VERIFY_AGAIN).duration_since(now)).filter(|left| left.is_positive())
-        {
-            let seconds = u32::try_from(left.as_secs()).unwrap_or(u32::MAX);
-            return Err(AppError::TooMany(TooMany {
-                retry_after_seconds: seconds.max(1),
-                detail: "We have just sent a mail to this address. Look there first.",
-                quota: None,
-            }));
-        }
+        let Some(owner) = unproven(&mut tx, user, now).await? else { return Ok(()) };
+        drop(tx);
+        self.limits.take(Rule::VerifyAccount, &Subject::email(&owner.email)).await?;
+        let mut tx = self.db.begin(System).await?;
+        // Of many who ask at once, one gets through: the others wait for its row and then find its mail.
+        store::lock(&mut tx, user).await?;
+        let Some(owner) = unproven(&mut tx, user, now).await? else { return Ok(()) };
         let cause = cause(user, now);
         outbox::owe_mail(&mut tx, MailKind::VerifyEmail, About::User(user), &owner.email, &cause, now)
             .await?;
@@ -83,13 +75,16 @@ impl Accounts {
         let mut tx = self.db.begin(System).await?;
         let known = store::credentials(&mut tx, user.id).await?.ok_or_else(link_is_dead)?;
         drop(tx);
+        self.limits.take(Rule::ResetLink, &Subject::link(TokenHash::of(token))).await?;
+        let about = vec![known.name, user.email.clone()];
+        self.check_strength(&new, &about).await?;
         if self.passwords.verify(new.clone(), Some(known.password_hash.clone())).await? {
             return Err(AppError::Invalid(FieldErrors::one(
                 "password",
                 "This is the password that you have already",
             )));
         }
-        let hash = self.strong_hash(new, vec![known.name, user.email.clone()]).await?;
+        let hash = self.strong_hash(new, about).await?;
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let used = mail_tokens::use_up(&mut tx, TokenHash::of(token), Purpose::PasswordReset, now).await?;
@@ -105,6 +100,22 @@ impl Accounts {
         tracing::info!(user = %user.id, "password reset");
         self.user(user.id).await
     }
+}
+
+/// Whose address a mail may ask about now. `None`: it is proven already.
+async fn unproven(tx: &mut Tx<System>, user: UserId, now: Timestamp) -> Result<Option<User>, AppError> {
+    let owner = store::user(tx, user).await?.ok_or(AppError::Unauthenticated)?;
+    if owner.is_verified() {
+        return Ok(None);
+    }
+    let last = outbox::last_mail_at(tx, MailKind::VerifyEmail, user).await?;
+    let left = last.map(|at| (at + VERIFY_AGAIN).duration_since(now)).filter(|left| left.is_positive());
+    let Some(left) = left else { return Ok(Some(owner)) };
+    Err(AppError::TooMany(TooMany {
+        retry_after_seconds: u32::try_from(left.as_secs()).unwrap_or(u32::MAX).max(1),
+        detail: "We have just sent a mail to this address. Look there first.",
+        quota: None,
+    }))
 }
 
 /// One answer for every link that opens nothing: used, old, overtaken, and never made look the same.

@@ -131,6 +131,14 @@ pub async fn user(tx: &mut Tx<System>, id: UserId) -> Result<Option<User>, AppEr
     }))
 }
 
+/// What is done to one account comes one after the other until the end of the transaction.
+pub async fn lock(tx: &mut Tx<System>, id: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query!("select id from auth.users where id = $1 for update", id.0)
+        .fetch_optional(&mut **tx)
+        .await
+        .map(drop)
+}
+
 pub async fn credentials(tx: &mut Tx<System>, id: UserId) -> Result<Option<Credentials>, AppError> {
     let known = sqlx::query_as!(
         Credentials,

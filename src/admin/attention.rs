@@ -40,7 +40,9 @@ impl Urgency {
             "supplier_unknown" | "mail_late" | "mail_server" | "cancel_asked" | "cancel_refused" => {
                 Self::TravellerWaits
             }
-            "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" => Self::CanWait,
+            "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" | "round_late" => {
+                Self::CanWait
+            }
             _ => Self::MoneyAtRisk,
         }
     }
@@ -75,6 +77,7 @@ pub fn next_step(kind: &str) -> &'static str {
             "Mend SMTP_URL, MAIL_FROM or the account at the mail server. Nothing is lost: all mail waits."
         }
         "sealed_unreadable" => "Put the missing key back among ENCRYPTION_KEYS.",
+        "round_late" => "Read why in the log, and mend it: what is to be forgotten stays until then.",
         "invariant_broken" => "Stop refunding by hand, and find out what moved.",
         _ => "Open the booking and see how it stands.",
     }

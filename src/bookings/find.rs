@@ -2,7 +2,7 @@
 //! goes to the address on file and to nobody else. So the page's answer is the same whatever there is: six characters
 //! can be tried, but never confirmed.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, Timestamp};
 use unicode_normalization::{UnicodeNormalization, char::is_combining_mark};
 
 use crate::{
@@ -17,6 +17,8 @@ use crate::{
 
 /// So many mails for one booking within an hour; whoever asks more often finds the last one in the mailbox.
 const MOST_MAILS: i64 = 3;
+/// A job looks within seconds, or within a day of bad luck.
+const KEPT: SignedDuration = SignedDuration::from_hours(24);
 const PER: SignedDuration = SignedDuration::from_hours(1);
 
 /// What somebody knows of the booking.
@@ -56,6 +58,11 @@ impl Bookings {
         tx.commit().await?;
         Ok(Outcome::Done)
     }
+}
+
+/// What was typed is forgotten, even where its job never came to an end.
+pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<(), AppError> {
+    Ok(find_store::delete_before(tx, now - KEPT).await?)
 }
 
 /// Locked, so that many who ask at once are counted one after the other.

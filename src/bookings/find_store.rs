@@ -47,6 +47,13 @@ pub async fn take(tx: &mut Tx<System>, id: FindId) -> Result<Option<Wanted>, App
     .transpose()
 }
 
+pub async fn delete_before(tx: &mut Tx<System>, at: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from booking_finds where created_at < $1", at.to_sqlx() as _)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
 /// How many links this booking's contact has been sent.
 pub async fn mails_since(
     tx: &mut Tx<System>,

@@ -30,14 +30,21 @@ use crate::{
     vault::Vault,
 };
 
-/// Five tries are free, then 1, 2, 4 … seconds, at most a quarter of an hour. Guessing gets some hundred tries a day at one
-/// account; a person who mistypes waits for seconds.
+/// Of one address in one network: five tries are free, then 1, 2, 4 … seconds, at most a quarter of an hour. Guessing gets
+/// some hundred tries a day at one account; a person who mistypes waits for seconds.
 const SIGN_IN: Slowness = Slowness {
     free: 5,
     first: Duration::from_secs(1),
     longest: Duration::from_secs(15 * 60),
     forgotten_after: Duration::from_secs(24 * 3600),
 };
+
+/// Of one address by everybody who is past [`FIRST_TRIES`]: many networks that guess together share a try every few seconds.
+const EVERYWHERE: Slowness =
+    Slowness { free: 20, first: Duration::from_secs(1), longest: Duration::from_secs(8), ..SIGN_IN };
+/// Whatever others do, a network has these, and nothing done elsewhere takes them away: the owner at a new device, a
+/// program that holds the right password.
+const FIRST_TRIES: i32 = 3;
 
 #[derive(Clone)]
 pub struct Limits {
@@ -52,9 +59,17 @@ impl Limits {
         Self { db, clock, vault, local: Local::default() }
     }
 
-    /// Counts one, or says how long to wait.
+    /// Counts one, or says how long to wait. For a network, the whole site that it lies in counts as well.
     pub async fn take(&self, rule: Rule, subject: &Subject) -> Result<(), AppError> {
-        let (limit, now) = (rule.limit(), self.clock.now());
+        self.take_of(rule, rule.limit(), subject).await?;
+        match subject.site() {
+            Some(site) => self.take_of(rule, rule.limit().of_site(), &site).await,
+            None => Ok(()),
+        }
+    }
+
+    async fn take_of(&self, rule: Rule, limit: Limit, subject: &Subject) -> Result<(), AppError> {
+        let now = self.clock.now();
         let key = subject.key(&self.vault);
         match self.local.take(rule, key, now) {
             Answer::Taken => return Ok(()),
@@ -91,26 +106,28 @@ impl Limits {
     }
 
     /// Counts a try at a password before it is made, so that many at once get no further than many in a row. The delay grows
-    /// with each, for all unknown browsers together and for each known one alone; a success ([`Limits::signed_in`]) ends it.
+    /// with each: for a known browser by its own tries alone, for unknown ones by those of their network, and, once these are
+    /// several, a little by everybody's. A success ([`Limits::signed_in`]) ends it.
     /// `user`: the account of this address, if there is one. An address without is treated in the same way.
     pub async fn begin_sign_in(
         &self,
         email: &str,
         user: Option<UserId>,
         browser: &KnownBrowser,
+        network: &Subject,
     ) -> Result<SignInTry, AppError> {
         let now = self.clock.now();
         let known =
             user.and_then(|user| browser.id(&self.vault, user, now).map(|id| Subject::browser(user, &id)));
-        let key = known.unwrap_or_else(|| Subject::email(email)).key(&self.vault);
-        let count = async {
-            let mut tx = self.db.begin(System).await?;
-            let wait = store::begin_sign_in(&mut tx, &key, &SIGN_IN, now).await?;
-            tx.commit().await?;
-            Ok(wait)
-        };
-        match count.await {
-            Ok(SignedDuration::ZERO) => Ok(SignInTry(key)),
+        let account = known.is_none().then(|| Subject::email(email).key(&self.vault));
+        let whose = known.unwrap_or_else(|| Subject::email_at(email, network));
+        let key = whose.key(&self.vault);
+        match self.count_sign_in(&key, account.as_ref(), now).await {
+            Ok(SignedDuration::ZERO) => {
+                // Of those that succeed as well, so that nobody wears us down with a password of their own.
+                self.take(Rule::SignInAccount, &whose).await?;
+                Ok(SignInTry(key))
+            }
             Ok(wait) => Err(AppError::TooMany(TooMany {
                 retry_after_seconds: seconds(wait),
                 detail: "There were several tries with a wrong password, so the next one has to wait.",
@@ -120,11 +137,31 @@ impl Limits {
         }
     }
 
+    /// Zero: it is counted. Otherwise nothing is.
+    async fn count_sign_in(
+        &self,
+        key: &Key,
+        account: Option<&Key>,
+        now: Timestamp,
+    ) -> Result<SignedDuration, sqlx::Error> {
+        let mut tx = self.db.begin(System).await?;
+        let mut wait = store::begin_sign_in(&mut tx, key, &SIGN_IN, now).await?;
+        if let Some(account) = account.filter(|_| wait.is_zero())
+            && store::tries_at(&mut tx, key, account).await? > FIRST_TRIES
+        {
+            wait = store::begin_sign_in(&mut tx, account, &EVERYWHERE, now).await?;
+        }
+        if wait.is_zero() {
+            tx.commit().await?;
+        }
+        Ok(wait)
+    }
+
     /// The right password: the person is here, and their network did nothing wrong.
     pub async fn signed_in(&self, begun: SignInTry, network: &Subject) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
         store::forget_sign_ins(&mut tx, &begun.0).await?;
-        store::give_back(&mut tx, &Rule::SignInAddress.limit(), &network.key(&self.vault)).await?;
+        self.give_back_in(&mut tx, Rule::SignInAddress, network).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -132,7 +169,7 @@ impl Limits {
     /// The address was proven to be theirs by mail: whatever was tried at it before does not count.
     pub async fn forget_sign_ins(&self, email: &str) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
-        store::forget_sign_ins(&mut tx, &Subject::email(email).key(&self.vault)).await?;
+        store::forget_account(&mut tx, &Subject::email(email).key(&self.vault)).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -140,9 +177,22 @@ impl Limits {
     /// What was taken did no harm.
     pub async fn give_back(&self, rule: Rule, subject: &Subject) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
-        store::give_back(&mut tx, &rule.limit(), &subject.key(&self.vault)).await?;
+        self.give_back_in(&mut tx, rule, subject).await?;
         tx.commit().await?;
         Ok(())
+    }
+
+    async fn give_back_in(
+        &self,
+        tx: &mut Tx<System>,
+        rule: Rule,
+        subject: &Subject,
+    ) -> Result<(), sqlx::Error> {
+        store::give_back(tx, &rule.limit(), &subject.key(&self.vault)).await?;
+        match subject.site() {
+            Some(site) => store::give_back(tx, &rule.limit().of_site(), &site.key(&self.vault)).await,
+            None => Ok(()),
+        }
     }
 
     /// The browser is known to this account from now on.

@@ -1,4 +1,4 @@
-//! SQL of limits: two small tables behind two functions, see migration 0013.
+//! SQL of limits: two small tables behind two functions, see migrations 0013 and 0024.
 
 use std::time::Duration;
 
@@ -77,8 +77,27 @@ pub async fn begin_sign_in(
     Ok(SignedDuration::from_micros(wait))
 }
 
+/// Says which address a row is about, and how often it was tried there.
+pub async fn tries_at(tx: &mut Tx<System>, subject: &Key, account: &Key) -> Result<i32, sqlx::Error> {
+    sqlx::query_scalar!(
+        "update sign_in_delays set account = $2 where subject = $1 returning tries",
+        subject.as_slice(),
+        account.as_slice(),
+    )
+    .fetch_one(&mut **tx)
+    .await
+}
+
 pub async fn forget_sign_ins(tx: &mut Tx<System>, subject: &Key) -> Result<(), sqlx::Error> {
     sqlx::query!("delete from sign_in_delays where subject = $1", subject.as_slice())
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// In all networks and over all of them.
+pub async fn forget_account(tx: &mut Tx<System>, account: &Key) -> Result<(), sqlx::Error> {
+    sqlx::query!("delete from sign_in_delays where account = $1 or subject = $1", account.as_slice())
         .execute(&mut **tx)
         .await
         .map(drop)

@@ -47,6 +47,8 @@ pub enum Attention {
     MailServer,
     /// Something sealed that no key of ours opens.
     SealedUnreadable,
+    /// A periodic round of the worker has failed for a day.
+    RoundLate,
     InvariantBroken,
 }
 
@@ -73,6 +75,7 @@ impl Attention {
             Self::MailLate => "mail_late",
             Self::MailServer => "mail_server",
             Self::SealedUnreadable => "sealed_unreadable",
+            Self::RoundLate => "round_late",
             Self::InvariantBroken => "invariant_broken",
         }
     }

@@ -116,6 +116,11 @@ impl MailKind {
         }
     }
 
+    /// Anybody causes these for any address without spending anything.
+    const fn is_of_the_unpaid(self) -> bool {
+        matches!(self, Self::HoldExpired)
+    }
+
     pub fn from_code(code: &str) -> Option<Self> {
         Self::ALL.into_iter().find(|kind| kind.code() == code)
     }
@@ -147,6 +152,10 @@ impl About {
     }
 }
 
+/// So many mails about bookings that nobody has paid for go to one address within [`PER`]: whoever books types any address.
+const MOST_UNPAID: i64 = 5;
+const PER: SignedDuration = SignedDuration::from_hours(24);
+
 /// Owes one mail to `to`, once for each `cause`: the id of what is behind it (a booking, an attempt, a token's request).
 pub async fn owe_mail(
     tx: &mut Tx<System>,
@@ -156,6 +165,10 @@ pub async fn owe_mail(
     cause: &str,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
+    if kind.is_of_the_unpaid() && owed_since(tx, kind, to, now - PER).await? >= MOST_UNPAID {
+        tracing::warn!(kind = kind.code(), "an address has had enough of these");
+        return Ok(());
+    }
     let id = MailId::new();
     let owed = sqlx::query!(
         "insert into mails (id, booking_id, kind, once_key, to_address, created_at, user_id) values ($1, $2, $3, $4, $5, $6, $7)
@@ -174,6 +187,23 @@ pub async fn owe_mail(
         push(tx, &Job::SendMail(id), now, now).await?;
     }
     Ok(())
+}
+
+async fn owed_since(
+    tx: &mut Tx<System>,
+    kind: MailKind,
+    to: &str,
+    since: Timestamp,
+) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select count(*) as "count!" from mails
+            where lower(to_address) = lower($1) and kind = $2 and created_at > $3"#,
+        to,
+        kind.code(),
+        since.to_sqlx() as _,
+    )
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// Owes a mail to whoever has an account with this address. Where nobody has one the same statements run, and the job that

@@ -5,6 +5,7 @@
 mod attention;
 mod copies;
 mod mails;
+mod rounds;
 
 pub use attention::{Attention, raise};
 pub use copies::{Copy, Resendable, forget_copies_before, keep_copy, lock_for_resending, owe_again};
@@ -12,6 +13,7 @@ pub use mails::{
     About, LateMail, Mail, MailKind, address_of, follows_another, give_up_mail, last_mail_at, late_mails,
     mail, mark_mail_sent, note_mail_error, owe_mail, owe_mail_to_owner,
 };
+pub use rounds::{round_begun, round_done, round_done_at};
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;

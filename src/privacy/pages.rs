@@ -14,6 +14,7 @@ use crate::{
     accounts::pages::Sight,
     error::{AppError, FieldErrors},
     web::{
+        again::typed_again,
         chrome::Chrome,
         components::{Field, words::day_and_year},
         form::Form,
@@ -131,11 +132,7 @@ pub async fn leave(
             refused(DeletePage { hindrances: hindrances.into_iter().map(Line::from).collect(), ..page })
         }
         Ok(Leaving::Staff) => refused(DeletePage { is_staff: true, ..page }),
-        Err(AppError::Invalid(errors)) => {
-            let page = DeletePage { errors, ..page };
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
-        }
-        Err(other) => Err(other),
+        Err(error) => typed_again(error, |errors| DeletePage { errors, ..page }),
     }
 }
 

@@ -15,10 +15,12 @@ use crate::limits::Subject;
 const MOST: usize = 8_192;
 /// From one address. A browser opens six; an office or a hotel behind one address has room for dozens of them.
 const MOST_FROM_ONE: usize = 512;
+/// From all networks of one site (see [`Subject::site`]).
+const MOST_FROM_SITE: usize = 2_048;
 /// File descriptors that are not for visitors: the database, the gateways, logs.
 const RESERVED: usize = 256;
 
-/// How many connections each network has.
+/// How many connections each network has, and each site.
 type Counts = Arc<Mutex<HashMap<Subject, usize>>>;
 
 #[derive(Clone)]
@@ -36,7 +38,13 @@ pub struct Room {
 /// One connection's place, free again when dropped.
 pub struct Place {
     _room: Room,
-    counted: Option<(Counts, Subject)>,
+    counted: Option<Counted>,
+}
+
+struct Counted {
+    counts: Counts,
+    network: Subject,
+    site: Option<Subject>,
 }
 
 impl Crowd {
@@ -53,28 +61,36 @@ impl Crowd {
         Room { _permit: Arc::clone(&self.room).acquire_owned().await.ok() }
     }
 
-    /// `None`: there are too many from this address already.
+    /// `None`: there are too many from this address already, or from its site.
     pub fn enter(&self, from: IpAddr, room: Room) -> Option<Place> {
         let Some(by_network) = &self.by_network else { return Some(Place { _room: room, counted: None }) };
         let network = Subject::network(from);
+        let site = network.site();
         let mut counts = lock(by_network);
-        let count = counts.entry(network.clone()).or_default();
-        if *count >= MOST_FROM_ONE {
+        let has_room = |of: &Subject, most: usize| counts.get(of).is_none_or(|count| *count < most);
+        if !has_room(&network, MOST_FROM_ONE)
+            || site.as_ref().is_some_and(|site| !has_room(site, MOST_FROM_SITE))
+        {
             return None;
         }
-        *count += 1;
-        Some(Place { _room: room, counted: Some((Arc::clone(by_network), network)) })
+        for of in [Some(&network), site.as_ref()].into_iter().flatten() {
+            *counts.entry(of.clone()).or_default() += 1;
+        }
+        drop(counts);
+        Some(Place { _room: room, counted: Some(Counted { counts: Arc::clone(by_network), network, site }) })
     }
 }
 
 impl Drop for Place {
     fn drop(&mut self) {
-        let Some((by_network, network)) = self.counted.take() else { return };
-        let mut counts = lock(&by_network);
-        if let Some(count) = counts.get_mut(&network) {
-            *count -= 1;
-            if *count == 0 {
-                counts.remove(&network);
+        let Some(counted) = self.counted.take() else { return };
+        let mut counts = lock(&counted.counts);
+        for of in [Some(counted.network), counted.site].into_iter().flatten() {
+            if let Some(count) = counts.get_mut(&of) {
+                *count -= 1;
+                if *count == 0 {
+                    counts.remove(&of);
+                }
             }
         }
     }
@@ -114,6 +130,20 @@ mod tests {
         drop(inside);
         assert!(lock(crowd.by_network.as_ref().unwrap()).is_empty());
         assert_eq!(crowd.room.available_permits(), most_connections());
+    }
+
+    #[tokio::test]
+    async fn whoever_has_a_whole_48_gets_the_share_of_a_site_and_leaves_room_for_others() {
+        let crowd = Crowd::new(0);
+        let enter = async |from: String| crowd.enter(from.parse().unwrap(), crowd.room().await);
+        let mut inside = Vec::new();
+        for number in 0..MOST_FROM_SITE.min(most_connections() - 1) {
+            inside.push(enter(format!("2001:db8:1:{number:x}::1")).await.unwrap());
+        }
+        assert!(inside.len() < MOST_FROM_SITE || enter("2001:db8:1:ffff::1".to_owned()).await.is_none());
+        assert!(enter("2001:db8:2::1".to_owned()).await.is_some());
+        drop(inside);
+        assert!(lock(crowd.by_network.as_ref().unwrap()).is_empty());
     }
 
     #[tokio::test]

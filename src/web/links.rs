@@ -36,7 +36,13 @@ impl HeldLinks {
         }
         links.add(reference, link);
         session.cycle_id().await.map_err(broken)?;
-        session.insert(SESSION_LINKS, links).await.map_err(broken)
+        session.insert(SESSION_LINKS, &links).await.map_err(broken)?;
+        if session.save().await.is_ok() {
+            return Ok(());
+        }
+        // Whoever was signed in here was signed out meanwhile, and their session takes no new id. The links need nobody.
+        session.flush().await.map_err(broken)?;
+        session.insert(SESSION_LINKS, &links).await.map_err(broken)
     }
 
     pub async fn let_go(session: &Session, references: &[BookingReference]) -> Result<(), AppError> {

@@ -5,6 +5,7 @@
 //! (renders errors with the visitor's own header, catches panics, keeps time, refuses foreign origins and large bodies),
 //! the handler.
 
+pub mod again;
 pub mod assets;
 pub mod bearer;
 pub mod chrome;

@@ -409,7 +409,7 @@ fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
         request: frame.request.to_string(),
         money: money(frame, problem.status),
         next: what_next(frame, problem.status, problem.code),
-        wait: problem.retry_after_seconds.map(wait_in_words),
+        wait: problem.retry_after_seconds.map(words::wait),
         cause: problem.cause.as_deref().filter(|_| shows_cause(frame, problem)).map(causes),
     };
     let html = HeaderValue::from_static("text/html; charset=utf-8");
@@ -418,13 +418,6 @@ fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
         format!("<!doctype html><title>{0}</title><p>Request {1}", problem.status, frame.request)
     });
     (problem.status, [(header::CONTENT_TYPE, html)], body).into_response()
-}
-
-fn wait_in_words(seconds: u32) -> String {
-    match seconds {
-        ..=90 => words::plural(usize::try_from(seconds.max(1)).unwrap_or(90), "second", "seconds"),
-        _ => format!("{} minutes", seconds.div_ceil(60)),
-    }
 }
 
 fn money(frame: &Frame, status: StatusCode) -> Money {
@@ -593,8 +586,8 @@ mod tests {
         assert_eq!(program.headers()[header::RETRY_AFTER], "42");
         assert_eq!(program.headers()["ratelimit-policy"], "\"sign-in\";q=100;w=1000");
         assert_eq!(program.headers()["ratelimit"], "\"sign-in\";r=0;t=42");
-        assert_eq!(wait_in_words(42), "42 seconds");
-        assert_eq!(wait_in_words(898), "15 minutes");
+        assert_eq!(words::wait(42), "42 seconds");
+        assert_eq!(words::wait(898), "15 minutes");
     }
 
     #[test]

@@ -14,7 +14,7 @@ const NEW_ADDRESS: &str = "alice.new@example.com";
 
 impl TestApp {
     /// Sends what is owed, and finds the newest mail to this address with a link below `path`.
-    async fn mailed_link(&self, to: &str, path: &str) -> String {
+    pub async fn mailed_link(&self, to: &str, path: &str) -> String {
         self.run_jobs().await;
         let start = self.url.join(path).expect("a URL").to_string();
         let mut mails = self.mailbox.list();

@@ -79,6 +79,7 @@ pub struct NewPassword {
     responses(
         (status = 204, description = "The new password counts from now on."),
         (status = 410, description = "link_is_dead"),
+        (status = 429, description = "too_many_requests"),
         (status = 503, description = "busy"),
     ),
 )]

@@ -19,6 +19,7 @@ use crate::{
     },
     error::{AppError, FieldErrors, Refusal},
     ids::UserId,
+    limits::Rule,
     web::{
         bearer::{self, ApiUser},
         form,
@@ -214,12 +215,15 @@ pub struct Refresh {
     responses(
         (status = 200, description = "The new tokens.", body = Tokens),
         (status = 401, description = "refresh_token_dead"),
+        (status = 429, description = "too_many_requests"),
     ),
 )]
 pub async fn refresh(
     State(accounts): State<Accounts>,
+    visitor: Visitor,
     Json(asked): Json<Refresh>,
 ) -> Result<Response, AppError> {
+    accounts.limits.take(Rule::TokenRefresh, visitor.network()).await?;
     let presented = asked.refresh_token.expose_secret();
     match tokens::refresh(&accounts.db, &accounts.clock, presented).await? {
         Some(issued) => Ok(Answer(Tokens::from(issued)).into_response()),

@@ -1,7 +1,10 @@
 //! The account, at a glance.
 
 use askama::Template;
-use axum::{extract::State, response::Html};
+use axum::{
+    extract::State,
+    response::{Html, IntoResponse, Redirect, Response},
+};
 use jiff::{Timestamp, tz::TimeZone};
 
 use super::said::{self, Said};
@@ -9,8 +12,9 @@ use crate::{
     accounts::{Accounts, devices},
     airports::Airports,
     db::Db,
-    error::AppError,
+    error::{AppError, FieldErrors},
     web::{
+        again::typed_again,
         chrome::Chrome,
         components::words::{date, plural},
         form::Query,
@@ -36,6 +40,7 @@ struct AccountPage {
     nationality: Option<String>,
     travellers: String,
     devices: String,
+    errors: FieldErrors,
 }
 
 pub async fn account(
@@ -46,28 +51,56 @@ pub async fn account(
     chrome: Chrome,
     Query(query): Query<said::Done>,
 ) -> Result<Html<String>, AppError> {
-    let user = accounts.user(who.user).await?;
-    let profile = accounts.profile(who.user).await?;
-    let travellers = accounts.saved_travellers(who.user).await?;
-    let devices = devices::list(&db, who.user).await?.len();
-    let names = travellers
-        .iter()
-        .map(|(_, traveller)| format!("{} {}", traveller.given_names, traveller.family_name));
-    let page = AccountPage {
-        chrome,
-        said: query.said(),
-        email: user.email,
-        verified_on: user.email_verified_at.map(day),
-        password_changed_on: user.password_changed_at.map(day),
-        role: who.staff.map(|role| role.code()),
-        name: profile.name,
-        phone: profile.phone,
-        born_on: profile.born_on.map(date),
-        nationality: profile.nationality.map(|code| airports.country(&code).to_owned()),
-        travellers: in_short(names.collect()),
-        devices: plural(devices, "browser signed in", "browsers signed in"),
+    let page = AccountPage::new(&accounts, airports, &db, who, chrome).await?;
+    Ok(Html(AccountPage { said: query.said(), ..page }.render()?))
+}
+
+/// Another mail with a link that proves the address.
+pub async fn verify_again(
+    State(accounts): State<Accounts>,
+    State(airports): State<&'static Airports>,
+    State(db): State<Db>,
+    who: SignedIn,
+    chrome: Chrome,
+) -> Result<Response, AppError> {
+    let Err(error) = accounts.request_verification(who.user).await else {
+        return Ok(Redirect::to("/account?done=verification").into_response());
     };
-    Ok(Html(page.render()?))
+    let page = AccountPage::new(&accounts, airports, &db, who, chrome).await?;
+    typed_again(error, |errors| AccountPage { errors, ..page })
+}
+
+impl AccountPage {
+    async fn new(
+        accounts: &Accounts,
+        airports: &Airports,
+        db: &Db,
+        who: SignedIn,
+        chrome: Chrome,
+    ) -> Result<Self, AppError> {
+        let user = accounts.user(who.user).await?;
+        let profile = accounts.profile(who.user).await?;
+        let travellers = accounts.saved_travellers(who.user).await?;
+        let devices = devices::list(db, who.user).await?.len();
+        let names = travellers
+            .iter()
+            .map(|(_, traveller)| format!("{} {}", traveller.given_names, traveller.family_name));
+        Ok(Self {
+            chrome,
+            said: None,
+            email: user.email,
+            verified_on: user.email_verified_at.map(day),
+            password_changed_on: user.password_changed_at.map(day),
+            role: who.staff.map(|role| role.code()),
+            name: profile.name,
+            phone: profile.phone,
+            born_on: profile.born_on.map(date),
+            nationality: profile.nationality.map(|code| airports.country(&code).to_owned()),
+            travellers: in_short(names.collect()),
+            devices: plural(devices, "browser signed in", "browsers signed in"),
+            errors: FieldErrors::default(),
+        })
+    }
 }
 
 fn day(at: Timestamp) -> String {

@@ -8,11 +8,12 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Sight, again, check_length_of, dead_unless, said};
+use super::{Sight, check_length_of, dead_unless, said};
 use crate::{
     accounts::{Accounts, Purpose},
     error::{AppError, FieldErrors},
     web::{
+        again::typed_again,
         chrome::Chrome,
         components::Field,
         form::{self, Form, Path},
@@ -65,8 +66,7 @@ pub async fn change(
     };
     match outcome {
         Ok(()) => Ok(Redirect::to("/account?done=email").into_response()),
-        Err(AppError::Invalid(errors)) => again(page(form.email, shown, errors)),
-        Err(other) => Err(other),
+        Err(error) => typed_again(error, |errors| page(form.email, shown, errors)),
     }
 }
 

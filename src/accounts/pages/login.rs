@@ -21,6 +21,7 @@ use crate::{
     db::Db,
     error::{AppError, FieldErrors},
     web::{
+        again::typed_again,
         chrome::Chrome,
         components::Field,
         form::{self, Form, Query},
@@ -117,7 +118,11 @@ pub async fn log_in(
     let Some(email) = email.filter(|_| errors.is_empty()) else {
         return again(LoginPage { errors, ..page });
     };
-    match accounts.sign_in(&email, form.password, &visitor).await? {
+    let account = match accounts.sign_in(&email, form.password, &visitor).await {
+        Ok(account) => account,
+        Err(error) => return typed_again(error, |errors| LoginPage { errors, ..page }),
+    };
+    match account {
         Some(account) if factors.of(account.user).await?.is_some() => {
             let known = visitor.welcome(account.user);
             let mark = factors.mark(&account.email).await?.ok_or(AppError::Unauthenticated)?;

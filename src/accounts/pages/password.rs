@@ -8,11 +8,13 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Sight, again, check_length, check_length_of};
+use super::{Sight, check_length, check_length_of};
 use crate::{
     accounts::Accounts,
     error::{AppError, FieldErrors},
-    web::{chrome::Chrome, components::Field, form::Form, principal::SignedIn, session::Door},
+    web::{
+        again::typed_again, chrome::Chrome, components::Field, form::Form, principal::SignedIn, session::Door,
+    },
 };
 
 #[derive(Template)]
@@ -62,7 +64,6 @@ pub async fn change(
             door.password_proved().await?;
             Ok(Redirect::to("/account?done=password").into_response())
         }
-        Err(AppError::Invalid(errors)) => again(PasswordPage { errors, ..page }),
-        Err(other) => Err(other),
+        Err(error) => typed_again(error, |errors| PasswordPage { errors, ..page }),
     }
 }

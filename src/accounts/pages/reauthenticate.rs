@@ -13,6 +13,7 @@ use crate::{
     accounts::{Accounts, SecondFactors, second_factor::LONGEST_CODE},
     error::{AppError, FieldErrors},
     web::{
+        again::typed_again,
         chrome::Chrome,
         components::Field,
         form::{Form, Query},
@@ -69,6 +70,7 @@ pub async fn prove(
     Form(form): Form<ProofForm>,
 ) -> Result<Response, AppError> {
     let by_code = factors.of(who.user).await?.is_some();
+    let next = safe_next(&form.next);
     let mut errors = FieldErrors::default();
     if by_code {
         let typed = form.code.as_ref().map(ExposeSecret::expose_secret);
@@ -82,13 +84,24 @@ pub async fn prove(
     } else {
         let password = form.password.unwrap_or_default();
         check_length(&mut errors, &password);
-        if errors.is_empty() && accounts.is_password_of(who.user, password).await? {
-            door.password_proved().await?;
-        } else {
-            errors.add("password", "That is not your password");
+        let fits = match errors.is_empty() {
+            true => accounts.is_password_of(who.user, password).await,
+            false => Ok(false),
+        };
+        match fits {
+            Ok(true) => door.password_proved().await?,
+            Ok(false) => errors.add("password", "That is not your password"),
+            Err(error) => {
+                return typed_again(error, |errors| ReauthenticatePage {
+                    chrome,
+                    email: who.email,
+                    next,
+                    by_code,
+                    errors,
+                });
+            }
         }
     }
-    let next = safe_next(&form.next);
     if errors.is_empty() {
         return Ok(Redirect::to(&next).into_response());
     }

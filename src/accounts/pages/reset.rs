@@ -8,11 +8,12 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Sight, again, check_length, dead_unless, said};
+use super::{Sight, check_length, dead_unless, said};
 use crate::{
     accounts::{Accounts, Purpose},
     error::{AppError, FieldErrors},
     web::{
+        again::typed_again,
         chrome::Chrome,
         components::Field,
         form::{self, Form, Path},
@@ -45,11 +46,14 @@ pub async fn ask(
     Form(form): Form<ResetForm>,
 ) -> Result<Response, AppError> {
     let mut errors = FieldErrors::default();
-    let Some(email) = form::email(&mut errors, "email", &form.email) else {
-        return again(ResetPage { chrome, email: form.email, errors });
+    let outcome = match form::email(&mut errors, "email", &form.email) {
+        Some(email) => accounts.request_password_reset(&email, &visitor).await,
+        None => Err(AppError::Invalid(errors)),
     };
-    accounts.request_password_reset(&email, &visitor).await?;
-    Ok(Redirect::to("/reset/sent").into_response())
+    match outcome {
+        Ok(()) => Ok(Redirect::to("/reset/sent").into_response()),
+        Err(error) => typed_again(error, |errors| ResetPage { chrome, email: form.email, errors }),
+    }
 }
 
 #[derive(Template)]
@@ -111,7 +115,6 @@ pub async fn set_password(
     };
     match outcome {
         Ok(_) => Ok(Redirect::to(&said::then("/login", "reset", super::HOME)).into_response()),
-        Err(AppError::Invalid(errors)) => again(NewPasswordPage { errors, ..page }),
-        Err(other) => Err(other),
+        Err(error) => typed_again(error, |errors| NewPasswordPage { errors, ..page }),
     }
 }

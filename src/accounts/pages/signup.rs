@@ -8,11 +8,12 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Sight, again, check_length, login::LoginQuery, safe_next, with_next};
+use super::{Sight, check_length, login::LoginQuery, safe_next, with_next};
 use crate::{
     accounts::{Accounts, NewAccount},
     error::{AppError, FieldErrors},
     web::{
+        again::typed_again,
         chrome::Chrome,
         components::Field,
         form::{self, Form, Query},
@@ -86,11 +87,10 @@ pub async fn sign_up(
     match outcome {
         // The same for a new address and for one that has an account: see the module.
         Ok(()) => Ok(Redirect::to(&with_next("/signup/sent", &next)).into_response()),
-        Err(AppError::Invalid(errors)) => {
+        Err(error) => typed_again(error, |errors| {
             let shown = form.sight.is_on();
-            again(SignupPage { chrome, name: form.name, email: form.email, next, login, shown, errors })
-        }
-        Err(other) => Err(other),
+            SignupPage { chrome, name: form.name, email: form.email, next, login, shown, errors }
+        }),
     }
 }
 

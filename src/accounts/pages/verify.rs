@@ -11,7 +11,7 @@ use super::{dead_unless, said};
 use crate::{
     accounts::{Accounts, Purpose},
     error::AppError,
-    web::{chrome::Chrome, form::Path, principal::SignedIn, session::Door},
+    web::{chrome::Chrome, form::Path, session::Door},
 };
 
 #[derive(Template)]
@@ -41,10 +41,4 @@ pub async fn prove(
         door.renew(|known| known.verified = true).await?;
     }
     Ok(Redirect::to(&said::then("/login", "verified", "/account")))
-}
-
-/// Another mail with another link.
-pub async fn ask_again(State(accounts): State<Accounts>, who: SignedIn) -> Result<Redirect, AppError> {
-    accounts.request_verification(who.user).await?;
-    Ok(Redirect::to("/account?done=verification"))
 }

@@ -126,15 +126,21 @@ impl SecondFactors {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let Some(factor) = store::lock(&mut tx, user).await? else { return Ok(Checked::Absent) };
-        let checked = match TypedCode::read(typed) {
+        let typed = TypedCode::read(typed);
+        let is_recovery = matches!(typed, Some(TypedCode::Recovery(_)));
+        let checked = match typed {
             // Nobody guesses 113 bits: the wait for wrong codes must not shut out who has lost the app.
             Some(TypedCode::Recovery(code)) => self.check_recovery(&mut tx, user, &code, now).await?,
             _ if factor.wait(now).is_some() => Checked::Wait(factor.wait(now).unwrap_or_default()),
             Some(TypedCode::App(code)) => self.check_app(&mut tx, user, &factor, &code, now).await?,
             None => Checked::Wrong,
         };
-        if matches!(checked, Checked::Wrong | Checked::UsedBefore) {
-            store::count_wrong(&mut tx, user, now).await?;
+        match checked {
+            // Nobody guesses one, so wrong ones say nothing of the app's codes.
+            Checked::Wrong if is_recovery => {}
+            Checked::Wrong | Checked::UsedBefore => store::count_wrong(&mut tx, user, now).await?,
+            Checked::RightByRecovery(_) => store::forget_wrong(&mut tx, user).await?,
+            Checked::Right | Checked::Wait(_) | Checked::Absent => {}
         }
         tx.commit().await?;
         tracing::info!(user = %user, right = checked.is_right(), "second factor asked for");

@@ -150,6 +150,13 @@ pub async fn count_wrong(tx: &mut Tx<System>, user: UserId, now: Timestamp) -> R
     .map(drop)
 }
 
+pub async fn forget_wrong(tx: &mut Tx<System>, user: UserId) -> Result<(), sqlx::Error> {
+    sqlx::query!("update auth.second_factors set wrong_tries = 0, wrong_at = null where user_id = $1", user.0)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
 pub async fn remove(tx: &mut Tx<System>, user: UserId) -> Result<bool, AppError> {
     let removed =
         sqlx::query!("delete from auth.second_factors where user_id = $1", user.0).execute(&mut **tx).await?;

@@ -15,6 +15,7 @@ use crate::{
     ids::{BookingReference, TokenHash},
     limits::{Limits, Rule, Subject},
     web::{
+        again::typed_again,
         chrome::Chrome,
         client::ClientAddress,
         components::Field,
@@ -68,18 +69,28 @@ pub async fn ask(
     chrome: Chrome,
     Form(form): Form<FindForm>,
 ) -> Result<Response, AppError> {
-    match check(&form) {
-        Ok(wanted) => {
-            limits.take(Rule::FindAddress, &from.network()).await?;
-            limits.take(Rule::FindBooking, &Subject::booking(&wanted.reference)).await?;
-            bookings.ask_to_find(&wanted).await?;
-            Ok(Redirect::to("/find?sent=1").into_response())
-        }
-        Err(errors) => {
-            let page = FindPage { form, errors, ..FindPage::new(chrome, &session).await? };
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
+    let outcome = match check(&form) {
+        Ok(wanted) => ask_within_limits(&bookings, &limits, from, &wanted).await,
+        Err(errors) => Err(AppError::Invalid(errors)),
+    };
+    match outcome {
+        Ok(()) => Ok(Redirect::to("/find?sent=1").into_response()),
+        Err(error) => {
+            let page = FindPage::new(chrome, &session).await?;
+            typed_again(error, |errors| FindPage { form, errors, ..page })
         }
     }
+}
+
+async fn ask_within_limits(
+    bookings: &Bookings,
+    limits: &Limits,
+    from: ClientAddress,
+    wanted: &Wanted,
+) -> Result<(), AppError> {
+    limits.take(Rule::FindAddress, &from.network()).await?;
+    limits.take(Rule::FindBooking, &Subject::booking(&wanted.reference, &wanted.email)).await?;
+    bookings.ask_to_find(wanted).await
 }
 
 /// The browser keeps what the link opens and goes on to the booking, so that the secret leaves the address bar. Programs

@@ -240,6 +240,16 @@ pub fn error_summary_of(errors: &FieldErrors, label: impl Fn(&str) -> &'static s
         "" => message.to_owned(),
         label => format!("{label}: {message}"),
     };
+    // Nothing is wrong with the form: it came at the wrong time.
+    if let Some(wait) = errors.get(FieldErrors::WHOLE_FORM) {
+        return html! {
+            div.errors role="alert" tabindex="-1" autofocus aria-labelledby="errors-h" {
+                h2 #errors-h { "Please wait a little" }
+                p { (wait) }
+            }
+        }
+        .into();
+    }
     html! {
         div.errors role="alert" tabindex="-1" autofocus aria-labelledby="errors-h" {
             h2 #errors-h { (words::plural(errors.len(), "thing to correct", "things to correct")) }

@@ -85,6 +85,14 @@ pub fn one_line(text: &str) -> String {
     spaced.split(' ').filter(|word| !word.is_empty()).collect::<Vec<_>>().join(" ")
 }
 
+/// How long to wait before trying again.
+pub fn wait(seconds: u32) -> String {
+    match seconds {
+        ..=90 => plural(usize::try_from(seconds.max(1)).unwrap_or(90), "second", "seconds"),
+        _ => format!("{} minutes", seconds.div_ceil(60)),
+    }
+}
+
 pub fn plural(count: usize, one: &str, many: &str) -> String {
     format!("{count} {}", if count == 1 { one } else { many })
 }

@@ -159,7 +159,8 @@ impl TestApp {
             |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let own = |name: &str| (name == "BASE_URL").then(|| url.to_string());
         let config = Config::from_vars(|name| given(name).or_else(|| own(name))).expect("a configuration");
-        let db = Db::connect(database.options(), connections).await.expect("a pool");
+        let db =
+            Db::connect(database.options(), connections).await.expect("a pool").with_clock(clock.clone());
         let Sandbox { stripe, mailbox } =
             Sandbox::start(clock.clone(), post.door.clone()).await.expect("a sandbox");
         stripe.set_webhook_url(url.join("/webhooks/stripe").expect("a URL"));
@@ -195,7 +196,7 @@ impl TestApp {
     pub async fn twin(&self) -> Twin {
         let (listener, url) = listen().await;
         let database = self.database.as_ref().expect("not finished");
-        let db = Db::connect(database.options(), 4).await.expect("a pool");
+        let db = Db::connect(database.options(), 4).await.expect("a pool").with_clock(self.clock.clone());
         let (app, _) = self.outside(self.post.clone()).app(&self.config, &db, &self.clock);
         let stop = CancellationToken::new();
         tokio::spawn(app.serve(listener, stop.clone()));
@@ -321,6 +322,11 @@ impl TestApp {
     /// The worker's periodic rounds.
     pub async fn sweep(&self) {
         self.worker.sweep().await.expect("the rounds are made");
+    }
+
+    /// The same, for a test in which one of them cannot be made.
+    pub async fn try_to_sweep(&self) {
+        self.worker.sweep().await.expect_err("a round fails");
     }
 
     /// For a test that leaves due jobs behind on purpose.

@@ -44,10 +44,21 @@ async fn a_function_that_runs_as_another_names_its_schemas_and_is_no_superusers(
         "select p.oid::regprocedure::text from pg_proc p join pg_roles r on r.oid = p.proowner
           where p.prosecdef and p.pronamespace::regnamespace::text !~ '^(pg_|information_schema)'
             and (r.rolsuper or r.rolbypassrls or r.rolname !~ '^jetbridge_'
-                 or not exists (select from unnest(p.proconfig) as setting where setting like 'search_path=pg_catalog,%'))",
+                 or not exists (select from unnest(p.proconfig) as setting where setting like 'search_path=pg_catalog,%, pg_temp'))",
     )
     .await;
     assert_eq!(loose, Vec::<String>::new());
+}
+
+/// What a session makes for itself is searched first: without temporary tables there is nothing to slip under a definer.
+#[tokio::test]
+async fn nobody_makes_temporary_tables() {
+    let able = asked(
+        "select rolname::text from pg_roles
+          where rolname ~ '^jetbridge_' and has_database_privilege(oid, current_database(), 'temporary')",
+    )
+    .await;
+    assert_eq!(able, Vec::<String>::new());
 }
 
 async fn asked(query: &str) -> Vec<String> {

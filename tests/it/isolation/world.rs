@@ -26,6 +26,7 @@ insert into rate_limits (rule, subject, spent_to) values ('hers', sha256('hers')
 insert into sign_in_delays (subject, tries, tried_at, next_at) values (sha256('hers'), 1, '2026-11-23', '2026-11-23');
 insert into idempotency_keys (key_hash, call_hash, owner, locked_until, created_at, expires_at)
 values (sha256('hers'), sha256('hers'), gen_random_uuid(), '2026-11-23', '2026-11-23', '2026-11-24');
+insert into rounds (name, done_at) values ('hers', '2026-11-23');
 insert into auth.mail_tokens (token_hash, purpose, user_id, mail_id, sent_to, created_at, expires_at)
     select sha256('hers'), 'verify_email', ':alice', id, 'alice@example.com', '2026-11-23', '2100-01-01'
       from mails where booking_id = ':confirmed' limit 1;
