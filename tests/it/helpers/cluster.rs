@@ -11,7 +11,7 @@ use jetbridge::{
 };
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
-const TEMPLATE: &str = "jetbridge_template";
+pub const TEMPLATE: &str = "jetbridge_template";
 
 /// Never dropped, as statics are not: a throw-away cluster notices by itself that the process has ended.
 static CLUSTER: LazyLock<Cluster> = LazyLock::new(|| {
