@@ -30,7 +30,7 @@ use crate::{
 /// Lines of one page.
 const PAGE: usize = 50;
 const LONGEST_QUERY: usize = 254;
-/// A shorter beginning of an address would match half of all bookings.
+/// No reference and no address is shorter.
 const SHORTEST_QUERY: usize = 3;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -39,12 +39,13 @@ pub struct Filter {
     pub wanted: Option<Wanted>,
 }
 
-/// A typed text may be a reference, the beginning of an address, or both.
+/// A typed text is a reference or an address. The whole of it: addresses come out masked, and whoever could ask for their
+/// beginnings would read them letter by letter.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Wanted {
     pub reference: Option<BookingReference>,
     /// In lower case, as typed otherwise.
-    pub email_start: String,
+    pub email: String,
 }
 
 personal!(Wanted { reference });
@@ -64,7 +65,7 @@ impl Filter {
                 None
             }
             SHORTEST_QUERY..=LONGEST_QUERY => {
-                Some(Wanted { reference: query.parse().ok(), email_start: query.to_lowercase() })
+                Some(Wanted { reference: query.parse().ok(), email: query.to_lowercase() })
             }
             _ => {
                 errors.add("q", format!("{SHORTEST_QUERY} to {LONGEST_QUERY} characters"));
@@ -206,7 +207,7 @@ mod tests {
         let wanted = read("", " k7w-q4m ").unwrap().wanted.unwrap();
         assert_eq!(wanted.reference.unwrap().as_str(), "K7WQ4M");
         let wanted = read("", "Maria@").unwrap().wanted.unwrap();
-        assert_eq!((wanted.reference, wanted.email_start.as_str()), (None, "maria@"));
+        assert_eq!((wanted.reference, wanted.email.as_str()), (None, "maria@"));
         assert!(read("", "'; drop table bookings; --").is_ok());
         for (state, query, faults) in
             [("paid", "", 1), ("", "ab", 1), ("", "a\0b", 1), ("' or 1=1", "x", 2), ("", &"x".repeat(300), 1)]
