@@ -278,6 +278,7 @@ impl App {
                 get(accounts::pages::devices::devices).post(accounts::pages::devices::end_others),
             )
             .route("/account/devices/{id}/end", post(accounts::pages::devices::end))
+            .route("/account/programs/{id}/end", post(accounts::pages::devices::end_program))
             .route("/account/export", get(privacy::pages::export))
             .route("/account/delete", get(privacy::pages::delete).post(privacy::pages::leave))
             .route("/account/deleted", get(privacy::pages::deleted))
@@ -306,6 +307,8 @@ impl App {
             )
             .route("/api/auth/devices", get(accounts::api::people::devices))
             .route("/api/auth/devices/{id}", delete(accounts::api::people::end_device))
+            .route("/api/auth/programs", get(accounts::api::people::programs))
+            .route("/api/auth/programs/{id}", delete(accounts::api::people::end_program))
             .route("/api/openapi.json", get(openapi::document))
             .route("/api/docs", get(openapi::pages::docs))
             .route("/api/airports", get(search::api::airports))

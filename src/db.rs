@@ -24,7 +24,7 @@ use tracing::Instrument;
 pub use self::{
     examine::{Migrations, Server, UnfitRole, reach},
     listener::Listener,
-    sessions::SessionRows,
+    sessions::{SessionRows, session_key},
 };
 use crate::{
     clock::Clock,

@@ -180,7 +180,8 @@ impl Site {
         let clock = Clock::system();
         let outside = Outside::of(&config, &clock).await?;
         let payments = Payments::new(&outside.stripe, clock.clone())?;
-        let welcome = if config.mode == Mode::Demo { Some(welcome(&config, db).await?) } else { None };
+        let welcome =
+            if config.mode == Mode::Demo { Some(welcome(&config, db, &clock).await?) } else { None };
         let supplier: SharedSupplier = match config.supplier {
             SupplierChoice::Timetable => Arc::new(Timetable::new(db.clone(), clock.clone())),
         };
@@ -329,12 +330,12 @@ async fn start_sandbox(config: &Config, clock: &Clock) -> Result<Sandbox, Launch
     Ok(Sandbox::start_in(&directory, clock.clone(), port, 0).await?)
 }
 
-async fn welcome(config: &Config, db: &Db) -> Result<Welcome, LaunchError> {
+async fn welcome(config: &Config, db: &Db, clock: &Clock) -> Result<Welcome, LaunchError> {
     let path = config.data_dir.join("staff-password");
     let password = kept_secret(&path, || ids::random_text(b"abcdefghjkmnpqrstuvwxyz23456789", 16).into())
         .map_err(|error| LaunchError::DataDir(path, error))?;
-    accounts::make_staff(db, &Passwords::new()?, DEMO_STAFF, password.clone(), StaffRole::Owner.code())
-        .await?;
+    let role = StaffRole::Owner.code();
+    accounts::make_staff(db, clock, &Passwords::new()?, DEMO_STAFF, password.clone(), role).await?;
     Ok(Welcome { url: config.link("/"), staff_email: DEMO_STAFF, staff_password: password })
 }
 

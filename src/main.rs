@@ -12,7 +12,8 @@ use std::{
 
 use clap::{Args, Parser, Subcommand};
 use jetbridge::{
-    accounts::{self, Passwords, second_factor},
+    accounts::{self, MadeStaff, Passwords, second_factor},
+    clock::Clock,
     config::Config,
     doctor,
     error::AppError,
@@ -230,14 +231,20 @@ async fn create_staff(config: &Config, staff: NewStaff) -> Result<(), Box<dyn Er
     let made = async {
         database.db.migrate().await?;
         let passwords = Passwords::new()?;
-        accounts::make_staff(&database.db, &passwords, &staff.email, password.clone(), staff.role.code())
-            .await?;
-        Ok::<(), Box<dyn Error>>(())
+        let (clock, role) = (Clock::system(), staff.role.code());
+        let made =
+            accounts::make_staff(&database.db, &clock, &passwords, &staff.email, password.clone(), role);
+        Ok::<MadeStaff, Box<dyn Error>>(made.await?)
     };
     let made = made.await;
     database.close().await;
-    made?;
+    let made = made?;
     say(format_args!("{} can sign in as {}.", staff.email, staff.role));
+    if made.second_factor_removed {
+        say(
+            "The second factor that this account had is gone, for nobody knows here whose it was. Set up another.",
+        );
+    }
     if !staff.password_stdin {
         say(format_args!("Password, shown this once: {}", password.expose_secret()));
     }

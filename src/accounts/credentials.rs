@@ -6,8 +6,8 @@ use secrecy::{ExposeSecret, SecretString};
 
 use crate::{
     accounts::{
-        Accounts, Purpose, User, cause, devices, mail_tokens,
-        recovery::link_is_dead,
+        Accounts, Purpose, User, cause, devices,
+        mail_tokens::{self, link_is_dead},
         store::{self, Credentials},
     },
     db::{System, Tx},
@@ -57,6 +57,16 @@ impl Accounts {
         new_email: &str,
     ) -> Result<(), AppError> {
         let known = self.prove(user, "password", password).await?;
+        self.ask_new_address(user, &known, new_email).await
+    }
+
+    /// For whoever has proved everything that the account asks for.
+    pub(super) async fn ask_new_address(
+        &self,
+        user: UserId,
+        known: &Credentials,
+        new_email: &str,
+    ) -> Result<(), AppError> {
         if known.email.eq_ignore_ascii_case(new_email) {
             return Err(AppError::Invalid(FieldErrors::one(
                 "email",
@@ -77,12 +87,13 @@ impl Accounts {
         Ok(())
     }
 
-    /// The link that went to the new address. Both addresses are told.
-    pub async fn confirm_email_change(&self, token: &str) -> Result<User, AppError> {
+    /// The link that went to the new address, used by whoever is signed in to the account that asked: a mistyped address
+    /// hands nothing over. Both addresses are told.
+    pub async fn confirm_email_change(&self, user: UserId, token: &str) -> Result<User, AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
-        let used = mail_tokens::use_up(&mut tx, TokenHash::of(token), Purpose::EmailChange, now).await?;
-        let used = used.ok_or_else(link_is_dead)?;
+        let used =
+            mail_tokens::use_up_own(&mut tx, user, TokenHash::of(token), Purpose::EmailChange, now).await?;
         let before = store::user(&mut tx, used.user).await?.ok_or_else(link_is_dead)?;
         store::set_email(&mut tx, used.user, &used.sent_to, now).await.map_err(taken)?;
         for (place, to) in [("old", &before.email), ("new", &used.sent_to)] {

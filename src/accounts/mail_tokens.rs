@@ -6,7 +6,7 @@ use jiff_sqlx::ToSqlx;
 
 use crate::{
     db::{System, Tx},
-    error::AppError,
+    error::{AppError, Refusal},
     ids::{MailId, Token, TokenHash, UserId},
     outbox::MailKind,
     vault::Vault,
@@ -119,6 +119,19 @@ pub async fn find(
     Ok(found)
 }
 
+/// As [`use_up`], for the account that the link was mailed for and for no other.
+pub async fn use_up_own(
+    tx: &mut Tx<System>,
+    user: UserId,
+    hash: TokenHash,
+    purpose: Purpose,
+    now: Timestamp,
+) -> Result<Found, AppError> {
+    let used = use_up(tx, hash, purpose, now).await?.ok_or_else(link_is_dead)?;
+    // An error ends the transaction, and the link stays as it was.
+    if used.user == user { Ok(used) } else { Err(of_another_account()) }
+}
+
 /// Of many who come with one link at once, one gets through: the others wait for its row and then find it used.
 pub async fn use_up(
     tx: &mut Tx<System>,
@@ -138,6 +151,27 @@ pub async fn use_up(
     .fetch_optional(&mut **tx)
     .await?;
     Ok(used)
+}
+
+/// One answer for every link that opens nothing: used, old, overtaken, and never made look the same.
+pub(super) fn link_is_dead() -> AppError {
+    AppError::Gone(Refusal {
+        code: "link_is_dead",
+        title: "This link does nothing any more",
+        detail: "It was used already, it is too old, or a newer one took its place. Ask for a new one."
+            .to_owned(),
+    })
+}
+
+/// Whoever has the link is told: they read the mail that it came in.
+pub(super) fn of_another_account() -> AppError {
+    AppError::Barred(Refusal {
+        code: "link_of_another_account",
+        title: "This link is for another account",
+        detail: "You are signed in, but not to the account that it was mailed for. If that one is yours too, sign out, sign \
+                 in to it and open the link again. If you know of none, do nothing. Nothing was changed."
+            .to_owned(),
+    })
 }
 
 /// Forgets links that have opened nothing for long.

@@ -22,14 +22,15 @@ pub use self::{
     mail_tokens::Purpose,
     password::Passwords,
     people::{Profile, ProfileForm, SavedTraveller, TravellerForm},
+    recovery::Recovered,
     second_factor::SecondFactors,
 };
 use crate::{
     clock::Clock,
     db::{Db, Guest, System, Tx},
     error::{AppError, FieldErrors},
-    ids::UserId,
-    limits::{Limits, Rule, Subject},
+    ids::{TokenHash, UserId},
+    limits::{Known, Limits, Rule, Subject},
     outbox::{self, About, MailKind},
     personal::personal,
     web::visitor::Visitor,
@@ -53,9 +54,17 @@ pub struct Account {
     pub staff: Option<String>,
     /// The address was proven to be theirs.
     pub verified: bool,
+    /// Of the password that was right: what begins with this proof begins only while it is still theirs.
+    pub password: TokenHash,
 }
 
 personal!(Account { user, staff });
+
+impl Account {
+    const fn known(&self) -> Known {
+        Known { user: self.user, password: self.password }
+    }
+}
 
 /// An account as its owner sees it.
 #[derive(Clone, PartialEq, Eq)]
@@ -120,17 +129,12 @@ impl Accounts {
         let mut tx = self.db.begin(Guest).await?;
         let login = store::find_login(&mut tx, email).await?;
         drop(tx);
-        let user = login.as_ref().map(|login| login.user);
-        let begun = self.limits.begin_sign_in(email, user, visitor.browser(), network).await?;
+        let known = login.as_ref().map(|login| Known { user: login.user, password: login.mark() });
+        let begun = self.limits.begin_sign_in(email, known, visitor.browser(), network).await?;
         // Without an account there is a hash to check all the same, so that time tells nothing.
         let hash = login.as_ref().map(|login| login.password_hash.clone());
         let fits = self.passwords.verify(password, hash).await?;
-        let account = login.filter(|_| fits).map(|login| Account {
-            user: login.user,
-            email: login.email,
-            staff: login.staff_role,
-            verified: login.verified,
-        });
+        let account = login.filter(|_| fits).map(Account::from);
         if account.is_some() {
             self.limits.signed_in(begun, network).await?;
         }
@@ -175,15 +179,24 @@ pub(crate) fn cause(user: UserId, now: Timestamp) -> String {
     format!("{user}:{}", now.as_microsecond())
 }
 
-/// Makes a member of the agency, or gives an existing account this role and password, which signs it out everywhere. For
-/// the command line only: it trusts its caller.
+/// What [`make_staff`] did.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MadeStaff {
+    /// There was one, which may have been anybody's.
+    pub second_factor_removed: bool,
+}
+
+/// Makes a member of the agency, or gives an existing account this role and password. No way in that somebody had before
+/// is left: it is signed out everywhere, links that were mailed are dead, and a second factor is gone. For the command line
+/// only: it trusts its caller, also that the address is theirs.
 pub async fn make_staff(
     db: &Db,
+    clock: &Clock,
     passwords: &Passwords,
     email: &str,
     password: SecretString,
     role: &str,
-) -> Result<(), AppError> {
+) -> Result<MadeStaff, AppError> {
     let mut tx = db.begin(Guest).await?;
     let login = store::find_login(&mut tx, email).await?;
     drop(tx);
@@ -191,15 +204,16 @@ pub async fn make_staff(
     if let Some(login) = login.filter(|login| login.staff_role.as_deref() == Some(role))
         && passwords.verify(password.clone(), Some(login.password_hash)).await?
     {
-        return Ok(());
+        return Ok(MadeStaff { second_factor_removed: false });
     }
     let hash = match passwords.hash_if_strong(password, vec![email.to_owned()]).await? {
         Ok(hash) => hash,
         Err(advice) => return Err(AppError::Invalid(FieldErrors::one("password", advice))),
     };
     let mut tx = db.begin(System).await?;
-    let user = store::make_staff(&mut tx, UserId::new(), email, &hash, role).await?;
+    let user = store::make_staff(&mut tx, UserId::new(), email, &hash, role, clock.now()).await?;
+    let second_factor_removed = second_factor::remove(&mut tx, user).await?;
     devices::end_everything(&mut tx, user, None).await?;
     tx.commit().await?;
-    Ok(())
+    Ok(MadeStaff { second_factor_removed })
 }

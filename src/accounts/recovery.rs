@@ -4,9 +4,13 @@ use jiff::{SignedDuration, Timestamp};
 use secrecy::SecretString;
 
 use crate::{
-    accounts::{Accounts, Purpose, User, cause, devices, mail_tokens, store},
+    accounts::{
+        Accounts, Purpose, User, cause, devices,
+        mail_tokens::{self, link_is_dead},
+        second_factor, store,
+    },
     db::{System, Tx},
-    error::{AppError, FieldErrors, Refusal, TooMany},
+    error::{AppError, FieldErrors, TooMany},
     ids::{TokenHash, UserId},
     limits::{Rule, Subject},
     outbox::{self, About, MailKind},
@@ -15,6 +19,14 @@ use crate::{
 
 /// Between two mails that ask whether an address is somebody's.
 const VERIFY_AGAIN: SignedDuration = SignedDuration::from_mins(1);
+
+/// Who has a new password.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recovered {
+    pub user: User,
+    /// Nobody had proven the address before.
+    pub is_first_proof: bool,
+}
 
 impl Accounts {
     /// Mails another link that proves the address; nothing where it is proven already.
@@ -35,14 +47,14 @@ impl Accounts {
         Ok(())
     }
 
-    /// Whoever has the link reads the mail: the address is theirs.
-    pub async fn verify_email(&self, token: &str) -> Result<User, AppError> {
+    /// Whoever has the link reads the mail, and whoever is signed in knows the password: together they prove that the
+    /// address is the account's. The link alone would let somebody with a stranger's account prove it for the stranger.
+    pub async fn verify_email(&self, user: UserId, token: &str) -> Result<User, AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
-        let used = mail_tokens::use_up(&mut tx, TokenHash::of(token), Purpose::VerifyEmail, now).await?;
-        let used = used.ok_or_else(link_is_dead)?;
-        store::mark_verified(&mut tx, used.user, now).await?;
-        let user = store::user(&mut tx, used.user).await?.ok_or_else(link_is_dead)?;
+        mail_tokens::use_up_own(&mut tx, user, TokenHash::of(token), Purpose::VerifyEmail, now).await?;
+        store::mark_verified(&mut tx, user, now).await?;
+        let user = store::user(&mut tx, user).await?.ok_or_else(link_is_dead)?;
         tx.commit().await?;
         tracing::info!(user = %user.id, "address verified");
         Ok(user)
@@ -69,8 +81,9 @@ impl Accounts {
         }
     }
 
-    /// A new password for the owner of the link. Everything that was signed in with the old one ends.
-    pub async fn reset_password(&self, token: &str, new: SecretString) -> Result<User, AppError> {
+    /// A new password for the owner of the link. Everything that was signed in with the old one ends. Where nobody had
+    /// proven the address before, whoever had the account until now may be anybody: what they have put into it goes.
+    pub async fn reset_password(&self, token: &str, new: SecretString) -> Result<Recovered, AppError> {
         let user = self.get_user_by_token(token, Purpose::PasswordReset).await?.ok_or_else(link_is_dead)?;
         let mut tx = self.db.begin(System).await?;
         let known = store::credentials(&mut tx, user.id).await?.ok_or_else(link_is_dead)?;
@@ -92,13 +105,18 @@ impl Accounts {
         store::set_password(&mut tx, user.id, &hash, now).await?;
         devices::end_everything(&mut tx, user.id, None).await?;
         // They read the mail.
-        store::mark_verified(&mut tx, user.id, now).await?;
+        let is_first_proof = store::mark_verified(&mut tx, user.id, now).await?;
+        // Whom the command line made staff has been vouched for, and their second factor is more than a mail.
+        if is_first_proof && !store::is_staff(&mut tx, user.id).await? {
+            second_factor::remove(&mut tx, user.id).await?;
+            store::forget_belongings(&mut tx, user.id).await?;
+        }
         self.tell_password_changed(&mut tx, user.id, &user.email, now).await?;
         tx.commit().await?;
         // Whoever guesses at the account must not make its owner wait now.
         self.limits.forget_sign_ins(&user.email).await?;
         tracing::info!(user = %user.id, "password reset");
-        self.user(user.id).await
+        Ok(Recovered { user: self.user(user.id).await?, is_first_proof })
     }
 }
 
@@ -116,14 +134,4 @@ async fn unproven(tx: &mut Tx<System>, user: UserId, now: Timestamp) -> Result<O
         detail: "We have just sent a mail to this address. Look there first.",
         quota: None,
     }))
-}
-
-/// One answer for every link that opens nothing: used, old, overtaken, and never made look the same.
-pub(super) fn link_is_dead() -> AppError {
-    AppError::Gone(Refusal {
-        code: "link_is_dead",
-        title: "This link does nothing any more",
-        detail: "It was used already, it is too old, or a newer one took its place. Ask for a new one."
-            .to_owned(),
-    })
 }

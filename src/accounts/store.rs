@@ -5,10 +5,10 @@ use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
 use crate::{
-    accounts::User,
+    accounts::{Account, User},
     db::{Guest, System, Tx},
     error::AppError,
-    ids::UserId,
+    ids::{TokenHash, UserId},
 };
 
 pub struct Login {
@@ -18,6 +18,25 @@ pub struct Login {
     pub email: String,
     pub staff_role: Option<String>,
     pub verified: bool,
+}
+
+impl From<Login> for Account {
+    fn from(login: Login) -> Self {
+        Self {
+            password: login.mark(),
+            user: login.user,
+            email: login.email,
+            staff: login.staff_role,
+            verified: login.verified,
+        }
+    }
+}
+
+impl Login {
+    /// Names this password without telling anything of it.
+    pub fn mark(&self) -> TokenHash {
+        TokenHash::of(&self.password_hash)
+    }
 }
 
 /// Who has the address after a sign-up.
@@ -93,11 +112,16 @@ pub async fn make_staff(
     email: &str,
     hash: &str,
     role: &str,
+    now: Timestamp,
 ) -> Result<UserId, AppError> {
     let user = sqlx::query_scalar!(
         r#"with made as (
-             insert into auth.users (id, email, password_hash, staff_role) values ($1, $2::text::citext, $3, $4)
-                 on conflict (email) do update set password_hash = excluded.password_hash, staff_role = excluded.staff_role
+             insert into auth.users as known (id, email, password_hash, staff_role, password_changed_at, email_verified_at)
+                 values ($1, $2::text::citext, $3, $4, $5, $5)
+                 on conflict (email) do update
+                    set password_hash = excluded.password_hash, staff_role = excluded.staff_role,
+                        password_changed_at = excluded.password_changed_at,
+                        email_verified_at = coalesce(known.email_verified_at, excluded.email_verified_at)
              returning id
          ),
          known as (insert into profiles (user_id) select id from made on conflict (user_id) do nothing)
@@ -106,6 +130,7 @@ pub async fn make_staff(
         email,
         hash,
         role,
+        now.to_sqlx() as _,
     )
     .fetch_one(&mut **tx)
     .await?;
@@ -190,11 +215,35 @@ pub async fn replace_password(
     Ok(changed.rows_affected() == 1)
 }
 
-pub async fn mark_verified(tx: &mut Tx<System>, user: UserId, now: Timestamp) -> Result<(), AppError> {
-    sqlx::query!(
+/// False: it was proven before.
+pub async fn mark_verified(tx: &mut Tx<System>, user: UserId, now: Timestamp) -> Result<bool, AppError> {
+    let marked = sqlx::query!(
         "update auth.users set email_verified_at = $2 where id = $1 and email_verified_at is null",
         user.0,
         now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(marked.rows_affected() == 1)
+}
+
+/// Whom the agency has made staff, it knows.
+pub async fn is_staff(tx: &mut Tx<System>, user: UserId) -> Result<bool, AppError> {
+    let is_staff = sqlx::query_scalar!(
+        r#"select staff_role is not null as "is_staff!" from auth.users where id = $1"#,
+        user.0
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    Ok(is_staff)
+}
+
+/// Empties the profile and the list of saved travellers.
+pub async fn forget_belongings(tx: &mut Tx<System>, user: UserId) -> Result<(), AppError> {
+    sqlx::query!(
+        "with forgotten as (delete from saved_travellers where user_id = $1)
+         update profiles set full_name = '', phone = '', born_on = null, nationality = null where user_id = $1",
+        user.0,
     )
     .execute(&mut **tx)
     .await?;

@@ -56,12 +56,15 @@ async fn read(db: &Db, user: Option<UserId>) -> Result<Vec<Member>, AppError> {
         .collect())
 }
 
-/// Makes an account a member of the agency. There must be one: its owner chose the password.
+/// Makes an account a member of the agency. There must be one: its owner chose the password. And they must have proven the
+/// address, which anybody could have signed up with.
 pub async fn add(db: &Db, clock: &Clock, by: UserId, email: &str, role: StaffRole) -> Result<(), AppError> {
     let refuse = |message: &str| Err(AppError::Invalid(FieldErrors::one("email", message)));
     let mut tx = db.begin(System).await?;
+    lock_owners_with(&mut tx, by).await?;
     let found = sqlx::query!(
-        r#"select id as "id: UserId", staff_role from auth.users where email = $1::text::citext for update"#,
+        r#"select id as "id: UserId", staff_role, email_verified_at is not null as "proven!" from auth.users
+            where email = $1::text::citext and deleted_at is null for update"#,
         email
     )
     .fetch_optional(&mut *tx)
@@ -69,6 +72,11 @@ pub async fn add(db: &Db, clock: &Clock, by: UserId, email: &str, role: StaffRol
     let Some(found) = found else {
         return refuse("No account has this address. Let them create one first");
     };
+    if !found.proven {
+        return refuse(
+            "The account with this address has not confirmed it. Let them use the link in their mail first",
+        );
+    }
     if found.staff_role.is_some() {
         return refuse("They are staff already. Change their role instead");
     }
@@ -91,21 +99,12 @@ pub async fn change(
         return Err(refused("own_role", "Nobody changes their own role", "Another owner can do it."));
     }
     let mut tx = db.begin(System).await?;
-    // All owners in one order: of two who would remove each other, the second sees what the first has done.
-    let owners = sqlx::query_scalar!(
-        r#"select id as "id: UserId" from auth.users where staff_role = 'owner' order by id for update"#
-    )
-    .fetch_all(&mut *tx)
-    .await?;
+    let owners = lock_owners_with(&mut tx, by).await?;
     let was = sqlx::query_scalar!("select staff_role from auth.users where id = $1 for update", user.0)
         .fetch_optional(&mut *tx)
         .await?
         .flatten()
         .ok_or(AppError::NotFound)?;
-    if !owners.contains(&by) {
-        // Since the role was read, somebody has taken it away.
-        return Err(AppError::Forbidden);
-    }
     if owners == [user] && role != Some(StaffRole::Owner) {
         return Err(refused("last_owner", "This is the last owner", "Make somebody else an owner first."));
     }
@@ -118,6 +117,17 @@ pub async fn change(
     record(&mut tx, by, action, user, &data, clock).await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// All owners in one order: of two who would remove each other, the second sees what the first has done. `by` is still one
+/// of them, or nothing is done.
+async fn lock_owners_with(tx: &mut Tx<System>, by: UserId) -> Result<Vec<UserId>, AppError> {
+    let owners = sqlx::query_scalar!(
+        r#"select id as "id: UserId" from auth.users where staff_role = 'owner' order by id for update"#
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    if owners.contains(&by) { Ok(owners) } else { Err(AppError::Forbidden) }
 }
 
 async fn set_role(tx: &mut Tx<System>, user: UserId, role: Option<StaffRole>) -> Result<(), AppError> {

@@ -1,4 +1,5 @@
-//! Session rows. As the crate's own store, but a session that has ended stays ended: a request that was under way when
+//! Session rows. A row is known by the SHA-256 of its session's id, and says the id nowhere: whoever reads the table, or an
+//! old copy of it, gets into no session. And a session that has ended stays ended: a request that was under way when
 //! somebody signed out would otherwise write the row again.
 
 use async_trait::async_trait;
@@ -10,50 +11,95 @@ use tower_sessions::{
 };
 use tower_sessions_sqlx_store::PostgresStore;
 
+use crate::ids::TokenHash;
+
 #[derive(Clone, Debug)]
 pub struct SessionRows {
     pool: PgPool,
-    rows: PostgresStore,
+    /// The crate's own store knows rows by their ids, so only what looks at no id is left to it.
+    ended: PostgresStore,
 }
 
 impl SessionRows {
     pub(super) fn new(pool: PgPool) -> Self {
-        Self { rows: PostgresStore::new(pool.clone()), pool }
+        Self { ended: PostgresStore::new(pool.clone()), pool }
     }
+}
+
+/// What the row is known by; notifications and devices name it so too.
+pub fn session_key(id: &Id) -> String {
+    hex::encode(TokenHash::of(&id.to_string()).as_bytes())
 }
 
 #[async_trait]
 impl SessionStore for SessionRows {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
-        self.rows.create(record).await
-    }
-
-    async fn save(&self, record: &Record) -> session_store::Result<()> {
-        let data = rmp_serde::to_vec(record).map_err(|error| Error::Encode(error.to_string()))?;
-        sqlx::query!(
-            "update tower_sessions.session set data = $2, expiry_date = $3 where id = $1",
-            record.id.to_string(),
-            data,
+        let made = sqlx::query!(
+            "insert into tower_sessions.session (id, data, expiry_date) values ($1, $2, $3) on conflict do nothing",
+            session_key(&record.id),
+            encode(record)?,
             record.expiry_date,
         )
         .execute(&self.pool)
         .await
-        .map_err(|error| Error::Backend(error.to_string()))?;
+        .map_err(backend)?;
+        // 128 random bits do not come twice.
+        if made.rows_affected() == 1 {
+            Ok(())
+        } else {
+            Err(Error::Backend("a session id came twice".to_owned()))
+        }
+    }
+
+    async fn save(&self, record: &Record) -> session_store::Result<()> {
+        sqlx::query!(
+            "update tower_sessions.session set data = $2, expiry_date = $3 where id = $1",
+            session_key(&record.id),
+            encode(record)?,
+            record.expiry_date,
+        )
+        .execute(&self.pool)
+        .await
+        .map_err(backend)?;
         Ok(())
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
-        self.rows.load(id).await
+        let row = sqlx::query_scalar!(
+            "select data from tower_sessions.session where id = $1 and expiry_date > now()",
+            session_key(id),
+        )
+        .fetch_optional(&self.pool)
+        .await
+        .map_err(backend)?;
+        let Some(data) = row else { return Ok(None) };
+        let record: Record =
+            rmp_serde::from_slice(&data).map_err(|error| Error::Decode(error.to_string()))?;
+        Ok(Some(Record { id: *id, ..record }))
     }
 
     async fn delete(&self, id: &Id) -> session_store::Result<()> {
-        self.rows.delete(id).await
+        sqlx::query!("delete from tower_sessions.session where id = $1", session_key(id))
+            .execute(&self.pool)
+            .await
+            .map_err(backend)?;
+        Ok(())
     }
 }
 
 #[async_trait]
 impl ExpiredDeletion for SessionRows {
     async fn delete_expired(&self) -> session_store::Result<()> {
-        self.rows.delete_expired().await
+        self.ended.delete_expired().await
     }
+}
+
+/// Without its id, which only the cookie has.
+fn encode(record: &Record) -> session_store::Result<Vec<u8>> {
+    let nameless = Record { id: Id(0), ..record.clone() };
+    rmp_serde::to_vec(&nameless).map_err(|error| Error::Encode(error.to_string()))
+}
+
+fn backend(error: sqlx::Error) -> Error {
+    Error::Backend(error.to_string())
 }

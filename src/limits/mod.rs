@@ -13,7 +13,7 @@ use std::time::Duration;
 use jiff::{SignedDuration, Timestamp};
 
 pub use self::{
-    known::{KNOWN_FOR, KnownBrowser},
+    known::{KNOWN_FOR, Known, KnownBrowser},
     rules::{InDoubt, Limit, Rule},
     subject::Subject,
 };
@@ -26,7 +26,6 @@ use crate::{
     clock::Clock,
     db::{Db, System, Tx},
     error::{AppError, TooMany},
-    ids::UserId,
     vault::Vault,
 };
 
@@ -108,21 +107,21 @@ impl Limits {
     /// Counts a try at a password before it is made, so that many at once get no further than many in a row. The delay grows
     /// with each: for a known browser by its own tries alone, for unknown ones by those of their network, and, once these are
     /// several, a little by everybody's. A success ([`Limits::signed_in`]) ends it.
-    /// `user`: the account of this address, if there is one. An address without is treated in the same way.
+    /// `account`: that of this address, if there is one. An address without is treated in the same way.
     pub async fn begin_sign_in(
         &self,
         email: &str,
-        user: Option<UserId>,
+        account: Option<Known>,
         browser: &KnownBrowser,
         network: &Subject,
     ) -> Result<SignInTry, AppError> {
         let now = self.clock.now();
         let known =
-            user.and_then(|user| browser.id(&self.vault, user, now).map(|id| Subject::browser(user, &id)));
-        let account = known.is_none().then(|| Subject::email(email).key(&self.vault));
+            account.and_then(|of| browser.id(&self.vault, of, now).map(|id| Subject::browser(of.user, &id)));
+        let everybody = known.is_none().then(|| Subject::email(email).key(&self.vault));
         let whose = known.unwrap_or_else(|| Subject::email_at(email, network));
         let key = whose.key(&self.vault);
-        match self.count_sign_in(&key, account.as_ref(), now).await {
+        match self.count_sign_in(&key, everybody.as_ref(), now).await {
             Ok(SignedDuration::ZERO) => {
                 // Of those that succeed as well, so that nobody wears us down with a password of their own.
                 self.take(Rule::SignInAccount, &whose).await?;
@@ -196,8 +195,8 @@ impl Limits {
     }
 
     /// The browser is known to this account from now on.
-    pub fn recognise(&self, browser: &KnownBrowser, user: UserId) -> KnownBrowser {
-        browser.with(&self.vault, user, self.clock.now())
+    pub fn recognise(&self, browser: &KnownBrowser, account: Known) -> KnownBrowser {
+        browser.with(&self.vault, account, self.clock.now())
     }
 }
 

@@ -64,6 +64,8 @@ const ABOUT: &str =
         accounts::api::people::forget_traveller,
         accounts::api::people::devices,
         accounts::api::people::end_device,
+        accounts::api::people::programs,
+        accounts::api::people::end_program,
         checkout::webhook::stripe,
         document,
         pages::docs,

@@ -152,6 +152,7 @@ struct DevicePart {
 /// A program that was given access to the account.
 #[derive(Debug, Serialize)]
 struct ProgramPart {
+    program: String,
     scopes: Vec<String>,
     signed_in_at: Timestamp,
     expires_at: Timestamp,
@@ -377,13 +378,14 @@ async fn devices(tx: &mut Tx<Traveller>) -> Result<Vec<DevicePart>, AppError> {
 
 async fn programs(tx: &mut Tx<Traveller>) -> Result<Vec<ProgramPart>, AppError> {
     let rows = sqlx::query!(
-        r#"select scopes, created_at as "created_at: jiff_sqlx::Timestamp",
+        r#"select program, scopes, created_at as "created_at: jiff_sqlx::Timestamp",
                   expires_at as "expires_at: jiff_sqlx::Timestamp"
              from auth.token_families order by created_at, id"#
     )
     .fetch_all(&mut **tx)
     .await?;
     let part = rows.into_iter().map(|row| ProgramPart {
+        program: row.program,
         scopes: row.scopes,
         signed_in_at: row.created_at.to_jiff(),
         expires_at: row.expires_at.to_jiff(),

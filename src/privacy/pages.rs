@@ -19,6 +19,7 @@ use crate::{
         components::{Field, words::day_and_year},
         form::Form,
         principal::SignedIn,
+        proof::ProvedByCode,
         session::Door,
     },
 };
@@ -93,7 +94,7 @@ fn in_words(why: Open) -> String {
 
 pub async fn delete(
     State(privacy): State<Privacy>,
-    who: SignedIn,
+    who: ProvedByCode,
     chrome: Chrome,
 ) -> Result<Html<String>, AppError> {
     Ok(Html(DeletePage::new(&privacy, &who, chrome).await?.render()?))
@@ -110,7 +111,7 @@ pub struct DeleteForm {
 pub async fn leave(
     State(privacy): State<Privacy>,
     door: Door,
-    who: SignedIn,
+    who: ProvedByCode,
     chrome: Chrome,
     Form(form): Form<DeleteForm>,
 ) -> Result<Response, AppError> {

@@ -123,6 +123,12 @@ pub const CODES: &[Code] = &[
         At::Some,
         "The account has a second factor. Send its present code, or a recovery code, as `code`.",
     ),
+    code(
+        403,
+        "link_of_another_account",
+        At::Some,
+        "The mailed token is for another account than the caller's. Sign in to that one.",
+    ),
     code(404, "not_found", At::Kind, "There is no such thing, or it is somebody else's. Both look the same."),
     code(
         405,

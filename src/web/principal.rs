@@ -70,10 +70,10 @@ pub struct SignedIn {
     pub device: DeviceId,
     /// The address was proven to be theirs, as of sign-in.
     pub verified: bool,
-    pub second_factor: bool,
     pub signed_in_at: Timestamp,
-    /// When the password or a second factor was last proved: what is grave asks for it to be recent.
-    pub authenticated_at: Timestamp,
+    /// When each was last proved: what is grave asks for it to be recent.
+    pub password_at: Timestamp,
+    pub second_factor_at: Option<Timestamp>,
 }
 
 personal!(SignedIn { user, staff, device });
@@ -89,8 +89,7 @@ pub struct SignedInStaff {
     pub email: String,
     pub role: StaffRole,
     pub device: DeviceId,
-    pub second_factor: bool,
-    pub authenticated_at: Timestamp,
+    pub second_factor_at: Option<Timestamp>,
 }
 
 personal!(SignedInStaff { user, role, device });
@@ -110,9 +109,9 @@ impl From<SessionUser> for SignedIn {
             staff,
             device: known.device,
             verified: known.verified,
-            second_factor: known.second_factor,
             signed_in_at: known.signed_in_at,
-            authenticated_at: known.authenticated_at,
+            password_at: known.password_at,
+            second_factor_at: known.second_factor_at,
         }
     }
 }
@@ -145,12 +144,12 @@ where
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
-        let SignedIn { user, email, staff, device, second_factor, authenticated_at, .. } =
+        let SignedIn { user, email, staff, device, second_factor_at, .. } =
             SignedIn::from_request_parts(parts, state).await?;
         // Who has become staff since signs in again: this session lasts as long as a traveller's.
         staff.ok_or(AppError::Forbidden)?;
         let role = present_role(&Db::from_ref(state), user).await?.ok_or(AppError::Forbidden)?;
-        Ok(Self { user, email, role, device, second_factor, authenticated_at })
+        Ok(Self { user, email, role, device, second_factor_at })
     }
 }
 

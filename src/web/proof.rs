@@ -26,12 +26,18 @@ use crate::{
 /// How long a proof is fresh.
 pub const FRESH: SignedDuration = SignedDuration::from_mins(5);
 
-/// Somebody who has just proved who they are; by a code, if they have a second factor. Others are asked, and come back.
+/// Somebody who has just proved who they are; by a code, if they have a second factor: a password stands for no code. Others
+/// are asked, and come back.
 #[derive(Clone, Debug)]
 pub struct Proved {
     who: SignedIn,
     pub has_second_factor: bool,
 }
+
+/// Somebody who has just shown a code, if they have a second factor. Whoever has none is asked for the password by the form
+/// itself.
+#[derive(Clone, Debug)]
+pub struct ProvedByCode(SignedIn);
 
 /// A member of the agency who may move money and has just proved who they are by their second factor.
 #[derive(Clone, Debug)]
@@ -41,6 +47,13 @@ impl Deref for Proved {
     type Target = SignedIn;
     fn deref(&self) -> &SignedIn {
         &self.who
+    }
+}
+
+impl Deref for ProvedByCode {
+    type Target = SignedIn;
+    fn deref(&self) -> &SignedIn {
+        &self.0
     }
 }
 
@@ -62,11 +75,31 @@ where
         let who = SignedIn::from_request_parts(parts, state).await.map_err(AppError::into_response)?;
         let has_second_factor =
             has_second_factor(&Db::from_ref(state), who.user).await.map_err(AppError::into_response)?;
-        let by_enough = who.second_factor || !has_second_factor;
-        if !by_enough || !is_fresh(who.authenticated_at, Clock::from_ref(state).now()) {
+        let proved_at = if has_second_factor { who.second_factor_at } else { Some(who.password_at) };
+        if !is_fresh(proved_at, Clock::from_ref(state).now()) {
             return Err(ask_again(parts));
         }
         Ok(Self { who, has_second_factor })
+    }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for ProvedByCode
+where
+    Db: FromRef<S>,
+    Clock: FromRef<S>,
+{
+    type Rejection = Response;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Response> {
+        let who = SignedIn::from_request_parts(parts, state).await.map_err(AppError::into_response)?;
+        if is_fresh(who.second_factor_at, Clock::from_ref(state).now()) {
+            return Ok(Self(who));
+        }
+        match has_second_factor(&Db::from_ref(state), who.user).await {
+            Ok(true) => Err(ask_again(parts)),
+            Ok(false) => Ok(Self(who)),
+            Err(error) => Err(error.into_response()),
+        }
     }
 }
 
@@ -84,8 +117,8 @@ where
     }
 }
 
-fn is_fresh(proved_at: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(proved_at) < FRESH
+fn is_fresh(proved_at: Option<Timestamp>, now: Timestamp) -> bool {
+    proved_at.is_some_and(|at| now.duration_since(at) < FRESH)
 }
 
 fn ask_again(parts: &Parts) -> Response {
@@ -126,8 +159,9 @@ mod tests {
     #[test]
     fn a_proof_is_fresh_for_five_minutes() {
         let at: Timestamp = "2026-11-23T09:00:00Z".parse().unwrap();
-        assert!(is_fresh(at, at));
-        assert!(is_fresh(at, at + FRESH - SignedDuration::from_secs(1)));
-        assert!(!is_fresh(at, at + FRESH));
+        assert!(is_fresh(Some(at), at));
+        assert!(is_fresh(Some(at), at + FRESH - SignedDuration::from_secs(1)));
+        assert!(!is_fresh(Some(at), at + FRESH));
+        assert!(!is_fresh(None, at));
     }
 }

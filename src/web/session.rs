@@ -14,11 +14,11 @@ use tower_sessions::{Expiry, Session, cookie::time, session::Record, session_sto
 
 use crate::{
     clock::Clock,
-    db::{Db, System, Tx},
+    db::{Db, System, Tx, session_key},
     error::AppError,
-    ids::{DeviceId, UserId},
+    ids::{DeviceId, TokenHash, UserId},
     personal::personal,
-    web::user_agent,
+    web::{kept, user_agent},
 };
 
 pub const SESSION_USER: &str = "user";
@@ -37,11 +37,13 @@ pub struct SessionUser {
     pub device: DeviceId,
     /// At sign-in or at the last renewal: whether the address is proven to be theirs.
     pub verified: bool,
-    /// A second factor was proved in this session.
-    pub second_factor: bool,
     pub signed_in_at: Timestamp,
-    /// When the password or a second factor was last proved.
-    pub authenticated_at: Timestamp,
+    /// When the password was last proved.
+    #[serde(alias = "authenticated_at")]
+    pub password_at: Timestamp,
+    /// When a second factor was last proved in this session. The one proof does not stand for the other.
+    #[serde(default)]
+    pub second_factor_at: Option<Timestamp>,
     /// The last request, to within [`Lifetime::noticed`].
     pub seen_at: Timestamp,
 }
@@ -109,6 +111,8 @@ pub struct Newcomer {
     /// As its database word.
     pub staff: Option<String>,
     pub verified: bool,
+    /// SHA-256 of the password's hash: the session begins only while it is still the password that was checked.
+    pub password: TokenHash,
 }
 
 /// The session of this request, to change who is signed in. Each change of rights gives it a new id, so that whoever knew
@@ -118,17 +122,12 @@ pub struct Door {
     session: Session,
     db: Db,
     clock: Clock,
-    /// Before the handler looks at any password.
-    opened_at: Timestamp,
     user_agent: String,
 }
 
 impl Door {
     pub async fn sign_in(&self, who: Newcomer) -> Result<DeviceId, AppError> {
-        if SessionUser::read(&self.session).await?.is_some() {
-            // Nothing of whoever was here before is left to the next.
-            self.sign_out().await?;
-        }
+        self.see_out().await?;
         let now = self.clock.now();
         let known = SessionUser {
             user: who.user,
@@ -136,14 +135,28 @@ impl Door {
             staff: who.staff,
             device: DeviceId::new(),
             verified: who.verified,
-            second_factor: false,
             signed_in_at: now,
-            authenticated_at: now,
+            password_at: now,
+            second_factor_at: None,
             seen_at: now,
         };
-        self.begin_device(&known).await?;
+        self.begin_device(&known, who.password).await?;
         self.renew_as(&known).await?;
         Ok(known.device)
+    }
+
+    /// For somebody who is half-way in.
+    pub async fn make_way(&self) -> Result<(), AppError> {
+        self.see_out().await?;
+        self.session.cycle_id().await.map_err(broken)
+    }
+
+    /// Nothing of whoever was signed in here before is left to the next. What a guest has booked in this browser stays.
+    async fn see_out(&self) -> Result<(), AppError> {
+        match SessionUser::read(&self.session).await? {
+            Some(_) => self.sign_out().await,
+            None => Ok(()),
+        }
     }
 
     /// A new id for the same person, with what has changed about them. Without anybody signed in there is nothing to renew.
@@ -161,16 +174,12 @@ impl Door {
     /// The password was asked for once more, and it was right.
     pub async fn password_proved(&self) -> Result<(), AppError> {
         let now = self.clock.now();
-        self.renew(|known| known.authenticated_at = now).await
+        self.renew(|known| known.password_at = now).await
     }
 
     pub async fn second_factor_proved(&self) -> Result<(), AppError> {
         let now = self.clock.now();
-        self.renew(|known| {
-            known.second_factor = true;
-            known.authenticated_at = now;
-        })
-        .await
+        self.renew(|known| known.second_factor_at = Some(now)).await
     }
 
     pub async fn sign_out(&self) -> Result<(), AppError> {
@@ -188,19 +197,19 @@ impl Door {
     }
 
     /// Not with a password that was changed while it was being checked: that change has signed out everything but this.
-    async fn begin_device(&self, known: &SessionUser) -> Result<(), AppError> {
+    async fn begin_device(&self, known: &SessionUser, password: TokenHash) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
         let begun = sqlx::query!(
             "insert into auth.devices (id, user_id, user_agent, created_at, seen_at)
              select $1, u.id, $3, $4, $5 from auth.users u
-              where u.id = $2 and u.deleted_at is null and coalesce(u.password_changed_at, '-infinity') <= $6
+              where u.id = $2 and u.deleted_at is null and sha256(convert_to(u.password_hash, 'UTF8')) = $6
                 for share",
             known.device.0,
             known.user.0,
             self.user_agent,
             known.signed_in_at.to_sqlx() as _,
             known.seen_at.to_sqlx() as _,
-            self.opened_at.to_sqlx() as _,
+            password.as_bytes(),
         )
         .execute(&mut *tx)
         .await?;
@@ -224,8 +233,7 @@ where
             .ok_or_else(|| AppError::broken("the route stands outside the session layer"))?;
         let header = parts.headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok());
         let user_agent = user_agent::in_words(header.unwrap_or_default());
-        let clock = Clock::from_ref(state);
-        Ok(Self { session, db: Db::from_ref(state), opened_at: clock.now(), clock, user_agent })
+        Ok(Self { session, db: Db::from_ref(state), clock: Clock::from_ref(state), user_agent })
     }
 }
 
@@ -248,6 +256,7 @@ pub async fn keep_time(
 }
 
 async fn look_at(db: &Db, session: &Session, now: Timestamp) -> Result<(), AppError> {
+    kept::drop_old(session, now).await?;
     let Some(known) = SessionUser::read(session).await? else { return Ok(()) };
     if known.has_ended(now) {
         end_device(db, known.device).await?;
@@ -292,7 +301,7 @@ pub(super) async fn give_to_device(db: &Db, record: &Record) -> session_store::R
         let given = sqlx::query!(
             "update auth.devices set session_id = $2 where id = $1",
             device.0,
-            record.id.to_string(),
+            session_key(&record.id),
         )
         .execute(&mut *tx)
         .await?;
@@ -331,9 +340,9 @@ mod tests {
             staff: staff.then(|| "agent".to_owned()),
             device: DeviceId::new(),
             verified: true,
-            second_factor: false,
             signed_in_at: start,
-            authenticated_at: start,
+            password_at: start,
+            second_factor_at: None,
             seen_at: start,
         }
     }

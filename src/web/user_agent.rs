@@ -1,6 +1,10 @@
 //! A browser in words, for the list of somebody's devices. Browsers lie in this header by tradition, each naming all that
 //! came before it, so the order of asking matters.
 
+use axum::http::{HeaderMap, header};
+
+const UNKNOWN: &str = "An unknown browser";
+
 /// The mark in the header, and what it stands for; the first that is there counts.
 const BROWSERS: [(&str, &str); 11] = [
     ("Edg", "Edge"),
@@ -36,13 +40,54 @@ pub fn in_words(header: &str) -> String {
         (Some(browser), Some(system)) => format!("{browser} on {system}"),
         (Some(name), None) => name.to_owned(),
         (None, Some(system)) => format!("A program on {system}"),
-        (None, None) => "An unknown browser".to_owned(),
+        (None, None) => UNKNOWN.to_owned(),
+    }
+}
+
+/// What programs send, and what they are called.
+const PROGRAMS: [(&str, &str); 9] = [
+    ("curl/", "curl"),
+    ("Wget/", "Wget"),
+    ("python", "Python"),
+    ("Python", "Python"),
+    ("Go-http-client", "Go"),
+    ("okhttp", "OkHttp"),
+    ("Java", "Java"),
+    ("node", "Node.js"),
+    ("PostmanRuntime", "Postman"),
+];
+
+/// The same for what calls the API.
+pub fn program(headers: &HeaderMap) -> String {
+    let header = headers.get(header::USER_AGENT).and_then(|value| value.to_str().ok()).unwrap_or_default();
+    if let Some((_, name)) = PROGRAMS.iter().find(|(mark, _)| header.starts_with(mark)) {
+        return (*name).to_owned();
+    }
+    match in_words(header) {
+        unknown if unknown == UNKNOWN => "A program".to_owned(),
+        known => known,
     }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_program_is_known_by_what_it_is_written_with() {
+        let cases = [
+            ("python-requests/2.32.3", "Python"),
+            ("Go-http-client/1.1", "Go"),
+            ("curl/8.14.1", "curl"),
+            ("<b>python", "A program"),
+            ("SomeBot (Linux)", "A program on Linux"),
+            ("", "A program"),
+        ];
+        for (header, words) in cases {
+            let headers = HeaderMap::from_iter([(header::USER_AGENT, header.parse().unwrap())]);
+            assert_eq!(program(&headers), words, "{header:?}");
+        }
+    }
 
     #[test]
     fn the_browsers_of_the_day_are_known_by_their_names() {

@@ -13,7 +13,7 @@ use crate::{
     config::Config,
     error::AppError,
     ids::UserId,
-    limits::{KNOWN_FOR, KnownBrowser, Limits, Rule, Subject},
+    limits::{KNOWN_FOR, Known, KnownBrowser, Limits, Rule, Subject},
     web::{client::ClientAddress, principal::MaybeSignedIn},
 };
 
@@ -58,9 +58,9 @@ impl Visitor {
         }
     }
 
-    /// The cookie of somebody who has just signed in: this browser is known to the account from now on.
-    pub fn welcome(&self, user: UserId) -> CookieJar {
-        let value = self.limits.recognise(&self.known, user).write();
+    /// The cookie of somebody who has just signed in, with all that it takes: this browser is known to the account from now on.
+    pub fn welcome(&self, account: Known) -> CookieJar {
+        let value = self.limits.recognise(&self.known, account).write();
         let cookie = Cookie::build((cookie_name(self.https), value))
             .path("/")
             .secure(self.https)

@@ -169,6 +169,7 @@ impl Walk<'_> {
         self.see("mail", "").await;
         self.open("/airports?q=san").await;
         self.see("airports", "Find an airport").await;
+        self.app.prove_address(ALICE).await;
         for (path, heading) in [
             ("/account/profile", ""),
             ("/account/travellers", "Saved travellers"),

@@ -80,9 +80,9 @@ async fn a_sign_up_mails_a_link_that_proves_the_address_once() {
     let id = user_of(&app, ALICE).await;
     assert!(!app.accounts.user(id).await.unwrap().is_verified());
     let token = token_for(&app, Purpose::VerifyEmail, ALICE).await;
-    let user = app.accounts.verify_email(&token).await.unwrap();
+    let user = app.accounts.verify_email(id, &token).await.unwrap();
     assert_eq!((user.id, user.email_verified_at), (id, Some(app.now())));
-    assert_eq!(code_of(&app.accounts.verify_email(&token).await.unwrap_err()), "link_is_dead");
+    assert_eq!(code_of(&app.accounts.verify_email(id, &token).await.unwrap_err()), "link_is_dead");
     // There is nothing left to prove.
     app.clock.advance(SignedDuration::from_hours(1));
     app.accounts.request_verification(id).await.unwrap();
@@ -99,11 +99,11 @@ async fn a_link_to_verify_lives_a_day_and_another_may_be_asked_for_in_a_minute()
     assert_eq!(code_of(&app.accounts.request_verification(id).await.unwrap_err()), "too_many");
     let first = token_for(&app, Purpose::VerifyEmail, ALICE).await;
     app.clock.advance(SignedDuration::from_hours(24));
-    assert_eq!(code_of(&app.accounts.verify_email(&first).await.unwrap_err()), "link_is_dead");
+    assert_eq!(code_of(&app.accounts.verify_email(id, &first).await.unwrap_err()), "link_is_dead");
     app.accounts.request_verification(id).await.unwrap();
     let second = token_for(&app, Purpose::VerifyEmail, ALICE).await;
     app.clock.advance(SignedDuration::from_hours(24) - SignedDuration::from_secs(1));
-    app.accounts.verify_email(&second).await.unwrap();
+    app.accounts.verify_email(id, &second).await.unwrap();
     app.finish().await;
 }
 
@@ -165,11 +165,10 @@ async fn a_reset_changes_the_password_ends_every_sign_in_proves_the_address_and_
     let phone = app.sign_in(ALICE).await;
     let id = user_of(&app, ALICE).await;
     let scopes = "account:read".parse().unwrap();
-    let tokens =
-        jetbridge::accounts::tokens::issue(&app.db, &app.clock, id, scopes, app.now()).await.unwrap();
+    let tokens = app.issue(id, scopes).await.unwrap();
     let token = ask_for_reset(&app, ALICE).await;
     app.clock.advance(SignedDuration::from_secs(1));
-    let user = app.accounts.reset_password(&token, secret(NEW)).await.unwrap();
+    let user = app.accounts.reset_password(&token, secret(NEW)).await.unwrap().user;
     assert!(user.is_verified() && user.password_changed_at == Some(app.now()));
     assert!(!signs_in(&app, ALICE, PASSWORD).await && signs_in(&app, ALICE, NEW).await);
     for browser in [&alice, &phone] {
@@ -244,7 +243,8 @@ async fn of_many_who_come_with_one_link_at_once_one_gets_through() {
     app.clock.advance(SignedDuration::from_mins(2));
     app.accounts.request_verification(id).await.unwrap();
     let token = token_for(&app, Purpose::VerifyEmail, ALICE).await;
-    let (one, two) = tokio::join!(app.accounts.verify_email(&token), app.accounts.verify_email(&token));
+    let (one, two) =
+        tokio::join!(app.accounts.verify_email(id, &token), app.accounts.verify_email(id, &token));
     assert_eq!([one, two].iter().filter(|done| done.is_ok()).count(), 1);
     app.finish().await;
 }
@@ -339,9 +339,9 @@ async fn another_address_is_asked_the_present_one_told_and_both_hear_of_the_chan
     let token = token_for(&app, Purpose::EmailChange, ELSEWHERE).await;
     assert_eq!(app.accounts.user(id).await.unwrap().email, ALICE, "nothing has changed yet");
     app.clock.advance(SignedDuration::from_mins(1));
-    let user = app.accounts.confirm_email_change(&token).await.unwrap();
+    let user = app.accounts.confirm_email_change(id, &token).await.unwrap();
     assert_eq!((user.email.as_str(), user.is_verified()), (ELSEWHERE, true));
-    assert_eq!(code_of(&app.accounts.confirm_email_change(&token).await.unwrap_err()), "link_is_dead");
+    assert_eq!(code_of(&app.accounts.confirm_email_change(id, &token).await.unwrap_err()), "link_is_dead");
     assert!(signs_in(&app, ELSEWHERE, PASSWORD).await && !signs_in(&app, ALICE, PASSWORD).await);
     app.run_jobs().await;
     let mut told: Vec<(String, String)> =
@@ -366,7 +366,7 @@ async fn an_address_that_somebody_has_is_refused_to_its_reader_and_to_nobody_bef
     // The same silence as for a free one.
     app.accounts.request_email_change(id, secret(PASSWORD), BOB).await.unwrap();
     let token = token_for(&app, Purpose::EmailChange, BOB).await;
-    assert_eq!(code_of(&app.accounts.confirm_email_change(&token).await.unwrap_err()), "email_taken");
+    assert_eq!(code_of(&app.accounts.confirm_email_change(id, &token).await.unwrap_err()), "email_taken");
     assert_eq!(app.accounts.user(id).await.unwrap().email, ALICE);
     app.finish().await;
 }
@@ -388,13 +388,13 @@ async fn a_new_password_or_another_address_kills_the_links_that_came_before() {
     app.run_jobs().await;
     let late = app.mailbox.list().into_iter().skip(mails);
     assert!(late.into_iter().all(|mail| mail.envelope.to != ["thief@elsewhere.example"]));
-    assert_eq!(code_of(&app.accounts.confirm_email_change(&thiefs).await.unwrap_err()), "link_is_dead");
+    assert_eq!(code_of(&app.accounts.confirm_email_change(id, &thiefs).await.unwrap_err()), "link_is_dead");
     // Whoever reads the old mailbox gets nowhere once the address is another.
     app.clock.advance(second);
     let reset = ask_for_reset(&app, ALICE).await;
     app.accounts.request_email_change(id, secret(NEW), ELSEWHERE).await.unwrap();
     let change = token_for(&app, Purpose::EmailChange, ELSEWHERE).await;
-    app.accounts.confirm_email_change(&change).await.unwrap();
+    app.accounts.confirm_email_change(id, &change).await.unwrap();
     assert_eq!(
         code_of(&app.accounts.reset_password(&reset, secret(PASSWORD)).await.unwrap_err()),
         "link_is_dead"

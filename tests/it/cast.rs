@@ -4,6 +4,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 
+use jetbridge::web::scopes::Scopes;
 use jiff::SignedDuration;
 use reqwest::Method;
 
@@ -122,6 +123,7 @@ struct World {
     colleague: String,
     travellers: Vec<String>,
     devices: Vec<String>,
+    programs: Vec<String>,
 }
 
 impl World {
@@ -149,8 +151,16 @@ impl World {
         app.sign_in(app::ALICE).await;
         let travellers = app.texts("select id::text from saved_travellers").await;
         let devices = app.texts("select id::text from auth.devices").await;
+        for _ in 0..2 {
+            let id = app.texts("select id::text from auth.users").await.remove(0);
+            app.issue(id.parse().unwrap(), Scopes::ALL).await.unwrap();
+        }
+        let programs = app.texts("select id::text from auth.token_families").await;
         app.bob().await;
         app.carol().await;
+        // What is for the owners of addresses alone is looked at as well.
+        app.prove_address(app::ALICE).await;
+        app.prove_address(app::BOB).await;
         let item = "insert into attention_items (kind, subject, detail) values ('job_dead', 'x', 'x')";
         app.execute(item).await;
         let attention = app.texts("select id::text from attention_items").await.remove(0);
@@ -168,6 +178,7 @@ impl World {
             colleague,
             travellers,
             devices,
+            programs,
         };
         for (who, _) in &table()[0].cells {
             let browser = world.arrive(who).await;
@@ -203,9 +214,11 @@ impl World {
             "demo" => (one(&self.mail), UNKNOWN_ID),
             "verify" | "reset" | "email" => (vec!["A".repeat(43)], "nonsense"),
             "account" if address.contains("/travellers/") => (one(&self.travellers[0]), UNKNOWN_ID),
+            "account" if address.contains("/programs/") => (one(&self.programs[0]), UNKNOWN_ID),
             "account" => (one(&self.devices[0]), UNKNOWN_ID),
             "api" if address.contains("/offers/") => (one(&self.offer), "nonsense"),
             "api" if address.contains("/travellers/") => (one(&self.travellers[1]), UNKNOWN_ID),
+            "api" if address.contains("/programs/") => (one(&self.programs[1]), UNKNOWN_ID),
             "api" => (one(&self.devices[1]), UNKNOWN_ID),
             "static" => (one(&self.style), "nothing.css"),
             _ => panic!("say here which of alice's things {address} names"),

@@ -55,6 +55,7 @@ mod smtp_peer;
 mod staff;
 mod staff_refunds;
 mod staff_roles;
+mod takeover;
 mod timetable;
 mod tokens;
 mod webhook;

@@ -4,7 +4,7 @@ use jetbridge::accounts::second_factor;
 use jiff::SignedDuration;
 
 use super::helpers::{
-    app::{ALICE, PASSWORD, TestApp},
+    app::{ALICE, BOB, PASSWORD, TestApp},
     authenticator::Authenticator,
     browser::Browser,
     page::Page,
@@ -51,6 +51,9 @@ async fn after_the_setup_a_password_alone_opens_nothing_and_the_code_opens() {
 async fn a_setup_counts_only_after_a_right_code_and_for_its_own_account() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.alice().await, app.bob().await);
+    for email in [ALICE, BOB] {
+        app.prove_address(email).await;
+    }
     let setup = alice.get("/account/second-factor/setup").await.expect(200);
     assert!(setup.has("svg.qr"));
     let phone = Authenticator::reading(&setup);

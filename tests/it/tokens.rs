@@ -43,7 +43,7 @@ async fn user(app: &TestApp, email: &str) -> UserId {
 /// Alice's program has signed in.
 async fn issued(app: &TestApp) -> Issued {
     app.alice().await;
-    tokens::issue(&app.db, &app.clock, user(app, ALICE).await, Scopes::ALL, app.now()).await.unwrap()
+    app.issue(user(app, ALICE).await, Scopes::ALL).await.unwrap()
 }
 
 async fn refresh(app: &TestApp, issued: &Issued) -> Option<Issued> {
@@ -60,7 +60,7 @@ async fn a_token_speaks_for_its_user_within_its_scopes() {
     app.alice().await;
     let alice = user(&app, ALICE).await;
     let scopes: Scopes = "bookings:read".parse().unwrap();
-    let issued = tokens::issue(&app.db, &app.clock, alice, scopes, app.now()).await.unwrap();
+    let issued = app.issue(alice, scopes).await.unwrap();
     assert_eq!((issued.expires_in, issued.scopes), (900, scopes));
     let who = async |token: &str| tokens::who(&app.db, &app.clock, token).await.unwrap();
     assert_eq!(who(issued.access.expose()).await, Some((alice, scopes)));
@@ -132,7 +132,7 @@ async fn a_refresh_gives_a_new_pair_and_keeps_the_scopes() {
     let app = TestApp::start().await;
     app.alice().await;
     let scopes: Scopes = "account:read".parse().unwrap();
-    let first = tokens::issue(&app.db, &app.clock, user(&app, ALICE).await, scopes, app.now()).await.unwrap();
+    let first = app.issue(user(&app, ALICE).await, scopes).await.unwrap();
     let second = refresh(&app, &first).await.unwrap();
     assert_eq!(second.scopes, scopes);
     assert_ne!(first.access.expose(), second.access.expose());
@@ -145,15 +145,18 @@ async fn a_refresh_gives_a_new_pair_and_keeps_the_scopes() {
 async fn a_sign_in_that_a_new_password_overtook_gets_no_tokens() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
-    let (id, began) = (user(&app, ALICE).await, app.now());
-    app.clock.advance(SECOND);
+    let id = user(&app, ALICE).await;
+    let checked = app.password_of(id).await;
     let page = alice.get("/account/password").await.expect(200);
     let change = [("current_password", PASSWORD), ("password", "cobalt fjord umbrella nine")];
     alice.submit(&page, "main form", &change).await.redirect();
-    let late = tokens::issue(&app.db, &app.clock, id, Scopes::ALL, began).await;
+    // At the same instant of every clock.
+    let program = "curl".to_owned();
+    let late = tokens::Newcomer { user: id, scopes: Scopes::ALL, password: checked, program };
+    let late = tokens::issue(&app.db, &app.clock, late).await;
     assert!(matches!(late, Err(AppError::Unauthenticated)), "{late:?}");
     assert_eq!(app.count("auth.token_families").await, 0);
-    tokens::issue(&app.db, &app.clock, id, Scopes::ALL, app.now()).await.unwrap();
+    app.issue(id, Scopes::ALL).await.unwrap();
     app.run_jobs().await;
     app.finish().await;
 }
@@ -192,12 +195,9 @@ async fn a_thief_who_refreshes_before_the_owner_is_out_when_the_owner_comes() {
 async fn of_two_refreshes_at_once_one_wins_and_the_family_ends_all_the_same() {
     let app = TestApp::start().await;
     let alice = issued(&app).await;
-    let other =
-        tokens::issue(&app.db, &app.clock, user(&app, ALICE).await, Scopes::ALL, app.now()).await.unwrap();
+    let other = app.issue(user(&app, ALICE).await, Scopes::ALL).await.unwrap();
     for _ in 0..10 {
-        let issued = tokens::issue(&app.db, &app.clock, user(&app, ALICE).await, Scopes::ALL, app.now())
-            .await
-            .unwrap();
+        let issued = app.issue(user(&app, ALICE).await, Scopes::ALL).await.unwrap();
         let results = tokio::join!(refresh(&app, &issued), refresh(&app, &issued), refresh(&app, &issued));
         let won: Vec<Issued> = [results.0, results.1, results.2].into_iter().flatten().collect();
         assert_eq!(won.len(), 1);
@@ -216,8 +216,8 @@ async fn a_refresh_and_the_end_of_all_sign_ins_at_once_leave_nothing_behind() {
     app.alice().await;
     let alice = user(&app, ALICE).await;
     for _ in 0..10 {
-        let issued = tokens::issue(&app.db, &app.clock, alice, Scopes::ALL, app.now()).await.unwrap();
-        let (refreshed, ended) = tokio::join!(refresh(&app, &issued), devices::end_all(&app.db, alice));
+        let issued = app.issue(alice, Scopes::ALL).await.unwrap();
+        let (refreshed, ended) = tokio::join!(refresh(&app, &issued), devices::end_all(&app.db, alice, None));
         ended.unwrap();
         if let Some(refreshed) = refreshed {
             assert!(!is_good(&app, &refreshed).await);
@@ -247,8 +247,7 @@ async fn a_sign_out_everywhere_ends_programs_too_and_nobody_elses() {
     let app = TestApp::start().await;
     let alices = issued(&app).await;
     app.bob().await;
-    let bobs =
-        tokens::issue(&app.db, &app.clock, user(&app, BOB).await, Scopes::ALL, app.now()).await.unwrap();
+    let bobs = app.issue(user(&app, BOB).await, Scopes::ALL).await.unwrap();
     app.sign_in(ALICE).await.post_form("/logout/everywhere", &[]).await.redirect();
     assert!(!is_good(&app, &alices).await);
     assert!(refresh(&app, &alices).await.is_none());
@@ -262,7 +261,7 @@ async fn a_traveller_ends_their_own_families_only_and_the_system_whose_it_names(
     let alices = issued(&app).await;
     app.bob().await;
     let (alice, bob) = (user(&app, ALICE).await, user(&app, BOB).await);
-    let bobs = tokens::issue(&app.db, &app.clock, bob, Scopes::ALL, app.now()).await.unwrap();
+    let bobs = app.issue(bob, Scopes::ALL).await.unwrap();
     let mut tx = app.db.begin(Traveller::Account(bob)).await.unwrap();
     assert_eq!(tokens::end_families(&mut tx, alice).await.unwrap(), 0);
     tx.commit().await.unwrap();
@@ -354,7 +353,7 @@ async fn each_address_of_the_api_takes_a_token_of_its_scope_and_of_no_other() {
     let (api, alice) = (Api(app.db.clone(), app.clock.clone()), user(&app, ALICE).await);
     for scope in Scope::ALL {
         let scopes = Scopes::of([scope]).unwrap();
-        let issued = tokens::issue(&app.db, &app.clock, alice, scopes, app.now()).await.unwrap();
+        let issued = app.issue(alice, scopes).await.unwrap();
         for (address, needed) in ADDRESSES {
             let response = api.with_token(address, issued.access.expose()).await;
             if needed == scope {
@@ -404,8 +403,7 @@ async fn a_cookie_gets_in_alone_and_counts_for_nothing_beside_a_token() {
     for (address, _) in ADDRESSES {
         assert_eq!(api.get(address, &[("cookie", &cookie)]).await.status(), StatusCode::OK);
     }
-    let bobs =
-        tokens::issue(&app.db, &app.clock, user(&app, BOB).await, Scopes::ALL, app.now()).await.unwrap();
+    let bobs = app.issue(user(&app, BOB).await, Scopes::ALL).await.unwrap();
     let bearer = format!("Bearer {}", bobs.access.expose());
     let both = api.get("/api/account", &[("cookie", &cookie), ("authorization", &bearer)]).await;
     let body = axum::body::to_bytes(both.into_body(), 1_000).await.unwrap();
@@ -424,7 +422,7 @@ async fn a_token_opens_no_page_and_nothing_of_the_staffs() {
     app.carol().await;
     let api = Api(app.db.clone(), app.clock.clone());
     let carol = user(&app, crate::helpers::app::CAROL).await;
-    let issued = tokens::issue(&app.db, &app.clock, carol, Scopes::ALL, app.now()).await.unwrap();
+    let issued = app.issue(carol, Scopes::ALL).await.unwrap();
     let response = api.with_token("/elsewhere", issued.access.expose()).await;
     assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
     // On the real site, page by page.

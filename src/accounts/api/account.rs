@@ -5,9 +5,9 @@ use secrecy::SecretString;
 use serde::Deserialize;
 use utoipa::ToSchema;
 
-use super::{Taken, check_mailed, check_new_password, check_password, taken};
+use super::{Taken, check_mailed, check_new_password, check_password, sign_in::check_code, taken};
 use crate::{
-    accounts::Accounts,
+    accounts::{Accounts, SecondFactors},
     error::{AppError, FieldErrors},
     web::{
         bearer::{ApiUser, CalledBy},
@@ -117,7 +117,8 @@ impl Proof {
 
 /// Prove the address
 ///
-/// By the token of the link that a sign-up mails.
+/// By the token of the link that a sign-up mails. It counts for the account that it was mailed for, so only while signed in
+/// to that one.
 #[utoipa::path(
     post,
     path = "/api/auth/verify",
@@ -126,14 +127,17 @@ impl Proof {
     request_body = Proof,
     responses(
         (status = 204, description = "The address is proven."),
+        (status = 403, description = "link_of_another_account"),
         (status = 410, description = "link_is_dead"),
     ),
+    security(("bearer" = ["account:write"]), ("session" = [])),
 )]
 pub async fn verify(
     State(accounts): State<Accounts>,
+    who: ApiUser<AccountWrite>,
     Json(asked): Json<Proof>,
 ) -> Result<StatusCode, AppError> {
-    accounts.verify_email(asked.checked()?).await?;
+    accounts.verify_email(who.user, asked.checked()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 
@@ -167,6 +171,10 @@ pub struct NewAddress {
     #[serde(default)]
     #[schema(required, value_type = String, format = Password, min_length = 1)]
     password: SecretString,
+    /// The present code of the second factor, or a recovery code, from those who have one.
+    #[serde(default)]
+    #[schema(value_type = String, example = "")]
+    code: SecretString,
 }
 
 /// Ask to change the address
@@ -180,6 +188,7 @@ pub struct NewAddress {
     request_body = NewAddress,
     responses(
         (status = 202, description = "Taken. What comes of it comes by mail.", body = Taken),
+        (status = 403, description = "second_factor_required"),
         (status = 429, description = "too_many_requests"),
         (status = 503, description = "busy"),
     ),
@@ -187,6 +196,7 @@ pub struct NewAddress {
 )]
 pub async fn ask_to_change_email(
     State(accounts): State<Accounts>,
+    State(factors): State<SecondFactors>,
     who: ApiUser<AccountWrite>,
     Json(asked): Json<NewAddress>,
 ) -> Result<(StatusCode, Answer<Taken>), AppError> {
@@ -194,13 +204,15 @@ pub async fn ask_to_change_email(
     let email = form::email(&mut errors, "email", &asked.email);
     check_password(&mut errors, "password", &asked.password);
     let Some(email) = email.filter(|_| errors.is_empty()) else { return Err(AppError::Invalid(errors)) };
-    accounts.request_email_change(who.user, asked.password, &email).await?;
+    let known = accounts.prove(who.user, "password", asked.password).await?;
+    check_code(&factors, who.user, &asked.code).await?;
+    accounts.ask_new_address(who.user, &known, &email).await?;
     Ok(taken("The new address has a mail with a link now. Nothing changes until it is used."))
 }
 
 /// Change the address
 ///
-/// By the token of the link that went to the new address.
+/// By the token of the link that went to the new address. It counts only while signed in to the account that asked for it.
 #[utoipa::path(
     post,
     path = "/api/auth/email/confirm",
@@ -209,15 +221,18 @@ pub async fn ask_to_change_email(
     request_body = Proof,
     responses(
         (status = 204, description = "The new address counts from now on."),
+        (status = 403, description = "link_of_another_account"),
         (status = 409, description = "email_taken"),
         (status = 410, description = "link_is_dead"),
     ),
+    security(("bearer" = ["account:write"]), ("session" = [])),
 )]
 pub async fn change_email(
     State(accounts): State<Accounts>,
+    who: ApiUser<AccountWrite>,
     Json(asked): Json<Proof>,
 ) -> Result<StatusCode, AppError> {
-    accounts.confirm_email_change(asked.checked()?).await?;
+    accounts.confirm_email_change(who.user, asked.checked()?).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

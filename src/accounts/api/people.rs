@@ -7,9 +7,9 @@ use utoipa::ToSchema;
 
 use super::and;
 use crate::{
-    accounts::{Accounts, ProfileForm, SavedTraveller, TravellerForm, devices},
+    accounts::{Accounts, ProfileForm, SavedTraveller, TravellerForm, devices, tokens},
     error::{AppError, FieldErrors},
-    ids::{DeviceId, TravellerId, UserId},
+    ids::{DeviceId, FamilyId, TravellerId, UserId},
     itinerary::Sex,
     web::{
         bearer::{ApiUser, CalledBy},
@@ -312,6 +312,68 @@ pub async fn devices(
         current: who.by == CalledBy::Device(device.id),
     });
     Ok(Answer(List { items: items.collect() }))
+}
+
+/// A program that is signed in.
+#[derive(Serialize, ToSchema)]
+#[schema(as = Program)]
+pub struct SignedInProgram {
+    id: FamilyId,
+    /// In words.
+    #[schema(example = "curl")]
+    program: String,
+    /// What it may do, with spaces between.
+    #[schema(example = "account:read bookings:read")]
+    scope: String,
+    signed_in_at: Timestamp,
+    /// When it last got new tokens.
+    used_at: Timestamp,
+    /// The one that asks.
+    current: bool,
+}
+
+/// List the programs that are signed in
+#[utoipa::path(
+    get,
+    path = "/api/auth/programs",
+    operation_id = "listPrograms",
+    tag = "Account",
+    responses((status = 200, description = "The programs.", body = List<SignedInProgram>)),
+    security(("bearer" = ["account:read"]), ("session" = [])),
+)]
+pub async fn programs(
+    State(accounts): State<Accounts>,
+    who: ApiUser<AccountRead>,
+) -> Result<Answer<List<SignedInProgram>>, AppError> {
+    let programs = tokens::list(&accounts.db, who.user).await?;
+    let items = programs.into_iter().map(|program| SignedInProgram {
+        id: program.id,
+        program: program.name,
+        scope: program.scopes.to_string(),
+        signed_in_at: program.signed_in_at,
+        used_at: program.used_at,
+        current: who.by == CalledBy::Program(program.id),
+    });
+    Ok(Answer(List { items: items.collect() }))
+}
+
+/// Sign a program out
+#[utoipa::path(
+    delete,
+    path = "/api/auth/programs/{id}",
+    operation_id = "endProgram",
+    tag = "Account",
+    params(("id" = FamilyId, Path, description = "The program.")),
+    responses((status = 204, description = "Signed out.")),
+    security(("bearer" = ["account:write"]), ("session" = [])),
+)]
+pub async fn end_program(
+    State(accounts): State<Accounts>,
+    who: ApiUser<AccountWrite>,
+    Path(id): Path<FamilyId>,
+) -> Result<StatusCode, AppError> {
+    tokens::end(&accounts.db, who.user, id).await?;
+    Ok(StatusCode::NO_CONTENT)
 }
 
 /// Sign a browser out

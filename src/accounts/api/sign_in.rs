@@ -13,7 +13,7 @@ use utoipa::ToSchema;
 use super::{Taken, check_new_password, check_password, taken};
 use crate::{
     accounts::{
-        Accounts, NewAccount, SecondFactors, devices,
+        Account, Accounts, NewAccount, SecondFactors, devices,
         second_factor::LONGEST_CODE,
         tokens::{self, Issued},
     },
@@ -27,6 +27,7 @@ use crate::{
         problem::Problem,
         scopes::{AccountWrite, Scopes},
         session::Door,
+        user_agent,
         visitor::Visitor,
     },
 };
@@ -148,9 +149,9 @@ pub async fn log_in(
     State(accounts): State<Accounts>,
     State(factors): State<SecondFactors>,
     visitor: Visitor,
+    headers: HeaderMap,
     Json(asked): Json<Login>,
 ) -> Result<Response, AppError> {
-    let began = accounts.clock.now();
     let mut errors = FieldErrors::default();
     let email = form::email(&mut errors, "email", &asked.email);
     check_password(&mut errors, "password", &asked.password);
@@ -169,12 +170,18 @@ pub async fn log_in(
         }));
     };
     check_code(&factors, account.user, &asked.code).await?;
-    let issued = tokens::issue(&accounts.db, &accounts.clock, account.user, scopes, began).await?;
+    let Account { user, password, .. } = account;
+    let newcomer = tokens::Newcomer { user, scopes, password, program: user_agent::program(&headers) };
+    let issued = tokens::issue(&accounts.db, &accounts.clock, newcomer).await?;
     Ok(Answer(Tokens::from(issued)).into_response())
 }
 
 /// A token is worth as much as a browser that is signed in, so it asks for as much.
-async fn check_code(factors: &SecondFactors, user: UserId, code: &SecretString) -> Result<(), AppError> {
+pub(super) async fn check_code(
+    factors: &SecondFactors,
+    user: UserId,
+    code: &SecretString,
+) -> Result<(), AppError> {
     if factors.of(user).await?.is_none() {
         return Ok(());
     }
@@ -273,7 +280,7 @@ pub async fn log_out_everywhere(
     State(accounts): State<Accounts>,
     who: ApiUser<AccountWrite>,
 ) -> Result<StatusCode, AppError> {
-    devices::end_all(&accounts.db, who.user).await?;
+    devices::end_all(&accounts.db, who.user, None).await?;
     Ok(StatusCode::NO_CONTENT)
 }
 

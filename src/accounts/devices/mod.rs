@@ -39,18 +39,10 @@ pub async fn end(db: &Db, user: UserId, device: DeviceId) -> Result<(), AppError
     Ok(())
 }
 
-/// Signs out every browser but `keep`, and says how many that were. Programs stay signed in: see [`end_everything`].
-pub async fn end_others(db: &Db, user: UserId, keep: Option<DeviceId>) -> Result<u64, AppError> {
+/// Signs out every browser but `keep`, and every program.
+pub async fn end_all(db: &Db, user: UserId, keep: Option<DeviceId>) -> Result<(), AppError> {
     let mut tx = db.begin(Traveller::Account(user)).await?;
-    let ended = store::end_others(&mut tx, user, keep).await?;
-    tx.commit().await?;
-    Ok(ended)
-}
-
-/// Signs out every browser and every program.
-pub async fn end_all(db: &Db, user: UserId) -> Result<(), AppError> {
-    let mut tx = db.begin(Traveller::Account(user)).await?;
-    end_everything(&mut tx, user, None).await?;
+    end_everything(&mut tx, user, keep).await?;
     tx.commit().await?;
     Ok(())
 }

@@ -20,7 +20,7 @@ use crate::{
     clock::Clock,
     error::{AppError, FieldErrors},
     ids::{TokenHash, UserId},
-    web::{chrome::Chrome, components::Field, form::Form, session::Door},
+    web::{chrome::Chrome, components::Field, form::Form, session::Door, visitor::Visitor},
 };
 
 const HALF_WAY: &str = "half_way";
@@ -61,16 +61,14 @@ pub(super) async fn ask(
     door: &Door,
     session: &Session,
     account: Account,
-    mark: TokenHash,
     next: &str,
     now: Timestamp,
 ) -> Result<Response, AppError> {
-    // Whoever was signed in here before is not whoever is signing in now.
-    door.sign_out().await?;
+    door.make_way().await?;
     let half = HalfWay {
         user: account.user,
         email: account.email,
-        mark,
+        mark: account.password,
         next: next.to_owned(),
         since: now,
         wrong: 0,
@@ -116,6 +114,7 @@ pub async fn check_code(
     State(factors): State<SecondFactors>,
     session: Session,
     door: Door,
+    visitor: Visitor,
     chrome: Chrome,
     Form(form): Form<CodeForm>,
 ) -> Result<Response, AppError> {
@@ -126,7 +125,7 @@ pub async fn check_code(
     let checked =
         if typed.len() > LONGEST_CODE { Checked::Wrong } else { factors.check(half.user, typed).await? };
     if checked.is_right() {
-        return come_in(&factors, &session, &door, half, checked).await;
+        return come_in(&factors, &session, &door, &visitor, half, checked).await;
     }
     let wrong = half.wrong.saturating_add(1);
     let is_over = wrong >= TRIES || checked == Checked::Absent;
@@ -143,13 +142,15 @@ async fn come_in(
     factors: &SecondFactors,
     session: &Session,
     door: &Door,
+    visitor: &Visitor,
     half: HalfWay,
     checked: Checked,
 ) -> Result<Response, AppError> {
     HalfWay::forget(session).await?;
-    let Some(account) = factors.still(half.user, &half.email, &half.mark).await? else {
+    let Some(account) = factors.still(half.user, &half.email, half.mark).await? else {
         return Ok(Redirect::to("/login").into_response());
     };
+    let known = visitor.welcome(account.known());
     remember(door, account).await?;
     door.second_factor_proved().await?;
     let next = match checked {
@@ -157,7 +158,7 @@ async fn come_in(
         Checked::RightByRecovery(_) => with_next("/account/second-factor", &half.next),
         _ => half.next,
     };
-    Ok(Redirect::to(&next).into_response())
+    Ok((known, Redirect::to(&next)).into_response())
 }
 
 fn broken(error: tower_sessions::session::Error) -> AppError {

@@ -9,10 +9,13 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::said::{self, Said};
 use crate::{
-    accounts::devices::{self, Device},
+    accounts::{
+        devices::{self, Device},
+        tokens::{self, Program},
+    },
     db::Db,
     error::AppError,
-    ids::DeviceId,
+    ids::{DeviceId, FamilyId},
     web::{
         chrome::Chrome,
         components::words,
@@ -29,6 +32,7 @@ struct DevicesPage {
     said: Option<Said>,
     count: String,
     devices: Vec<Line>,
+    programs: Vec<ProgramLine>,
 }
 
 struct Line {
@@ -37,6 +41,14 @@ struct Line {
     is_this: bool,
     since: String,
     seen: String,
+}
+
+struct ProgramLine {
+    id: FamilyId,
+    name: String,
+    may: String,
+    since: String,
+    used: String,
 }
 
 pub async fn devices(
@@ -50,7 +62,8 @@ pub async fn devices(
     devices.sort_by_key(|device| device.id != who.device);
     let devices: Vec<Line> = devices.into_iter().map(|device| line(device, who.device)).collect();
     let count = words::plural(devices.len(), "signed in", "signed in");
-    Ok(Html(DevicesPage { chrome, said: query.said(), count, devices }.render()?))
+    let programs = tokens::list(&db, who.user).await?.into_iter().map(ProgramLine::from).collect();
+    Ok(Html(DevicesPage { chrome, said: query.said(), count, devices, programs }.render()?))
 }
 
 fn line(device: Device, this: DeviceId) -> Line {
@@ -60,6 +73,18 @@ fn line(device: Device, this: DeviceId) -> Line {
         name: device.user_agent,
         since: moment(device.signed_in_at),
         seen: moment(device.seen_at),
+    }
+}
+
+impl From<Program> for ProgramLine {
+    fn from(program: Program) -> Self {
+        Self {
+            id: program.id,
+            name: program.name,
+            may: program.scopes.to_string().replace(' ', ", "),
+            since: moment(program.signed_in_at),
+            used: moment(program.used_at),
+        }
     }
 }
 
@@ -84,6 +109,16 @@ pub async fn end(
 }
 
 pub async fn end_others(State(db): State<Db>, who: SignedIn) -> Result<Redirect, AppError> {
-    devices::end_others(&db, who.user, Some(who.device)).await?;
+    devices::end_all(&db, who.user, Some(who.device)).await?;
     Ok(Redirect::to("/account/devices?done=devices"))
+}
+
+/// A program that signs in for them.
+pub async fn end_program(
+    State(db): State<Db>,
+    who: SignedIn,
+    Path(id): Path<FamilyId>,
+) -> Result<Redirect, AppError> {
+    tokens::end(&db, who.user, id).await?;
+    Ok(Redirect::to("/account/devices?done=program"))
 }

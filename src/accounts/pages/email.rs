@@ -8,7 +8,7 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Sight, check_length_of, dead_unless, said};
+use super::{Sight, check_length_of, own_unless};
 use crate::{
     accounts::{Accounts, Purpose},
     error::{AppError, FieldErrors},
@@ -17,7 +17,8 @@ use crate::{
         chrome::Chrome,
         components::Field,
         form::{self, Form, Path},
-        principal::{MaybeSignedIn, SignedIn},
+        principal::MaybeSignedIn,
+        proof::ProvedByCode,
         session::Door,
     },
 };
@@ -32,9 +33,9 @@ struct EmailPage {
     errors: FieldErrors,
 }
 
-pub async fn email(who: SignedIn, chrome: Chrome) -> Result<Html<String>, AppError> {
+pub async fn email(who: ProvedByCode, chrome: Chrome) -> Result<Html<String>, AppError> {
     let (email, errors) = (String::new(), FieldErrors::default());
-    Ok(Html(EmailPage { chrome, present: who.email, email, shown: false, errors }.render()?))
+    Ok(Html(EmailPage { chrome, present: who.email.clone(), email, shown: false, errors }.render()?))
 }
 
 #[derive(Deserialize)]
@@ -48,13 +49,13 @@ pub struct EmailForm {
 /// Whether the new address has an account is told to nobody here: only who reads its mail can go on.
 pub async fn change(
     State(accounts): State<Accounts>,
-    who: SignedIn,
+    who: ProvedByCode,
     chrome: Chrome,
     Form(form): Form<EmailForm>,
 ) -> Result<Response, AppError> {
     let mut errors = FieldErrors::default();
     let shown = form.sight.is_on();
-    let page = |email, shown, errors| EmailPage { chrome, present: who.email, email, shown, errors };
+    let page = |email, shown, errors| EmailPage { chrome, present: who.email.clone(), email, shown, errors };
     if let Some(shown) = form.sight.asked() {
         return Ok(Html(page(form.email, shown, errors).render()?).into_response());
     }
@@ -76,13 +77,14 @@ struct ConfirmEmailPage {
     chrome: Chrome,
 }
 
-/// As with proving an address: opening the link does nothing yet.
+/// As with proving an address: opening the link does nothing yet, and it counts for its own account alone.
 pub async fn confirm(
     State(accounts): State<Accounts>,
+    MaybeSignedIn(who): MaybeSignedIn,
     chrome: Chrome,
     Path(token): Path<String>,
 ) -> Result<Html<String>, AppError> {
-    dead_unless(&accounts, &token, Purpose::EmailChange).await?;
+    own_unless(&accounts, &token, Purpose::EmailChange, who).await?;
     Ok(Html(ConfirmEmailPage { chrome }.render()?))
 }
 
@@ -92,13 +94,12 @@ pub async fn take(
     MaybeSignedIn(who): MaybeSignedIn,
     Path(token): Path<String>,
 ) -> Result<Redirect, AppError> {
-    let user = accounts.confirm_email_change(&token).await?;
-    if who.is_some_and(|who| who.user == user.id) {
-        door.renew(|known| {
-            known.email.clone_from(&user.email);
-            known.verified = true;
-        })
-        .await?;
-    }
-    Ok(Redirect::to(&said::then("/login", "new_email", "/account")))
+    let who = own_unless(&accounts, &token, Purpose::EmailChange, who).await?;
+    let user = accounts.confirm_email_change(who.user, &token).await?;
+    door.renew(|known| {
+        known.email.clone_from(&user.email);
+        known.verified = true;
+    })
+    .await?;
+    Ok(Redirect::to("/account?done=new_email"))
 }

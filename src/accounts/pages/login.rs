@@ -13,7 +13,7 @@ use tower_sessions::Session;
 use super::{
     Sight, again, check_length, code, safe_next,
     said::{self, Said},
-    with_next,
+    why_sign_in, with_next,
 };
 use crate::{
     accounts::{Account, Accounts, SecondFactors, devices},
@@ -25,7 +25,7 @@ use crate::{
         chrome::Chrome,
         components::Field,
         form::{self, Form, Query},
-        kept::KeptForm,
+        kept::{KeptForm, KeptForms},
         principal::{MaybeSignedIn, SignedIn},
         session::{Door, Newcomer},
         visitor::Visitor,
@@ -67,8 +67,9 @@ pub async fn login(
     if who.is_some() {
         return Ok(Redirect::to(&next).into_response());
     }
+    let said = said::of(&query.is).or_else(|| why_sign_in(&next));
     let page = LoginPage::new(chrome, next, String::new());
-    Ok(Html(LoginPage { said: said::of(&query.is), ..page }.render()?).into_response())
+    Ok(Html(LoginPage { said, ..page }.render()?).into_response())
 }
 
 /// For a form that was typed while its session ended. The page says 401, as it would without the form.
@@ -97,6 +98,7 @@ pub async fn log_in(
     State(clock): State<Clock>,
     State(factors): State<SecondFactors>,
     session: Session,
+    forms: KeptForms,
     door: Door,
     visitor: Visitor,
     chrome: Chrome,
@@ -124,20 +126,14 @@ pub async fn log_in(
     };
     match account {
         Some(account) if factors.of(account.user).await?.is_some() => {
-            let known = visitor.welcome(account.user);
-            let mark = factors.mark(&account.email).await?.ok_or(AppError::Unauthenticated)?;
-            let answer = code::ask(&door, &session, account, mark, &page.next, clock.now()).await?;
-            if let Some(kept) = kept {
-                kept.keep(&session).await?;
-            }
-            Ok((known, answer).into_response())
+            let answer = code::ask(&door, &session, account, &page.next, clock.now()).await?;
+            forms.keep(kept).await?;
+            Ok(answer)
         }
         Some(account) => {
-            let known = visitor.welcome(account.user);
+            let known = visitor.welcome(account.known());
             remember(&door, account).await?;
-            if let Some(kept) = kept {
-                kept.keep(&session).await?;
-            }
+            forms.keep(kept).await?;
             Ok((known, Redirect::to(&page.next)).into_response())
         }
         None => again(LoginPage { refused: true, ..page }),
@@ -173,13 +169,13 @@ pub async fn log_out_everywhere(
     who: SignedIn,
     door: Door,
 ) -> Result<Redirect, AppError> {
-    devices::end_all(&db, who.user).await?;
+    devices::end_all(&db, who.user, None).await?;
     door.sign_out().await?;
     Ok(Redirect::to("/login"))
 }
 
 pub(super) async fn remember(door: &Door, account: Account) -> Result<(), AppError> {
-    let Account { user, email, staff, verified } = account;
-    door.sign_in(Newcomer { user, email, staff, verified }).await?;
+    let Account { user, email, staff, verified, password } = account;
+    door.sign_in(Newcomer { user, email, staff, verified, password }).await?;
     Ok(())
 }

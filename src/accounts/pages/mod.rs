@@ -25,8 +25,13 @@ use serde::Deserialize;
 use url::{Url, form_urlencoded};
 
 use crate::{
-    accounts::{Accounts, Purpose, password as rules, recovery::link_is_dead},
+    accounts::{
+        Accounts, Purpose, User,
+        mail_tokens::{link_is_dead, of_another_account},
+        password as rules,
+    },
     error::{AppError, FieldErrors},
+    web::principal::SignedIn,
 };
 
 /// Where signing in leads when nothing else was asked for.
@@ -76,9 +81,31 @@ fn check_length_of(errors: &mut FieldErrors, field: &str, given: &SecretString) 
 }
 
 /// 410 for a link that opens nothing (any more), before anything else is said.
-async fn dead_unless(accounts: &Accounts, token: &str, purpose: Purpose) -> Result<(), AppError> {
-    let owner = accounts.get_user_by_token(token, purpose).await?;
-    owner.map(drop).ok_or_else(link_is_dead)
+async fn dead_unless(accounts: &Accounts, token: &str, purpose: Purpose) -> Result<User, AppError> {
+    accounts.get_user_by_token(token, purpose).await?.ok_or_else(link_is_dead)
+}
+
+/// The same for a link that counts only in a session of its own account: others are asked to sign in, or told.
+async fn own_unless(
+    accounts: &Accounts,
+    token: &str,
+    purpose: Purpose,
+    who: Option<SignedIn>,
+) -> Result<SignedIn, AppError> {
+    let owner = dead_unless(accounts, token, purpose).await?;
+    let who = who.ok_or(AppError::Unauthenticated)?;
+    if who.user == owner.id { Ok(who) } else { Err(of_another_account()) }
+}
+
+/// What to say to somebody who came to the sign-in by such a link.
+fn why_sign_in(next: &str) -> Option<said::Said> {
+    let by_link = [Purpose::VerifyEmail, Purpose::EmailChange]
+        .into_iter()
+        .any(|purpose| next.strip_prefix(purpose.path()).is_some_and(|rest| rest.starts_with('/')));
+    by_link.then_some((
+        "Sign in first, then confirm the address",
+        "The link counts for the account that it was mailed for, and for nobody else. You have none? Then do nothing.",
+    ))
 }
 
 fn with_next(path: &str, next: &str) -> String {

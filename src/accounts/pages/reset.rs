@@ -114,7 +114,10 @@ pub async fn set_password(
         Err(AppError::Invalid(errors))
     };
     match outcome {
-        Ok(_) => Ok(Redirect::to(&said::then("/login", "reset", super::HOME)).into_response()),
+        Ok(recovered) => {
+            let done = if recovered.is_first_proof { "reset_first" } else { "reset" };
+            Ok(Redirect::to(&said::then("/login", done, super::HOME)).into_response())
+        }
         Err(error) => typed_again(error, |errors| NewPasswordPage { errors, ..page }),
     }
 }

@@ -29,6 +29,11 @@ pub fn of(code: &str) -> Option<Said> {
         "reset" => {
             ("Your password is changed", "Every device was signed out. Sign in with the new password.")
         }
+        "reset_first" => (
+            "Your password is changed, and the address is yours",
+            "Every device was signed out. This was the first proof that the address is yours, so what somebody had put \
+             into the profile before is gone. Sign in with the new password.",
+        ),
         "email" => (
             "One more step: read your mail",
             "We have written to the new address. It counts once you have used the link in that mail.",
@@ -40,8 +45,12 @@ pub fn of(code: &str) -> Option<Said> {
         "profile" => ("Your profile is saved", "It is filled in when you book."),
         "traveller" => ("Saved", "You can pick this traveller when you book."),
         "removed" => ("Removed from the list", "Bookings that were made stay as they are."),
+        "program" => ("That program is signed out", "If you did not know it, change your password too."),
         "device" => ("That device is signed out", "If you did not know it, change your password too."),
-        "devices" => ("Signed out everywhere else", "Only this browser is still signed in."),
+        "devices" => (
+            "Signed out everywhere else",
+            "Only this browser is still signed in: no other one, and no program.",
+        ),
         _ => return None,
     })
 }

@@ -12,10 +12,9 @@ use serde::Deserialize;
 use super::{again, check_length, safe_next};
 use crate::{
     accounts::{
-        Accounts, SecondFactors, devices,
+        Accounts, SecondFactors,
         second_factor::{LONGEST_CODE, Setup},
     },
-    db::Db,
     error::{AppError, FieldErrors},
     web::{
         chrome::Chrome,
@@ -42,16 +41,20 @@ struct SecondFactorPage {
     factor: Option<(String, usize)>,
     next: Option<String>,
     is_staff: bool,
+    /// Nobody has proven the address: then there is none to be had.
+    is_unproven: bool,
     errors: FieldErrors,
 }
 
 pub async fn second_factor(
+    State(accounts): State<Accounts>,
     State(factors): State<SecondFactors>,
     who: SignedIn,
     chrome: Chrome,
     Query(query): Query<SecondFactorQuery>,
 ) -> Result<Html<String>, AppError> {
     let mut page = SecondFactorPage::load(&factors, &who, chrome).await?;
+    page.is_unproven = !accounts.user(who.user).await?.is_verified();
     page.next = (!query.next.is_empty()).then(|| safe_next(&query.next));
     Ok(Html(page.render()?))
 }
@@ -63,7 +66,7 @@ impl SecondFactorPage {
             (since, factor.codes_left)
         });
         let is_staff = who.staff.is_some();
-        Ok(Self { chrome, factor, next: None, is_staff, errors: FieldErrors::default() })
+        Ok(Self { chrome, factor, next: None, is_staff, is_unproven: false, errors: FieldErrors::default() })
     }
 }
 
@@ -89,7 +92,7 @@ pub async fn setup(
     who: Proved,
     chrome: Chrome,
 ) -> Result<Html<String>, AppError> {
-    let setup = factors.begin(who.user, &who.email)?;
+    let setup = factors.begin(who.user, &who.email).await?;
     Ok(Html(SecondFactorSetupPage::new(chrome, setup, who.has_second_factor).render()?))
 }
 
@@ -111,7 +114,6 @@ struct RecoveryCodesPage {
 }
 
 pub async fn set_up(
-    State(db): State<Db>,
     State(factors): State<SecondFactors>,
     who: Proved,
     door: Door,
@@ -123,10 +125,8 @@ pub async fn set_up(
         return Ok(Redirect::to("/account/second-factor/setup").into_response());
     };
     let typed = Some(form.code.expose_secret()).filter(|typed| typed.len() <= LONGEST_CODE);
-    match factors.confirm(who.user, &setup, typed.unwrap_or_default()).await? {
+    match factors.confirm(who.user, who.device, &setup, typed.unwrap_or_default()).await? {
         Some(codes) => {
-            // Whoever may have come in without it until now is out.
-            devices::end_others(&db, who.user, Some(who.device)).await?;
             door.second_factor_proved().await?;
             Ok(Html(RecoveryCodesPage::new(chrome, codes, true).render()?).into_response())
         }
@@ -192,6 +192,6 @@ pub async fn remove(
         return again(SecondFactorPage { errors, ..page });
     }
     factors.remove(who.user).await?;
-    door.renew(|known| known.second_factor = false).await?;
+    door.renew(|known| known.second_factor_at = None).await?;
     Ok(Redirect::to("/account/second-factor").into_response())
 }

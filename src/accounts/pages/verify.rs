@@ -1,5 +1,6 @@
 //! `/verify/{token}`: the link that proves an address. Opening it does nothing yet: programs that look into mails open
-//! every link, and they must not prove anything for their owner. Pressing the button does it.
+//! every link, and they must not prove anything for their owner. Pressing the button does it, for whoever is signed in to
+//! the account that the link was mailed for: anybody may have signed up with this address.
 
 use askama::Template;
 use axum::{
@@ -7,38 +8,38 @@ use axum::{
     response::{Html, Redirect},
 };
 
-use super::{dead_unless, said};
+use super::own_unless;
 use crate::{
     accounts::{Accounts, Purpose},
     error::AppError,
-    web::{chrome::Chrome, form::Path, session::Door},
+    web::{chrome::Chrome, form::Path, principal::MaybeSignedIn, session::Door},
 };
 
 #[derive(Template)]
 #[template(path = "accounts/verify.html")]
 struct VerifyPage {
     chrome: Chrome,
+    email: String,
 }
 
 pub async fn verify(
     State(accounts): State<Accounts>,
+    MaybeSignedIn(who): MaybeSignedIn,
     chrome: Chrome,
     Path(token): Path<String>,
 ) -> Result<Html<String>, AppError> {
-    dead_unless(&accounts, &token, Purpose::VerifyEmail).await?;
-    Ok(Html(VerifyPage { chrome }.render()?))
+    let who = own_unless(&accounts, &token, Purpose::VerifyEmail, who).await?;
+    Ok(Html(VerifyPage { chrome, email: who.email }.render()?))
 }
 
-/// Leads to the account, by way of signing in where nobody is.
 pub async fn prove(
     State(accounts): State<Accounts>,
     door: Door,
-    who: crate::web::principal::MaybeSignedIn,
+    MaybeSignedIn(who): MaybeSignedIn,
     Path(token): Path<String>,
 ) -> Result<Redirect, AppError> {
-    let user = accounts.verify_email(&token).await?;
-    if who.0.is_some_and(|who| who.user == user.id) {
-        door.renew(|known| known.verified = true).await?;
-    }
-    Ok(Redirect::to(&said::then("/login", "verified", "/account")))
+    let who = own_unless(&accounts, &token, Purpose::VerifyEmail, who).await?;
+    accounts.verify_email(who.user, &token).await?;
+    door.renew(|known| known.verified = true).await?;
+    Ok(Redirect::to("/account?done=verified"))
 }

@@ -12,8 +12,8 @@ use crate::{
     accounts::{self, Account},
     clock::Clock,
     db::{Db, Guest, System, Tx},
-    error::AppError,
-    ids::{TokenHash, UserId},
+    error::{AppError, Refusal},
+    ids::{DeviceId, TokenHash, UserId},
     outbox::{self, About, Attention, MailKind},
     vault::{Sample, Vault},
 };
@@ -86,8 +86,12 @@ impl SecondFactors {
         store::find(&mut tx, user).await
     }
 
-    /// A new secret, which counts for nothing until a code from the app has proven it.
-    pub fn begin(&self, user: UserId, email: &str) -> Result<Setup, AppError> {
+    /// A new secret, which counts for nothing until a code from the app has proven it. Not for an address that nobody has
+    /// proven: a stranger's second factor would keep its owner out.
+    pub async fn begin(&self, user: UserId, email: &str) -> Result<Setup, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        accounts::proven_email(&mut tx, user).await?.ok_or_else(unproven)?;
+        drop(tx);
         Setup::new(&self.vault, &self.issuer, user, email, self.clock.now())
     }
 
@@ -96,11 +100,12 @@ impl SecondFactors {
         Setup::open(&self.vault, &self.issuer, user, email, sealed, self.clock.now())
     }
 
-    /// The app works: from now on it is asked for, in place of whatever was before. New recovery codes, or `None` where
-    /// the code is not right.
+    /// The app works: from now on it is asked for, in place of whatever was before. Whoever came in without it is out, people
+    /// and programs, except the browser `keep`. New recovery codes, or `None` where the code is not right.
     pub async fn confirm(
         &self,
         user: UserId,
+        keep: DeviceId,
         setup: &Setup,
         typed: &str,
     ) -> Result<Option<Vec<SecretString>>, AppError> {
@@ -110,11 +115,13 @@ impl SecondFactors {
         let sealed = self.seal(user, setup.secret())?;
         let codes = codes::recovery_codes();
         let mut tx = self.db.begin(System).await?;
+        accounts::proven_email(&mut tx, user).await?.ok_or_else(unproven)?;
         let had_one = store::lock(&mut tx, user).await?.is_some();
         store::replace(&mut tx, user, &sealed, step, now).await?;
         store::replace_codes(&mut tx, user, &hashes(&codes), now).await?;
         let kind = if had_one { MailKind::SecondFactorReplaced } else { MailKind::SecondFactorSet };
         tell(&mut tx, user, kind, now).await?;
+        accounts::devices::end_everything(&mut tx, user, Some(keep)).await?;
         tx.commit().await?;
         tracing::info!(user = %user, "second factor set up");
         Ok(Some(codes))
@@ -182,25 +189,16 @@ impl SecondFactors {
         }
     }
 
-    /// Marks the password of this moment, without telling anything of it.
-    pub async fn mark(&self, email: &str) -> Result<Option<TokenHash>, AppError> {
-        let mut tx = self.db.begin(Guest).await?;
-        let login = accounts::store::find_login(&mut tx, email).await?;
-        Ok(login.map(|login| TokenHash::of(&login.password_hash)))
-    }
-
     /// The account again, if it has kept its password since.
     pub async fn still(
         &self,
         user: UserId,
         email: &str,
-        mark: &TokenHash,
+        password: TokenHash,
     ) -> Result<Option<Account>, AppError> {
         let mut tx = self.db.begin(Guest).await?;
         let login = accounts::store::find_login(&mut tx, email).await?;
-        Ok(login.filter(|login| login.user == user && TokenHash::of(&login.password_hash) == *mark).map(
-            |login| Account { user, email: login.email, staff: login.staff_role, verified: login.verified },
-        ))
+        Ok(login.filter(|login| login.user == user && login.mark() == password).map(Account::from))
     }
 
     /// Ten new recovery codes; the old ones open nothing any more. `None`: there is no second factor.
@@ -294,6 +292,16 @@ async fn tell(tx: &mut Tx<System>, user: UserId, kind: MailKind, now: Timestamp)
 /// Of one person and for one thing: a secret copied to another row does not open.
 fn purpose(user: UserId) -> String {
     format!("second-factor:{user}")
+}
+
+fn unproven() -> AppError {
+    AppError::Refused(Refusal {
+        code: "address_not_verified",
+        title: "Confirm your address first",
+        detail: "A second factor is for the owner of the address. Open the link that we mailed to it, or ask for another one \
+                 on the page of your account. Nothing was changed."
+            .to_owned(),
+    })
 }
 
 fn hashes(codes: &[SecretString]) -> Vec<TokenHash> {

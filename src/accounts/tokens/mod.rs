@@ -12,7 +12,7 @@ use jiff::{SignedDuration, Timestamp};
 use self::store::NewFamily;
 use crate::{
     clock::Clock,
-    db::{Db, System, Tx},
+    db::{Db, System, Traveller, Tx},
     error::AppError,
     ids::{FamilyId, Token, TokenHash, UserId},
     web::{bearer, scopes::Scopes},
@@ -60,20 +60,35 @@ impl Pair {
     }
 }
 
-/// For somebody who has just proved who they are, with a password that was right at `proved_at` or later. Whoever changed
-/// it since has signed out everything, this too.
-pub async fn issue(
-    db: &Db,
-    clock: &Clock,
-    user: UserId,
-    scopes: Scopes,
-    proved_at: Timestamp,
-) -> Result<Issued, AppError> {
+/// A program that has just proved for whom it speaks.
+#[derive(Clone, Debug)]
+pub struct Newcomer {
+    pub user: UserId,
+    pub scopes: Scopes,
+    /// SHA-256 of the password's hash: whoever changed it since it was checked has signed out everything, this too.
+    pub password: TokenHash,
+    /// "curl on Linux".
+    pub program: String,
+}
+
+/// A program that is signed in, as its owner sees it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Program {
+    pub id: FamilyId,
+    pub name: String,
+    pub scopes: Scopes,
+    pub signed_in_at: Timestamp,
+    /// When it last got new tokens.
+    pub used_at: Timestamp,
+}
+
+pub async fn issue(db: &Db, clock: &Clock, newcomer: Newcomer) -> Result<Issued, AppError> {
     let (now, family) = (clock.now(), FamilyId::new());
+    let (user, scopes) = (newcomer.user, newcomer.scopes);
     let until = now + REFRESH_AT_MOST;
     let pair = Pair::new(now, until);
     let mut tx = db.begin(System).await?;
-    if !store::begin_family(&mut tx, &NewFamily { id: family, user, scopes, now, until, proved_at }).await? {
+    if !store::begin_family(&mut tx, &NewFamily { id: family, newcomer, now, until }).await? {
         return Err(AppError::Unauthenticated);
     }
     store::keep(&mut tx, family, &pair, now).await?;
@@ -111,6 +126,23 @@ pub async fn revoke(db: &Db, presented: &str) -> Result<(), AppError> {
 pub async fn who(db: &Db, clock: &Clock, access: &str) -> Result<Option<(UserId, Scopes)>, AppError> {
     let owner = bearer::token_owner(db, access, clock.now()).await?;
     Ok(owner.map(|owner| (owner.user, owner.scopes)))
+}
+
+/// The last used first.
+pub async fn list(db: &Db, user: UserId) -> Result<Vec<Program>, AppError> {
+    let mut tx = db.begin(Traveller::Account(user)).await?;
+    store::list(&mut tx).await
+}
+
+/// Signs one program out. One that is not there, or not theirs, is not found.
+pub async fn end(db: &Db, user: UserId, family: FamilyId) -> Result<(), AppError> {
+    let mut tx = db.begin(Traveller::Account(user)).await?;
+    if !store::end_family(&mut tx, family).await? {
+        return Err(AppError::NotFound);
+    }
+    tx.commit().await?;
+    tracing::info!(%user, %family, "a program was signed out");
+    Ok(())
 }
 
 /// All programs of this user are signed out: with a new password, a sign-out everywhere, the end of the account. As a

@@ -3,9 +3,9 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
-use super::Pair;
+use super::{Newcomer, Pair, Program};
 use crate::{
-    db::{System, Tx},
+    db::{System, Traveller, Tx},
     error::AppError,
     ids::{FamilyId, TokenHash, UserId},
     web::scopes::Scopes,
@@ -19,26 +19,25 @@ pub struct Family {
 
 pub struct NewFamily {
     pub id: FamilyId,
-    pub user: UserId,
-    pub scopes: Scopes,
+    pub newcomer: Newcomer,
     pub now: Timestamp,
     pub until: Timestamp,
-    pub proved_at: Timestamp,
 }
 
 /// Not with a password that was changed while it was being checked, and not into an account that is gone.
 pub async fn begin_family(tx: &mut Tx<System>, new: &NewFamily) -> Result<bool, AppError> {
     let begun = sqlx::query!(
-        "insert into auth.token_families (id, user_id, scopes, created_at, expires_at)
-         select $1, u.id, $3, $4, $5 from auth.users u
-          where u.id = $2 and u.deleted_at is null and coalesce(u.password_changed_at, '-infinity') <= $6
+        "insert into auth.token_families (id, user_id, scopes, created_at, expires_at, program)
+         select $1, u.id, $3, $4, $5, $7 from auth.users u
+          where u.id = $2 and u.deleted_at is null and sha256(convert_to(u.password_hash, 'UTF8')) = $6
             for share",
         new.id.0,
-        new.user.0,
-        &new.scopes.codes(),
+        new.newcomer.user.0,
+        &new.newcomer.scopes.codes(),
         new.now.to_sqlx() as _,
         new.until.to_sqlx() as _,
-        new.proved_at.to_sqlx() as _,
+        new.newcomer.password.as_bytes(),
+        new.newcomer.program,
     )
     .execute(&mut **tx)
     .await?;
@@ -86,8 +85,10 @@ pub async fn exchange(
     now: Timestamp,
 ) -> Result<Option<Family>, AppError> {
     let row = sqlx::query!(
-        r#"update auth.tokens t set used_at = $2 from auth.token_families f
-            where t.hash = $1 and t.kind = 'refresh' and t.used_at is null and t.expires_at > $2 and f.id = t.family_id
+        r#"with used as (
+               update auth.tokens set used_at = $2
+                where hash = $1 and kind = 'refresh' and used_at is null and expires_at > $2 returning family_id)
+           update auth.token_families f set used_at = $2 from used where f.id = used.family_id
            returning f.id, f.scopes, f.expires_at as "until: jiff_sqlx::Timestamp""#,
         hash.as_bytes(),
         now.to_sqlx() as _,
@@ -119,6 +120,33 @@ pub async fn end_family_of(tx: &mut Tx<System>, hash: TokenHash) -> Result<(), A
     .execute(&mut **tx)
     .await?;
     Ok(())
+}
+
+pub async fn list(tx: &mut Tx<Traveller>) -> Result<Vec<Program>, AppError> {
+    let rows = sqlx::query!(
+        r#"select id, program, scopes, created_at as "created_at: jiff_sqlx::Timestamp",
+                  coalesce(used_at, created_at) as "used_at!: jiff_sqlx::Timestamp"
+             from auth.token_families order by 5 desc, id desc"#
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let program = rows.into_iter().filter_map(|row| {
+        Some(Program {
+            id: FamilyId(row.id),
+            name: row.program,
+            scopes: Scopes::from_codes(&row.scopes)?,
+            signed_in_at: row.created_at.to_jiff(),
+            used_at: row.used_at.to_jiff(),
+        })
+    });
+    Ok(program.collect())
+}
+
+/// As a traveller, who reaches their own alone.
+pub async fn end_family(tx: &mut Tx<Traveller>, family: FamilyId) -> Result<bool, AppError> {
+    let ended =
+        sqlx::query!("delete from auth.token_families where id = $1", family.0).execute(&mut **tx).await?;
+    Ok(ended.rows_affected() == 1)
 }
 
 pub async fn end_families<P>(tx: &mut Tx<P>, user: UserId) -> Result<u64, AppError> {

@@ -24,6 +24,7 @@ use crate::{
         components::words::day_and_year,
         form::{Form, Path},
         powers::{May, RevealDocuments},
+        proof::Proved,
     },
 };
 
@@ -55,6 +56,7 @@ pub async fn reveal_documents(
     State(vault): State<Vault>,
     State(clock): State<Clock>,
     staff: May<RevealDocuments>,
+    _: Proved,
     chrome: Chrome,
     Path(reference): Path<BookingReference>,
     Form(form): Form<RevealForm>,

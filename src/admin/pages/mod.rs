@@ -93,8 +93,9 @@ pub async fn bookings(
         }
         Err(errors) => (StatusCode::UNPROCESSABLE_ENTITY, List::default(), errors),
     };
-    let lacks_second_factor =
-        staff.may(Power::RefundMoney) && !staff.second_factor && factors.of(staff.user).await?.is_none();
+    let lacks_second_factor = staff.may(Power::RefundMoney)
+        && staff.second_factor_at.is_none()
+        && factors.of(staff.user).await?.is_none();
     let page = BookingsPage {
         chrome,
         lacks_second_factor,

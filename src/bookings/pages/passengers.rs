@@ -6,7 +6,6 @@ use axum::{
     http::StatusCode,
     response::{Html, IntoResponse, Redirect, Response},
 };
-use tower_sessions::Session;
 
 use crate::{
     accounts::{Accounts, SavedTraveller, pages::login},
@@ -30,7 +29,7 @@ use crate::{
             words::{date, day_and_year},
         },
         form::Form,
-        kept::KeptForm,
+        kept::KeptForms,
     },
 };
 
@@ -97,11 +96,11 @@ pub async fn passengers(
     State(accounts): State<Accounts>,
     State(clock): State<Clock>,
     holder: Holder,
-    session: Session,
+    forms: KeptForms,
     chrome: Chrome,
 ) -> Result<Response, AppError> {
     let file = bookings.file(holder.traveller, &holder.reference).await?;
-    let typed = KeptForm::take(&session, &chrome.current).await?;
+    let typed = forms.take(&chrome.current).await?;
     let is_back = typed.is_some();
     if !file.booking.is_open() {
         return Ok(Redirect::to(&format!("/bookings/{}", file.booking.reference)).into_response());

@@ -5,20 +5,25 @@ use std::{cell::Cell, sync::Arc};
 
 use axum::extract::FromRef;
 use jetbridge::{
-    accounts::{self, Accounts, Passwords},
+    accounts::{
+        self, Accounts, Passwords,
+        tokens::{self, Issued},
+    },
     app::{App, Parts},
     checkout::invariants::{self, Breach},
     clock::Clock,
     config::Config,
     db::{Db, System},
+    error::AppError,
+    ids::{TokenHash, UserId},
     payments::{Payments, StripeSettings},
     sandbox::{Sandbox, mailbox::Mailbox, stripe},
     supplier::timetable::{Switches, Timetable},
     vault::{self, Vault},
+    web::scopes::Scopes,
     worker::Worker,
 };
 use jiff::{SignedDuration, Timestamp};
-use secrecy::SecretString;
 use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -257,10 +262,16 @@ impl TestApp {
     }
 
     async fn member_of_staff(&self, email: &str, role: &str) -> Browser {
-        let secret = SecretString::from(PASSWORD);
-        let passwords = Passwords::new().expect("a hasher");
-        accounts::make_staff(&self.db, &passwords, email, secret, role).await.expect("a member of staff");
+        self.make_staff(email, PASSWORD, role).await;
         self.sign_in(email).await
+    }
+
+    /// As the command line does.
+    pub async fn make_staff(&self, email: &str, password: &str, role: &str) {
+        let passwords = Passwords::new().expect("a hasher");
+        let made =
+            accounts::make_staff(&self.db, &self.clock, &passwords, email, password.into(), role).await;
+        made.expect("a member of staff");
     }
 
     /// Dora has no account: a browser, the booking that she made in it, and nobody knows more of her than that.
@@ -286,6 +297,36 @@ impl TestApp {
              delete from outbox where kind = 'send_mail' and subject in (select id::text from gone)",
         )
         .await;
+    }
+
+    /// Names the password of this moment.
+    pub async fn password_of(&self, user: UserId) -> TokenHash {
+        let hash = format!("select password_hash from auth.users where id = '{user}'");
+        TokenHash::of(&self.texts(&hash).await.remove(0))
+    }
+
+    /// A program signs in for this user.
+    pub async fn issue(&self, user: UserId, scopes: Scopes) -> Result<Issued, AppError> {
+        let password = self.password_of(user).await;
+        let program = "A program".to_owned();
+        tokens::issue(&self.db, &self.clock, tokens::Newcomer { user, scopes, password, program }).await
+    }
+
+    /// Until a statement waits for a row that another transaction has locked, or long enough.
+    pub async fn until_somebody_waits(&self) {
+        let waiting = "pg_stat_activity where wait_event_type = 'Lock' and datname = current_database()";
+        for _ in 0..500 {
+            if self.count(waiting).await > 0 {
+                break;
+            }
+        }
+    }
+
+    /// As if the link in its mail had been used.
+    pub async fn prove_address(&self, email: &str) {
+        let now = self.now();
+        let prove = "update auth.users set email_verified_at = coalesce(email_verified_at,";
+        self.execute(&format!("{prove} '{now}') where email = '{email}'")).await;
     }
 
     /// A new browser in which this person is signed in.

@@ -33,7 +33,7 @@ impl Authenticator {
 }
 
 impl TestApp {
-    /// Sets up a second factor through the pages, as its owner would.
+    /// Sets up a second factor through the pages, as its owner would, whose address is proven.
     pub async fn second_factor(&self, browser: &Browser) -> Authenticator {
         let phone = self.told_second_factor(browser).await;
         self.forget_account_mails().await;
@@ -42,6 +42,8 @@ impl TestApp {
 
     /// And leaves the mail about it to be sent.
     pub async fn told_second_factor(&self, browser: &Browser) -> Authenticator {
+        let me = browser.get("/api/auth/me").await.expect(200).json();
+        self.prove_address(me["email"].as_str().expect("an address")).await;
         let setup = browser.open("/account/second-factor/setup").await.expect(200);
         let mut phone = Authenticator::reading(&setup);
         let code = phone.code(self.now());

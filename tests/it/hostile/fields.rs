@@ -344,6 +344,7 @@ async fn the_forms_of_a_second_factor_take_anything() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
     let setup = "/account/second-factor/setup";
+    app.prove_address(ALICE).await;
     attack(&app, &alice, &target(setup, setup, &[("code", "000000")])).await;
     app.second_factor(&alice).await;
     let page = "/account/second-factor";
@@ -430,6 +431,7 @@ fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
         "/account/devices",
         "/account/second-factor/codes",
         "/account/devices/{id}/end",
+        "/account/programs/{id}/end",
         "/admin/staff/{id}/remove",
         "/admin/mails/{id}/resend",
         // The password of the sign-up form, asked once and then gone with its link.
