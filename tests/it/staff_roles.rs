@@ -79,6 +79,7 @@ async fn an_owner_adds_changes_and_removes_and_it_counts_at_once() {
     let app = TestApp::start().await;
     let owner = app.staff("owner").await;
     let bob = app.bob().await;
+    app.prove_address(BOB).await;
     bob.get("/admin/bookings").await.expect(403);
     let list = owner.get("/admin/staff").await.expect(200);
     let add = "form[action='/admin/staff']";
@@ -141,6 +142,7 @@ async fn to_change_who_is_staff_takes_a_fresh_proof() {
     let app = TestApp::start().await;
     let owner = app.staff("owner").await;
     app.bob().await;
+    app.prove_address(BOB).await;
     app.clock.advance(jiff::SignedDuration::from_mins(6));
     let add = [("email", BOB), ("role", "owner")];
     assert!(owner.post_form("/admin/staff", &add).await.redirect().starts_with("/reauthenticate?next="));

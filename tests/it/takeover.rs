@@ -462,6 +462,7 @@ async fn what_was_typed_waits_for_its_owner_an_hour_and_not_in_clear() {
     assert_eq!(app.count("tower_sessions.session where position('kept_form'::bytea in data) > 0").await, 0);
 
     // Somebody else's turn: what the one before had typed is gone.
+    alice.post_form("/reauthenticate", &[("password", PASSWORD)]).await.redirect();
     app.second_factor(&alice).await;
     let shared = app.guest();
     interrupted(&shared, ALICE).await;

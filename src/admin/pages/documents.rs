@@ -51,6 +51,7 @@ struct DocumentView {
     expires: String,
 }
 
+#[expect(clippy::too_many_arguments, reason = "each is a part of the request that it needs")]
 pub async fn reveal_documents(
     State(db): State<Db>,
     State(vault): State<Vault>,
