@@ -104,9 +104,10 @@ fn stub(sheets: &mut Sheets, papers: &Papers) {
     sheets.put_at(tear + 16.0, y + 9.0, labels, "Tickets issued");
     let issued = papers.issued_at.map(|at| papers.moment(at));
     let issued = issued.unwrap_or_else(|| "No ticket".to_owned());
-    for (place, line) in sheets.lines(140.0, STRONG, &issued).iter().enumerate().take(2) {
-        let below = if place == 0 { 24.0 } else { 38.0 };
-        sheets.put_at(tear + 16.0, y + below, STRONG.inked(ink), line);
+    // The moment, and below it whose time that is.
+    for (place, line) in issued.splitn(2, " (").enumerate() {
+        let (below, style) = if place == 0 { (24.0, STRONG) } else { (38.0, LABEL) };
+        sheets.put_at(tear + 16.0, y + below, style.inked(ink), line.trim_end_matches(')'));
     }
     sheets.skip(height + 20.0);
 }
@@ -139,7 +140,6 @@ fn passengers(sheets: &mut Sheets, papers: &Papers) {
 fn passenger(sheets: &mut Sheets, person: &Ticketed) {
     let name = format!("{} {}", person.passenger.given_names, person.passenger.family_name);
     let lines = sheets.lines(COLUMN * 0.5, STRONG, &name);
-    #[expect(clippy::cast_precision_loss, reason = "a name has few lines")]
     sheets.keep(lines.len() as f32 * STRONG.line + 4.0);
     let kind = match person.passenger.kind {
         PassengerKind::Adult => "Adult",
@@ -165,6 +165,8 @@ fn one_slice(sheets: &mut Sheets, papers: &Papers, slice: &Slice, place: usize) 
     let mut before: Option<&Segment> = None;
     for segment in slice.segments() {
         if let Some(before) = before {
+            // Never at the foot of a sheet, away from what it leads to.
+            sheets.keep(110.0);
             let wait = words::duration(segment.departs.at.duration_since(before.arrives.at));
             sheets.put(LEFT, NOTE, &format!("{wait} in {}, {}", segment.from.city, segment.from.name));
             sheets.skip(15.0);
@@ -239,7 +241,6 @@ fn end(sheets: &mut Sheets, x: f32, y: f32, time: &LocalTime, airport: &Airport)
 /// Side by side: what the fare allows, and how the total is made up.
 fn fare_and_price(sheets: &mut Sheets, papers: &Papers) {
     let facts = fare_facts(&papers.offer);
-    #[expect(clippy::cast_precision_loss, reason = "a price has few lines")]
     let height = (papers.price_lines.len() as f32).mul_add(15.5, 90.0).max(170.0);
     sheets.keep(height);
     let top = sheets.y;

@@ -183,8 +183,10 @@ impl Papers {
     /// The foot of every sheet.
     fn foot(&self) -> String {
         let Site { seller_name, seller_address, seller_email, .. } = &self.issuer.site;
+        let reference = &self.reference;
         format!(
-            "Times are local to each airport. Sold by {seller_name}, {seller_address}. Questions: {seller_email}."
+            "Booking {reference}. Times are local to each airport. Sold by {seller_name}, {seller_address}. \
+             Questions: {seller_email}."
         )
     }
 }

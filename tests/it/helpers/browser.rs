@@ -183,9 +183,9 @@ impl Browser {
         let body = response.bytes().await.unwrap_or_else(|error| panic!("{url}: {error}"));
         let page = Page::new(status, headers, url, &body);
         // A compressed page is only weighed, and the document of a mail is no page of ours.
-        let is_mail =
-            ["/demo/mail/", "/admin/mails/"].iter().any(|prefix| page.url.path().starts_with(prefix))
-                && page.url.path().ends_with("/html");
+        let mails = ["/demo/mail/", "/demo/letters/", "/admin/mails/"];
+        let is_mail = page.url.path().ends_with("/html")
+            && mails.iter().any(|place| page.url.path().starts_with(place));
         if at_home && page.is_html() && !is_mail && page.header("content-encoding").is_none() {
             let faults = markup::faults(&page);
             assert!(
