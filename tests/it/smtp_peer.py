@@ -36,7 +36,7 @@ def main(mode, certificate, key, user, password):
     wanted = LoginPassword(user.encode(), password.encode())
 
     def authenticator(server, session, envelope, mechanism, data):
-        return AuthResult(success=data == wanted)
+        return AuthResult(success=data == wanted, handled=False)
 
     guard = {
         "tls": {"ssl_context": context, "auth_require_tls": False},

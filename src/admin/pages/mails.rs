@@ -10,11 +10,12 @@ use axum::{
 };
 use jiff::Timestamp;
 use serde::Deserialize;
+use uuid::Uuid;
 
-use super::{in_words, joined, moment, place, state_badge, turn};
+use super::{RowView, in_words, joined, moment, place, state_badge, turn};
 use crate::{
     admin::{
-        Turn,
+        BookingRecord, MailRow, Turn,
         mails::{self, Filter, Letter, Line, MailRecord, STATES},
     },
     clock::Clock,
@@ -132,6 +133,21 @@ fn tries(line: &Line) -> String {
         "queued" => joined([tried, at("next", line.next_try)]),
         _ => joined([tried]),
     }
+}
+
+/// For the booking's own page.
+pub(super) fn of_booking(booking: &BookingRecord) -> Vec<(RowView, Uuid)> {
+    let view = |mail: &MailRow| {
+        let row = RowView {
+            what: in_words(&mail.kind),
+            about: mail.to.clone(),
+            state: state_badge(&mail.state),
+            at: moment(mail.sent_at.unwrap_or(mail.created_at)),
+            note: mail.last_error.clone().unwrap_or_default(),
+        };
+        (row, mail.id)
+    };
+    booking.mails.iter().map(view).collect()
 }
 
 #[derive(Template)]

@@ -280,7 +280,7 @@ impl BookingPage {
             ledger: booking.ledger.iter().map(EntryView::from).collect(),
             balances: balances(&booking),
             inbox: inbox(&booking),
-            mails: mails(&booking),
+            mails: mails::of_booking(&booking),
             jobs: jobs(&booking),
             attention: booking
                 .attention
@@ -383,20 +383,6 @@ fn inbox(booking: &BookingRecord) -> Vec<RowView> {
         note: String::new(),
     };
     booking.inbox.iter().map(view).collect()
-}
-
-fn mails(booking: &BookingRecord) -> Vec<(RowView, Uuid)> {
-    let view = |mail: &admin::MailRow| {
-        let row = RowView {
-            what: in_words(&mail.kind),
-            about: mail.to.clone(),
-            state: state_badge(&mail.state),
-            at: moment(mail.sent_at.unwrap_or(mail.created_at)),
-            note: mail.last_error.clone().unwrap_or_default(),
-        };
-        (row, mail.id)
-    };
-    booking.mails.iter().map(view).collect()
 }
 
 fn jobs(booking: &BookingRecord) -> Vec<RowView> {
