@@ -2,6 +2,7 @@
 
 pub mod attention;
 pub mod documents;
+mod events;
 pub mod mails;
 pub mod people;
 pub mod refund;
@@ -16,13 +17,12 @@ use axum::{
 use jiff::{Timestamp, tz::TimeZone};
 use maud::html;
 use serde::Deserialize;
-use serde_json::Value;
 use url::form_urlencoded;
 use uuid::Uuid;
 
 use crate::{
     accounts::SecondFactors,
-    admin::{self, BookingRecord, EventRow, Filter, From, LedgerRow, Line, List, Turn, reveal::Reason},
+    admin::{self, BookingRecord, Filter, From, LedgerRow, Line, List, Turn, reveal::Reason},
     bookings::lifecycle::BookingState,
     db::Db,
     error::{AppError, FieldErrors},
@@ -31,9 +31,7 @@ use crate::{
     money::{Currency, Money},
     web::{
         chrome::Chrome,
-        components::{
-            Field, Fragment, LogEntry, Tone, badge, choice, error_summary, itinerary, log, pager, words,
-        },
+        components::{Field, Fragment, Tone, badge, choice, error_summary, itinerary, log, pager, words},
         form::{Path, Query},
         powers::{May, Power, SeeBookings},
         principal::SignedInStaff,
@@ -275,7 +273,7 @@ impl BookingPage {
             timeline: log(&booking
                 .events
                 .iter()
-                .map(|event| entry(event, &booking.attempts))
+                .map(|event| events::entry(event, &booking.attempts))
                 .collect::<Vec<_>>()),
             ledger: booking.ledger.iter().map(EntryView::from).collect(),
             balances: balances(&booking),
@@ -396,56 +394,6 @@ fn jobs(booking: &BookingRecord) -> Vec<RowView> {
     booking.jobs.iter().map(view).collect()
 }
 
-fn entry(event: &EventRow, attempts: &[admin::AttemptRow]) -> LogEntry {
-    let total = event.data["amount_minor"].as_i64().zip(event.data["currency"].as_str());
-    LogEntry {
-        tone: event_tone(&event.kind),
-        datetime: event.at.to_string(),
-        when: second(event.at),
-        title: in_words(&event.kind),
-        amount: total.map(|(minor, currency)| amount(minor, currency)),
-        text: Some(joined([Some(event.actor.clone()), Some(facts(&event.data, attempts))])),
-    }
-}
-
-fn event_tone(kind: &str) -> Tone {
-    match kind {
-        "confirmed" | "tickets_issued" | "payment_captured" => Tone::Good,
-        kind if kind.ends_with("_failed") || kind.ends_with("_refused") || kind.ends_with("_unknown") => {
-            Tone::Bad
-        }
-        "failed" | "payment_quarantined" => Tone::Bad,
-        "expired" | "price_up" | "price_changed" | "sold_out" | "card_declined" | "hold_lapsed" => Tone::Warn,
-        _ => Tone::Plain,
-    }
-}
-
-/// `{"from": "held", "pnr": "6KQU9U"}` → "from held, pnr 6KQU9U". Amounts stand in their own column.
-fn facts(data: &Value, attempts: &[admin::AttemptRow]) -> String {
-    let Value::Object(map) = data else { return String::new() };
-    let fact = |(name, value): (&String, &Value)| {
-        let text = match value {
-            Value::Null => return None,
-            Value::String(text) => text.clone(),
-            other => other.to_string(),
-        };
-        match name.as_str() {
-            "amount_minor" | "currency" => None,
-            "attempt" => Some(attempt_name(&text, attempts)),
-            "quote_hash" => Some(format!("quote {}", text.chars().take(12).collect::<String>())),
-            name => Some(format!("{} {text}", name.replace('_', " "))),
-        }
-    };
-    map.iter().filter_map(fact).collect::<Vec<_>>().join(", ")
-}
-
-fn attempt_name(id: &str, attempts: &[admin::AttemptRow]) -> String {
-    match attempts.iter().position(|attempt| attempt.id.to_string() == id) {
-        Some(place) => format!("attempt {}", place + 1),
-        None => format!("attempt {id}"),
-    }
-}
-
 impl std::convert::From<&LedgerRow> for EntryView {
     fn from(row: &LedgerRow) -> Self {
         let (debit, credit) = sides(row.amount_minor, &row.currency);
@@ -520,8 +468,6 @@ fn day(at: Timestamp) -> String {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -531,14 +477,9 @@ mod tests {
     }
 
     #[test]
-    fn codes_facts_and_amounts_are_put_into_words() {
+    fn codes_and_amounts_are_put_into_words() {
         assert_eq!(in_words("order_unknown"), "Order unknown");
         assert_eq!(in_words(""), "");
-        let data =
-            json!({ "from": "draft", "reason": null, "amount_minor": 5, "currency": "EUR", "pnr": "6KQU9U" });
-        assert_eq!(facts(&data, &[]), "from draft, pnr 6KQU9U");
-        assert_eq!(facts(&json!({ "attempt": "x", "seats": 2 }), &[]), "attempt x, seats 2");
-        assert_eq!(facts(&json!([1]), &[]), "");
         assert_eq!(amount(57_140, "EUR"), "EUR\u{a0}571.40");
         assert_eq!(amount(5, "XTS"), "XTS 5 (smallest unit)");
         assert_eq!(sides(-500, "EUR"), (String::new(), "EUR\u{a0}5.00".to_owned()));

@@ -9,7 +9,7 @@ use axum::{
 use serde::Deserialize;
 use url::form_urlencoded;
 
-use super::{facts, in_words, second};
+use super::{events::facts, in_words, second};
 use crate::{
     admin::trail::{self, Entry, Trail, Wanted},
     db::Db,
