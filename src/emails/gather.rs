@@ -221,7 +221,8 @@ pub(super) async fn papers(
         documents: Vec::new(),
         events: bookings::store::events(tx, id).await?,
     };
-    let standing = Standing { file, attempts: checkout::store::attempts_of(tx, id).await? };
+    let standing =
+        Standing { file, attempts: checkout::store::attempts_of(tx, id).await?, cancellation: None };
     Ok(Some(Papers::of(&standing, sender.issuer())?))
 }
 

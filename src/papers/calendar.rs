@@ -234,7 +234,7 @@ mod tests {
         let property = event.find_prop(name).unwrap();
         let zone = property.params.iter().find(|param| param.key == "TZID").unwrap();
         let zone = zone.val.as_ref().unwrap().to_string();
-        let local = civil(&property.val.to_string());
+        let local = civil(property.val.as_ref());
         let mut zones = calendar.iter().filter(|component| component.name == "VTIMEZONE");
         let zone = zones.find(|component| value(component, "TZID") == zone).unwrap();
         let mut changes: Vec<_> = zone

@@ -11,9 +11,9 @@ use crate::{
     web::components::{direction, way_in_words, words},
 };
 
-const MASTHEAD: Style = Style::new(Weight::Bold, 15.0, 20.0, Ink::Ink);
-pub(super) const TITLE: Style = Style::new(Weight::Bold, 24.0, 30.0, Ink::Ink);
-const CLOCK: Style = Style::new(Weight::Bold, 17.0, 20.0, Ink::Ink);
+const MASTHEAD: Style = Style::new(Weight::Bold, 15.0, 20.0, Ink::Black);
+pub(super) const TITLE: Style = Style::new(Weight::Bold, 24.0, 30.0, Ink::Black);
+const CLOCK: Style = Style::new(Weight::Bold, 17.0, 20.0, Ink::Black);
 const REFERENCE: Style = Style::new(Weight::Bold, 25.0, 29.0, Ink::OnSignal);
 pub(super) const LABEL: Style = Style::new(Weight::Regular, 8.5, 13.5, Ink::Muted);
 /// Where the second of two columns begins.
@@ -54,7 +54,7 @@ pub(super) fn head(sheets: &mut Sheets, papers: &Papers, what: &str) {
     sheets.y = y + 6.0;
     sheets.put_right(RIGHT, LABEL, what);
     sheets.y = y + 26.0;
-    sheets.rule(1.4, Ink::Ink);
+    sheets.rule(1.4, Ink::Black);
     sheets.skip(20.0);
 }
 
@@ -84,7 +84,7 @@ pub(super) fn warning(sheets: &mut Sheets, papers: &Papers) {
 fn stub(sheets: &mut Sheets, papers: &Papers) {
     let (y, height) = (sheets.y, 62.0);
     let is_valid = papers.validity == Validity::Valid;
-    let (ground, ink) = if is_valid { (Ink::Signal, Ink::OnSignal) } else { (Ink::Paper, Ink::Ink) };
+    let (ground, ink) = if is_valid { (Ink::Signal, Ink::OnSignal) } else { (Ink::Paper, Ink::Black) };
     sheets.block(LEFT, y, COLUMN, height, ground);
     let tear = RIGHT - 168.0;
     if is_valid {
@@ -118,7 +118,7 @@ pub(super) fn heading(sheets: &mut Sheets, text: &str, beside: &str) {
     sheets.y += 2.0;
     sheets.put(LEFT + width + 8.0, LABEL, beside);
     sheets.y += 15.0;
-    sheets.rule(0.6, Ink::Ink);
+    sheets.rule(0.6, Ink::Black);
     sheets.skip(6.0);
 }
 
@@ -186,9 +186,9 @@ fn one_segment(sheets: &mut Sheets, papers: &Papers, segment: &Segment) {
     let clock = sheets.width(CLOCK, "00:00");
     // The slice line: a dot, a line, a dot.
     let (from, to, middle) = (LEFT + clock + 12.0, right, y + 10.5);
-    sheets.block(from, middle - 0.8, to - from, 1.6, Ink::Ink);
-    sheets.dot(from, middle, 3.0, Ink::Ink);
-    sheets.dot(to, middle, 3.0, Ink::Ink);
+    sheets.block(from, middle - 0.8, to - from, 1.6, Ink::Black);
+    sheets.dot(from, middle, 3.0, Ink::Black);
+    sheets.dot(to, middle, 3.0, Ink::Black);
     let span = words::duration(segment.duration());
     let span_width = sheets.width(NOTE, &span);
     sheets.put_at((from + to - span_width) / 2.0, middle + 2.5, NOTE, &span);
@@ -260,7 +260,7 @@ fn fare_and_price(sheets: &mut Sheets, papers: &Papers) {
         }
         sheets.skip(2.0);
     }
-    sheets.block(MIDDLE, sheets.y + 2.0, RIGHT - MIDDLE, 1.2, Ink::Ink);
+    sheets.block(MIDDLE, sheets.y + 2.0, RIGHT - MIDDLE, 1.2, Ink::Black);
     sheets.skip(8.0);
     sheets.put(MIDDLE, STRONG, "Total, all taxes included");
     sheets.put_right(RIGHT, STRONG, &papers.offer.total.to_string());
@@ -273,7 +273,7 @@ fn fare_and_price(sheets: &mut Sheets, papers: &Papers) {
 fn column_head(sheets: &mut Sheets, left: f32, right: f32, text: &str) {
     sheets.put(left, HEADING, text);
     sheets.skip(17.0);
-    sheets.block(left, sheets.y, right - left, 0.6, Ink::Ink);
+    sheets.block(left, sheets.y, right - left, 0.6, Ink::Black);
     sheets.skip(6.0);
 }
 

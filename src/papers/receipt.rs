@@ -11,7 +11,7 @@ use crate::{
     },
 };
 
-const SUM: Style = Style::new(Weight::Bold, 14.0, 20.0, Ink::Ink);
+const SUM: Style = Style::new(Weight::Bold, 14.0, 20.0, Ink::Black);
 
 /// `paid` is what was taken and has not gone back.
 pub fn draw(papers: &Papers, paid: Money, face: Face) -> Option<Vec<u8>> {
@@ -70,7 +70,7 @@ fn movements(sheets: &mut Sheets, papers: &Papers, paid: Money) {
         sheets.skip(NOTE.line + 5.0);
     }
     sheets.keep(40.0);
-    sheets.rule(1.2, Ink::Ink);
+    sheets.rule(1.2, Ink::Black);
     sheets.skip(5.0);
     sheets.put(LEFT, SUM, "Paid");
     sheets.put_right(RIGHT, SUM, &paid.to_string());
@@ -94,7 +94,7 @@ fn prices(sheets: &mut Sheets, papers: &Papers) {
         sheets.skip(BODY.line + 2.0);
     }
     sheets.keep(26.0);
-    sheets.rule(1.2, Ink::Ink);
+    sheets.rule(1.2, Ink::Black);
     sheets.skip(5.0);
     sheets.put(LEFT, STRONG, "Total, all taxes included");
     sheets.put_right(RIGHT, STRONG, &papers.offer.total.to_string());

@@ -30,7 +30,7 @@ const BASELINE: f32 = 0.84;
 /// The light colours of `app.css`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Ink {
-    Ink,
+    Black,
     Muted,
     Rule,
     Signal,
@@ -41,7 +41,7 @@ pub enum Ink {
 impl Ink {
     fn fill(self) -> Fill {
         let (red, green, blue) = match self {
-            Self::Ink => (0x1c, 0x19, 0x14),
+            Self::Black => (0x1c, 0x19, 0x14),
             Self::Muted => (0x63, 0x5c, 0x4f),
             Self::Rule => (0xd9, 0xcf, 0xbb),
             Self::Signal => (0xb0, 0x43, 0x0b),
@@ -72,10 +72,10 @@ impl Style {
     }
 }
 
-pub const BODY: Style = Style::new(Weight::Regular, 9.5, 13.5, Ink::Ink);
-pub const STRONG: Style = Style::new(Weight::Bold, 9.5, 13.5, Ink::Ink);
+pub const BODY: Style = Style::new(Weight::Regular, 9.5, 13.5, Ink::Black);
+pub const STRONG: Style = Style::new(Weight::Bold, 9.5, 13.5, Ink::Black);
 pub const NOTE: Style = Style::new(Weight::Regular, 8.0, 11.0, Ink::Muted);
-pub const HEADING: Style = Style::new(Weight::Bold, 11.0, 16.0, Ink::Ink);
+pub const HEADING: Style = Style::new(Weight::Bold, 11.0, 16.0, Ink::Black);
 
 enum Mark {
     Text { x: f32, baseline: f32, style: Style, text: String },

@@ -40,10 +40,8 @@ fn read<T: Default + Serialize + DeserializeOwned>(query: &str) -> Result<T, App
         if known.get(&name).is_none_or(|value| !value.is_string()) {
             let name: String = name.chars().take(LONGEST_NAME).collect();
             errors.add(place(&[name]), "Nothing of this name is known here");
-        } else if given.contains_key(&name) {
+        } else if given.insert(name.clone(), value).is_some() {
             errors.add(name, "This is there twice");
-        } else {
-            given.insert(name, value);
         }
     }
     if !errors.is_empty() {

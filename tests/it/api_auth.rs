@@ -104,10 +104,12 @@ async fn a_forgotten_password_is_made_new_and_the_link_is_spent() {
 #[tokio::test]
 async fn a_call_without_its_mailed_token_is_told_so_and_a_dead_one_is_dead() {
     let app = TestApp::start().await;
-    let guest = app.guest();
+    app.alice().await;
+    let (guest, (alice, _)) = (app.guest(), program(&app, ALICE, PASSWORD).await);
     for path in ["/api/auth/verify", "/api/auth/email/confirm"] {
-        assert_eq!(pointers(&post(&guest, path, json!({})).await.expect(422)), ["/token"]);
-        post(&guest, path, json!({ "token": "x" })).await.expect(410);
+        assert_eq!(pointers(&post(&alice, path, json!({})).await.expect(422)), ["/token"]);
+        post(&alice, path, json!({ "token": "x" })).await.expect(410);
+        post(&guest, path, json!({ "token": "x" })).await.expect(401);
     }
     let path = "/api/auth/password-reset/confirm";
     let short = json!({ "password": "short" });

@@ -154,7 +154,7 @@ async fn a_family_of_every_kind_is_asked_for_each_passenger() {
 async fn the_list_shows_only_my_bookings_newest_first() {
     let app = TestApp::start().await;
     let (alice, bob) = (app.alice().await, app.bob().await);
-    alice.get("/bookings").await.expect(200).says("none yet");
+    alice.get("/bookings").await.expect(200).says("none in your account yet");
     let first = app.draft(&alice).await;
     app.clock.advance(jiff::SignedDuration::from_mins(1));
     let second = app.draft(&alice).await;

@@ -215,7 +215,7 @@ async fn a_healthy_world_is_all_ok() {
     let world = World::new().await;
     let said = world.see(&[]).await;
     assert_eq!(said.code, Some(0), "{}", said.text);
-    let (last, lines) = said.text.trim_end().rsplit_once('\n').unwrap().into();
+    let (last, lines) = said.text.trim_end().rsplit_once('\n').unwrap();
     let _ = last;
     assert!(lines.ends_with("ok, 0 warnings, 0 broken"), "{}", said.text);
     for check in [

@@ -76,6 +76,7 @@ fn mail(to: &str) -> OutgoingMail {
         subject: "Confirmed: K7WQ4M, Lisbon to São Paulo".to_owned(),
         text: "Total: EUR\u{a0}412.60\n.\n..two dots\n".to_owned(),
         html: "<p>Total: <b>EUR&nbsp;412.60</b></p>".to_owned(),
+        attachments: Vec::new(),
     }
 }
 

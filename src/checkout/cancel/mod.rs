@@ -65,11 +65,11 @@ pub enum Answer {
 /// What became of the traveller's word.
 #[derive(Debug)]
 pub enum Confirming {
-    Begun(CancelQuote),
+    Begun(Box<CancelQuote>),
     /// The same word again: nothing more was done.
-    Replayed(CancelQuote),
+    Replayed(Box<CancelQuote>),
     /// The quote has lapsed or says something else by now. Nothing was cancelled.
-    LookAgain(CancelDesk),
+    LookAgain(Box<CancelDesk>),
 }
 
 /// What the rules say, before anything is written down.
@@ -125,7 +125,7 @@ impl Checkout {
         let mut booking = bookings::store::lock(&mut tx, standing.file.booking.id).await?;
         let seen = store::find(&mut tx, booking.id, quote).await?;
         if let Some(taken) = seen.as_ref().filter(|seen| seen.accepted_at.is_some() && !seen.is_refused) {
-            return Ok(Confirming::Replayed(taken.clone()));
+            return Ok(Confirming::Replayed(Box::new(taken.clone())));
         }
         let weighed = self.weigh(&mut tx, &booking, now).await?;
         let still_stands = |seen: &CancelQuote| match &weighed {
@@ -142,12 +142,12 @@ impl Checkout {
                 begin(&mut tx, &mut booking, &seen, Actor::of(traveller), now).await?;
                 tx.commit().await?;
                 tracing::info!(booking = %booking.id, quote = %seen.id, back = seen.figures.back.minor, "cancelling");
-                Ok(Confirming::Begun(seen))
+                Ok(Confirming::Begun(Box::new(seen)))
             }
             (None, Weighed::No(refusal)) => Err(AppError::Conflict(refusal)),
             (None, _) => {
                 drop(tx);
-                Ok(Confirming::LookAgain(self.cancel_desk(traveller, reference).await?))
+                Ok(Confirming::LookAgain(Box::new(self.cancel_desk(traveller, reference).await?)))
             }
         }
     }

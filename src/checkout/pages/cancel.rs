@@ -101,7 +101,7 @@ pub async fn confirm(
     let desk = match form.quote.parse().ok().filter(|_| is_understood) {
         Some(quote) => match checkout.confirm_cancel(holder.traveller, &holder.reference, quote).await? {
             Confirming::Begun(_) | Confirming::Replayed(_) => return Ok(Redirect::to(&page).into_response()),
-            Confirming::LookAgain(desk) => desk,
+            Confirming::LookAgain(desk) => *desk,
         },
         None => checkout.cancel_desk(holder.traveller, &holder.reference).await?,
     };

@@ -71,7 +71,7 @@ pub async fn once(State(calls): State<Calls>, request: Request, next: Next) -> R
     let key = match read_key(request.headers()) {
         Ok(None) => return next.run(request).await,
         Ok(Some(key)) => key,
-        Err(refused) => return refused.into_response(),
+        Err(refused) => return (*refused).into_response(),
     };
     match calls.answer(&key, request, next).await {
         Ok(response) => response,
@@ -80,7 +80,7 @@ pub async fn once(State(calls): State<Calls>, request: Request, next: Next) -> R
 }
 
 /// As the program wrote it, in quotes (RFC 9651) or not.
-fn read_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
+fn read_key(headers: &HeaderMap) -> Result<Option<String>, Box<Problem>> {
     let mut all = headers.get_all(&KEY).iter();
     let Some(only) = all.next() else { return Ok(None) };
     let text = only.to_str().unwrap_or_default();
@@ -93,7 +93,7 @@ fn read_key(headers: &HeaderMap) -> Result<Option<String>, Problem> {
     "This is no Idempotency-Key".clone_into(&mut problem.title);
     problem.detail =
         format!("One header of 1 to {LONGEST_KEY} visible ASCII characters. A random UUID is good.");
-    Err(problem)
+    Err(Box::new(problem))
 }
 
 /// One call as its key names it.

@@ -76,11 +76,12 @@ impl Contract {
         let parts: Vec<&str> = address.split('/').collect();
         let fits = |path: &str| {
             let own: Vec<&str> = path.split('/').collect();
+            // As the router has it: nothing between two slashes is a part, nothing after the last is none.
+            let is_part = |place: usize| !parts[place].is_empty() || place + 1 < parts.len();
             own.len() == parts.len()
-                && own
-                    .iter()
-                    .zip(&parts)
-                    .all(|(own, part)| own == part || (own.starts_with('{') && !part.is_empty()))
+                && (0..own.len()).all(|place| {
+                    own[place] == parts[place] || (own[place].starts_with('{') && is_part(place))
+                })
         };
         let all = self.document["paths"].as_object().expect("paths");
         let mut found: Vec<_> = all.iter().filter(|(path, _)| fits(path)).collect();
