@@ -37,7 +37,7 @@ async fn is_in(browser: &Browser) -> bool {
 }
 
 /// Asks again until it is so, for no longer than a second.
-async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
+pub async fn soon(what: &str, mut is_so: impl AsyncFnMut() -> bool) {
     let start = Instant::now();
     while !is_so().await {
         assert!(start.elapsed() < AT_ONCE, "{what}: not within a second");
