@@ -74,6 +74,10 @@ fn read<T: DeserializeOwned>(body: &[u8]) -> Result<T, Fault> {
         Fault::Misfit(FieldErrors::one(place(&steps), detail))
     })?;
     deserializer.end().map_err(|_| Fault::NotJson)?;
+    // To serde a list may stand for an object, its members in their order. To us it is none.
+    if body.trim_ascii_start().starts_with(b"[") {
+        return Err(Fault::Misfit(FieldErrors::one("", in_words("").1)));
+    }
     Ok(value)
 }
 
@@ -160,6 +164,13 @@ mod tests {
             let (field, detail) = misfit(body);
             assert_eq!(field, place, "{body}");
             assert!(!detail.contains("314") && !detail.contains("secret"), "{detail}");
+        }
+    }
+
+    #[test]
+    fn a_list_is_no_object_even_if_its_members_would_do() {
+        for body in [r#"["A", [1]]"#, r#" ["A"]"#] {
+            assert_eq!(misfit(body).0, "", "{body}");
         }
     }
 

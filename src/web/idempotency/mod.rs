@@ -64,8 +64,9 @@ pub struct Calls {
 /// Around every route. Calls without a key, and those that only read, pass.
 pub async fn once(State(calls): State<Calls>, request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    let is_safe = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
-    if is_safe || !path.starts_with("/api/") || security::is_webhook(path) {
+    // Those of our operations that change something; any other is refused behind us, whatever its key.
+    let changes = matches!(*request.method(), Method::POST | Method::PUT | Method::PATCH | Method::DELETE);
+    if !changes || !path.starts_with("/api/") || security::is_webhook(path) {
         return next.run(request).await;
     }
     let key = match read_key(request.headers()) {
