@@ -28,6 +28,7 @@ use crate::{
     error::AppError,
     limits::Limits,
     mailer::Mailer,
+    meters::Meters,
     openapi::{self, Document},
     papers,
     payments::Payments,
@@ -36,6 +37,7 @@ use crate::{
     search,
     supplier::SharedSupplier,
     vault::Vault,
+    vitals::{self, Vitals, Watch},
     web::{
         assets,
         chrome::SiteSettings,
@@ -62,6 +64,8 @@ pub struct Parts {
     pub supplier: SharedSupplier,
     pub mailer: Mailer,
     pub vault: Vault,
+    /// Where the process counts, if anybody is to read it.
+    pub meters: Option<Meters>,
     /// Where the payment page is: the only foreign address that our forms may lead to.
     pub checkout_origin: String,
 }
@@ -85,6 +89,7 @@ pub struct App {
     sessions: Sessions,
     limits: Limits,
     document: Document,
+    vitals: Vitals,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -114,12 +119,13 @@ pieces! {
     vault: Vault,
     limits: Limits,
     document: Document,
+    vitals: Vitals,
 }
 
 impl App {
     pub fn new(parts: Parts) -> Result<Self, AppError> {
         let site = site_settings(&parts.config, parts.checkout_origin);
-        let Parts { config, db, clock, payments, supplier, mailer, vault, .. } = parts;
+        let Parts { config, db, clock, payments, supplier, mailer, vault, meters, .. } = parts;
         let emails = Emails::new(db.clone(), clock.clone(), mailer, vault.clone(), (&config).into());
         let limits = Limits::new(db.clone(), clock.clone(), vault.clone());
         let accounts = Accounts {
@@ -153,7 +159,16 @@ impl App {
             vault: vault.clone(),
             issuer: config.site.name.clone(),
         };
+        let watch = meters.zip(config.metrics_token.clone()).map(|(meters, token)| Watch { meters, token });
+        let vitals = Vitals {
+            db: db.clone(),
+            clock: clock.clone(),
+            passwords: accounts.passwords.clone(),
+            watch,
+            board: Arc::default(),
+        };
         Ok(Self {
+            vitals,
             limits,
             factors,
             site: Arc::new(site),
@@ -351,6 +366,7 @@ impl App {
             .route("/static/{file}", get(assets::serve))
             .route("/healthz", get(healthz))
             .route("/readyz", get(readyz))
+            .route("/metrics", get(vitals::api::metrics))
             .fallback(nothing_here)
     }
 
@@ -434,7 +450,7 @@ async fn nothing_here() -> AppError {
 /// is sent to the one that links and payment pages lead back to.
 async fn one_host(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
     let uri = request.uri();
-    if matches!(uri.path(), "/healthz" | "/readyz") {
+    if matches!(uri.path(), "/healthz" | "/readyz" | "/metrics") {
         return next.run(request).await;
     }
     let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());

@@ -1,6 +1,7 @@
 //! The environment, read once and typed. Everything that is wrong with it is said at once, in words that name the variable.
 
 pub mod smtp;
+mod telling;
 mod vars;
 
 use std::{
@@ -13,11 +14,12 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+pub use self::telling::LogFormat;
 use self::{smtp::SmtpServer, vars::Vars};
 use crate::vault::Vault;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
-pub const VARIABLES: [&str; 27] = [
+pub const VARIABLES: [&str; 28] = [
     "BASE_URL",
     "BIND_ADDR",
     "DATABASE_MAX_CONNECTIONS",
@@ -31,6 +33,7 @@ pub const VARIABLES: [&str; 27] = [
     "JETBRIDGE_MODE",
     "LOG_FORMAT",
     "MAIL_FROM",
+    "METRICS_TOKEN",
     "PG_BIN_DIR",
     "PORT",
     "RUST_LOG",
@@ -76,6 +79,8 @@ pub struct Config {
     pub mail: MailConfig,
     pub supplier: SupplierChoice,
     pub site: Site,
+    /// Who shows it may read `/metrics`. `None`: nothing is counted, and the address does not exist.
+    pub metrics_token: Option<SecretString>,
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.
     pub log_filter: String,
@@ -134,12 +139,6 @@ pub struct Site {
     pub seller_address: String,
     /// Where travellers get help.
     pub seller_email: String,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum LogFormat {
-    Text,
-    Json,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -213,7 +212,8 @@ fn read(vars: &Vars<'_>) -> Config {
         mail: read_mail(vars, mode),
         supplier: read_supplier(vars, mode),
         site: read_site(vars, mode),
-        log_format: read_log_format(vars, mode),
+        metrics_token: telling::read_metrics_token(vars),
+        log_format: telling::read_log_format(vars, mode),
         log_filter: vars.get("RUST_LOG").unwrap_or_else(|| "warn,jetbridge=info".to_owned()),
     }
 }
@@ -477,18 +477,6 @@ fn read_site(vars: &Vars<'_>, mode: Mode) -> Site {
         seller_name: vars.text("SELLER_NAME", "Jetbridge Travel Lda"),
         seller_address: vars.text("SELLER_ADDRESS", "Rua do Demo 1, Lisbon"),
         seller_email: vars.text("SELLER_EMAIL", DEFAULT_SELLER_EMAIL),
-    }
-}
-
-fn read_log_format(vars: &Vars<'_>, mode: Mode) -> LogFormat {
-    match vars.get("LOG_FORMAT").as_deref() {
-        None if mode == Mode::Demo => LogFormat::Text,
-        None | Some("json") => LogFormat::Json,
-        Some("text") => LogFormat::Text,
-        Some(_) => {
-            vars.wrong("LOG_FORMAT", "must be text or json");
-            LogFormat::Text
-        }
     }
 }
 

@@ -3,6 +3,7 @@
 
 #![expect(clippy::disallowed_types, reason = "this is the one home of the pool")]
 
+mod counting;
 mod examine;
 mod listener;
 mod sessions;
@@ -22,6 +23,7 @@ use tokio::sync::Notify;
 use tracing::Instrument;
 
 pub use self::{
+    counting::counting,
     examine::{Migrations, Server, UnfitRole, reach},
     listener::Listener,
     sessions::{SessionRows, session_key},
@@ -229,6 +231,14 @@ pub struct LoginRights {
     pub can_switch: bool,
 }
 
+/// The connections of this process.
+#[derive(Debug, Clone, Copy)]
+pub struct PoolState {
+    pub idle: usize,
+    pub busy: usize,
+    pub most: u32,
+}
+
 pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
 
 impl Db {
@@ -310,6 +320,12 @@ impl Db {
         Ok(LoginRights { bypasses_rls, can_switch })
     }
 
+    pub fn pool_state(&self) -> PoolState {
+        let idle = self.pool.num_idle();
+        let all = usize::try_from(self.pool.size()).unwrap_or(usize::MAX);
+        PoolState { idle, busy: all.saturating_sub(idle), most: self.pool.options().get_max_connections() }
+    }
+
     pub async fn close(&self) {
         self.pool.close().await;
     }
@@ -341,6 +357,8 @@ impl<P> Deref for Tx<P> {
 
 impl<P> DerefMut for Tx<P> {
     fn deref_mut(&mut self) -> &mut PgConnection {
+        // Each statement borrows the connection anew.
+        counting::count(1);
         &mut self.inner
     }
 }

@@ -27,6 +27,7 @@ use crate::{
     error::AppError,
     ids,
     mailer::{MailSettings, Mailer, MailerError},
+    meters::{MeterError, Meters},
     payments::{PaymentError, Payments, StripeSettings},
     sandbox::{self, Sandbox},
     supplier::{SharedSupplier, timetable::Timetable},
@@ -76,6 +77,8 @@ pub enum LaunchError {
     Mailer(#[from] MailerError),
     #[error(transparent)]
     Payments(#[from] PaymentError),
+    #[error(transparent)]
+    Meters(#[from] MeterError),
     #[error(transparent)]
     App(#[from] AppError),
 }
@@ -128,6 +131,7 @@ pub struct Site {
     app: App,
     listener: TcpListener,
     database: Database,
+    meters: Option<Meters>,
     pub welcome: Option<Welcome>,
     /// Held as long as the site runs: its last handle ends it.
     sandbox: Option<Sandbox>,
@@ -137,6 +141,7 @@ pub struct Site {
 
 struct Assembled {
     app: App,
+    meters: Option<Meters>,
     welcome: Option<Welcome>,
     sandbox: Option<Sandbox>,
 }
@@ -162,8 +167,8 @@ impl Site {
         };
         let database = Database::open(&config).await?;
         match Self::assemble(config, &database.db).await {
-            Ok(Assembled { app, welcome, sandbox }) => {
-                Ok(Self { app, listener, database, welcome, sandbox, _data_dir: data_dir })
+            Ok(Assembled { app, meters, welcome, sandbox }) => {
+                Ok(Self { app, listener, database, meters, welcome, sandbox, _data_dir: data_dir })
             }
             Err(error) => {
                 database.close().await;
@@ -187,6 +192,7 @@ impl Site {
         };
         let mailer = Mailer::new(&outside.mail, clock.clone())?;
         let vault = open_vault(&config)?;
+        let meters = if config.metrics_token.is_some() { Some(Meters::install()?) } else { None };
         let checkout_origin = outside.checkout_origin;
         let webhook = config.link("/webhooks/stripe");
         let mut app = App::new(Parts {
@@ -197,13 +203,14 @@ impl Site {
             supplier,
             mailer,
             vault,
+            meters: meters.clone(),
             checkout_origin,
         })?;
         if let Some(sandbox) = &outside.sandbox {
             sandbox.stripe.set_webhook_url(webhook);
             app = app.with_mailbox(sandbox.mailbox.clone());
         }
-        Ok(Assembled { app, welcome, sandbox: outside.sandbox })
+        Ok(Assembled { app, meters, welcome, sandbox: outside.sandbox })
     }
 
     /// Serves until it is to stop, then ends everything that was started here.
@@ -211,6 +218,9 @@ impl Site {
         let Stopping { asked: stop, at_once } = stopping;
         let worker = tokio::spawn(self.app.worker().run(stop.clone()));
         tokio::spawn(forget_old_sessions(self.database.db.clone(), stop.clone()));
+        if let Some(meters) = self.meters {
+            tokio::spawn(tidy(meters, stop.clone()));
+        }
         tokio::select! {
             () = self.app.serve(self.listener, stop.clone()) => {}
             () = at_once.cancelled() => {}
@@ -241,6 +251,16 @@ async fn forget_old_sessions(db: Db, stop: CancellationToken) {
         }
         if let Err(error) = store.delete_expired().await {
             tracing::warn!(%error, "old sessions could not be swept out");
+        }
+    }
+}
+
+async fn tidy(meters: Meters, stop: CancellationToken) {
+    let mut ticks = tokio::time::interval(Duration::from_secs(10));
+    loop {
+        tokio::select! {
+            () = stop.cancelled() => return,
+            _ = ticks.tick() => meters.tidy(),
         }
     }
 }

@@ -15,6 +15,7 @@ pub mod personal;
 pub mod vault;
 pub mod config;
 pub mod db;
+pub mod meters;
 pub mod audit;
 pub mod embedded;
 pub mod error;
@@ -39,6 +40,7 @@ pub mod papers;
 pub mod privacy;
 pub mod admin;
 pub mod demo;
+pub mod vitals;
 
 // Rank 5: drivers.
 pub mod app;

@@ -16,7 +16,7 @@ use secrecy::{ExposeSecret, SecretString};
 
 use self::talk::{Patience, Talk, Way};
 use crate::personal::personal;
-use crate::{clock::Clock, config::smtp::SmtpServer, ids::MailId};
+use crate::{clock::Clock, config::smtp::SmtpServer, ids::MailId, meters};
 
 #[derive(Clone, Debug)]
 pub struct MailSettings {
@@ -114,7 +114,8 @@ impl Mailer {
     /// Again with the same id it is the same mail: its Message-ID lets a mailbox see the double.
     pub async fn send(&self, mail: &OutgoingMail) -> Result<(), MailError> {
         let message = self.compose(mail)?;
-        self.patience.with_all_of(Talk::deliver(&self.way, self.patience, &message)).await
+        let delivering = self.patience.with_all_of(Talk::deliver(&self.way, self.patience, &message));
+        meters::call("smtp", "send", delivering).await
     }
 
     /// As far as a mail would go without one: connects, proves who the server is, logs in.

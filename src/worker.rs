@@ -1,10 +1,14 @@
 //! Runs what the outbox holds: claim, do, record. Several lanes, so that one slow call delays nobody else; any number of
 //! processes may run it on one database.
 
-use std::{future::Future, time::Duration};
+use std::{
+    future::Future,
+    time::{Duration, Instant},
+};
 
 use jiff::{SignedDuration, Timestamp};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tracing::Instrument;
 
 use crate::{
     accounts::{mail_tokens, second_factor, tokens},
@@ -14,7 +18,7 @@ use crate::{
     db::{Db, Lane, System},
     emails::Emails,
     error::AppError,
-    limits,
+    limits, meters,
     outbox::{self, Attention, Claim, Job, Outcome},
     search,
     web::{idempotency, session},
@@ -100,8 +104,16 @@ impl Worker {
         let claim = outbox::claim(&mut tx, lane, self.clock.now()).await?;
         tx.commit().await?;
         let Some(claim) = claim else { return Ok(false) };
-        let result = unless_it_breaks(self.clone().work(claim.clone())).await;
-        self.record(&claim, result).await?;
+        let began = Instant::now();
+        let span = tracing::info_span!("job", kind = claim.job.kind(), number = claim.id);
+        async {
+            let result = unless_it_breaks(self.clone().work(claim.clone())).await;
+            let outcome = self.outcome(&claim, &result);
+            meters::job_ended(claim.job.kind(), outcome, began.elapsed());
+            self.record(&claim, result).await
+        }
+        .instrument(span)
+        .await?;
         Ok(true)
     }
 
@@ -121,6 +133,16 @@ impl Worker {
             Job::RemindOfHold(id) => self.checkout.remind_of_hold(*id).await,
             Job::SoundAlarm => self.emails.sound_alarm().await,
             Job::FindBooking(id) => self.bookings.find(*id).await,
+        }
+    }
+
+    /// In one word.
+    fn outcome(&self, claim: &Claim, result: &Result<Outcome, AppError>) -> &'static str {
+        match result {
+            Ok(Outcome::Done) => "done",
+            Ok(Outcome::Again(_)) => "again",
+            Err(_) if claim.tries < MOST_TRIES => "failed",
+            Err(_) => "dead",
         }
     }
 
@@ -186,7 +208,9 @@ impl Worker {
             Round::Mails => self.emails.sweep(&mut tx, now).await?,
             Round::Jobs => outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await.map(drop)?,
             Round::Invariants => {
-                for breach in invariants::breaches(&mut tx, now).await? {
+                let breaches = invariants::breaches(&mut tx, now).await?;
+                meters::asked(&invariants::CODES.map(|code| (code, breaches.iter().filter(|b| b.code() == code).count())));
+                for breach in breaches {
                     let (kind, subject) = (Attention::InvariantBroken, breach.subject.as_str());
                     outbox::raise(&mut tx, kind, subject, None, breach.invariant, now).await?;
                 }
@@ -208,6 +232,7 @@ impl Worker {
     async fn note(&self, round: Round, is_made: bool, now: Timestamp) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
         if is_made {
+            meters::round_made(round.name(), now);
             outbox::round_done(&mut tx, round.name(), now).await?;
         } else {
             outbox::round_begun(&mut tx, round.name(), now).await?;
@@ -280,7 +305,7 @@ impl Round {
 async fn unless_it_breaks(
     work: impl Future<Output = Result<Outcome, AppError>> + Send + 'static,
 ) -> Result<Outcome, AppError> {
-    match tokio::spawn(tokio::time::timeout(LONGEST_JOB, work)).await {
+    match tokio::spawn(tokio::time::timeout(LONGEST_JOB, work).in_current_span()).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(AppError::broken("the job took too long")),
         Err(error) => Err(AppError::broken(format!("the job panicked: {error}"))),

@@ -33,6 +33,8 @@ const BUSY: AppError = AppError::Busy { retry_after_seconds: 2 };
 
 #[derive(Clone)]
 pub struct Passwords {
+    cores: usize,
+    places: usize,
     working: Arc<Semaphore>,
     inside: Arc<Semaphore>,
     /// A hash that no password fits, checked where there is no account.
@@ -42,9 +44,12 @@ pub struct Passwords {
 impl Passwords {
     pub fn new() -> Result<Self, AppError> {
         let cores = thread::available_parallelism().map_or(1, usize::from);
+        let places = cores * (QUEUE_PER_CORE + 1);
         Ok(Self {
+            cores,
+            places,
             working: Arc::new(Semaphore::new(cores)),
-            inside: Arc::new(Semaphore::new(cores * (QUEUE_PER_CORE + 1))),
+            inside: Arc::new(Semaphore::new(places)),
             nobody: hash(&ids::random_secret())?.into(),
         })
     }
@@ -79,6 +84,13 @@ impl Passwords {
     /// Whether there is room in the queue: whoever finds none is turned away before anything is done for them.
     pub fn has_room(&self) -> Result<(), AppError> {
         if self.inside.available_permits() == 0 { Err(BUSY) } else { Ok(()) }
+    }
+
+    /// How many passwords are being worked on, and how many wait.
+    pub fn queue(&self) -> (usize, usize) {
+        let inside = self.places.saturating_sub(self.inside.available_permits());
+        let working = self.cores.saturating_sub(self.working.available_permits());
+        (working, inside.saturating_sub(working))
     }
 
     /// False as well, after the same work, where there is no hash.

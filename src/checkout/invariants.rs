@@ -16,6 +16,17 @@ pub struct Breach {
 /// Nothing waits for a supplier longer than this without a person knowing.
 const SUPPLIER_LIMIT: SignedDuration = SignedDuration::from_mins(60);
 
+/// The numbers of all of them, by which they are counted.
+pub const CODES: [&str; 13] =
+    ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13"];
+
+impl Breach {
+    /// The number that its name begins with.
+    pub fn code(&self) -> &'static str {
+        self.invariant.split(' ').next().unwrap_or_default()
+    }
+}
+
 macro_rules! ask {
     ($tx:expr, $breaches:expr, $name:literal, $sql:literal $(, $arg:expr)*) => {
         for subject in sqlx::query_scalar!($sql $(, $arg)*).fetch_all(&mut **$tx).await? {
@@ -179,4 +190,19 @@ async fn once(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx::
               and (select count(*) from ledger_transactions t where t.posting_key = 'captured:' || a.id) <> 1"#
     );
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn every_invariant_has_its_number_among_the_codes() {
+        let own = include_str!("invariants.rs").split("#[cfg(test)]").next().unwrap();
+        let asked: BTreeSet<&str> =
+            own.split("found,\n        \"").skip(1).map(|rest| rest.split(' ').next().unwrap()).collect();
+        assert_eq!(asked, CODES.into_iter().collect());
+    }
 }

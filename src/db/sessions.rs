@@ -11,6 +11,7 @@ use tower_sessions::{
 };
 use tower_sessions_sqlx_store::PostgresStore;
 
+use super::counting::count;
 use crate::ids::TokenHash;
 
 #[derive(Clone, Debug)]
@@ -34,6 +35,7 @@ pub fn session_key(id: &Id) -> String {
 #[async_trait]
 impl SessionStore for SessionRows {
     async fn create(&self, record: &mut Record) -> session_store::Result<()> {
+        count(1);
         let made = sqlx::query!(
             "insert into tower_sessions.session (id, data, expiry_date) values ($1, $2, $3) on conflict do nothing",
             session_key(&record.id),
@@ -52,6 +54,7 @@ impl SessionStore for SessionRows {
     }
 
     async fn save(&self, record: &Record) -> session_store::Result<()> {
+        count(1);
         sqlx::query!(
             "update tower_sessions.session set data = $2, expiry_date = $3 where id = $1",
             session_key(&record.id),
@@ -65,6 +68,7 @@ impl SessionStore for SessionRows {
     }
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
+        count(1);
         let row = sqlx::query_scalar!(
             "select data from tower_sessions.session where id = $1 and expiry_date > now()",
             session_key(id),
@@ -79,6 +83,7 @@ impl SessionStore for SessionRows {
     }
 
     async fn delete(&self, id: &Id) -> session_store::Result<()> {
+        count(1);
         sqlx::query!("delete from tower_sessions.session where id = $1", session_key(id))
             .execute(&self.pool)
             .await

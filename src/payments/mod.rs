@@ -20,6 +20,7 @@ pub use records::{Card, IntentStatus, PaymentIntent, Refund, RefundStatus, Sessi
 use crate::{
     clock::Clock,
     ids::{AttemptId, BookingId, BookingReference, RefundId},
+    meters,
     money::Money,
     personal::personal,
 };
@@ -128,25 +129,30 @@ impl Payments {
             .expires_at(new.expires_at.as_second())
             .locale(stripe_shared::CheckoutSessionLocale::Auto);
         Session::read(
-            request.customize().request_strategy(with(&new.idempotency_key)?).send(&self.client).await?,
+            meters::call(
+                "stripe",
+                "open_session",
+                request.customize().request_strategy(with(&new.idempotency_key)?).send(&self.client),
+            )
+            .await?,
         )
     }
 
     pub async fn session(&self, id: &str) -> Result<Session, PaymentError> {
         let request = checkout::RetrieveCheckoutSession::new(id)
             .expand(vec!["payment_intent.latest_charge".to_owned()]);
-        Session::read(request.send(&self.client).await?)
+        Session::read(meters::call("stripe", "session", request.send(&self.client)).await?)
     }
 
     pub async fn expire_session(&self, id: &str, idempotency_key: &str) -> Result<Session, PaymentError> {
         let request =
             checkout::ExpireCheckoutSession::new(id).customize().request_strategy(with(idempotency_key)?);
-        Session::read(request.send(&self.client).await?)
+        Session::read(meters::call("stripe", "expire_session", request.send(&self.client)).await?)
     }
 
     pub async fn payment_intent(&self, id: &str) -> Result<PaymentIntent, PaymentError> {
         let request = intents::RetrievePaymentIntent::new(id).expand(expand_charge());
-        PaymentIntent::read(request.send(&self.client).await?)
+        PaymentIntent::read(meters::call("stripe", "payment_intent", request.send(&self.client)).await?)
     }
 
     /// Takes the authorised money, up to the whole of it.
@@ -160,14 +166,26 @@ impl Payments {
             .amount_to_capture(amount.minor)
             .expand(expand_charge());
         PaymentIntent::read(
-            request.customize().request_strategy(with(idempotency_key)?).send(&self.client).await?,
+            meters::call(
+                "stripe",
+                "capture",
+                request.customize().request_strategy(with(idempotency_key)?).send(&self.client),
+            )
+            .await?,
         )
     }
 
     /// Gives authorised money back untouched.
     pub async fn release(&self, payment_intent: &str, key: &str) -> Result<PaymentIntent, PaymentError> {
         let request = intents::CancelPaymentIntent::new(payment_intent).expand(expand_charge());
-        PaymentIntent::read(request.customize().request_strategy(with(key)?).send(&self.client).await?)
+        PaymentIntent::read(
+            meters::call(
+                "stripe",
+                "release",
+                request.customize().request_strategy(with(key)?).send(&self.client),
+            )
+            .await?,
+        )
     }
 
     pub async fn refund(&self, new: &NewRefund) -> Result<Refund, PaymentError> {
@@ -179,7 +197,12 @@ impl Payments {
                 ("booking_id".to_owned(), new.booking.to_string()),
             ]));
         Refund::read(
-            request.customize().request_strategy(with(&new.idempotency_key)?).send(&self.client).await?,
+            meters::call(
+                "stripe",
+                "refund",
+                request.customize().request_strategy(with(&new.idempotency_key)?).send(&self.client),
+            )
+            .await?,
         )
     }
 
@@ -191,7 +214,7 @@ impl Payments {
             if let Some(last) = all.last() {
                 request = request.starting_after(&last.id);
             }
-            let page = request.send(&self.client).await?;
+            let page = meters::call("stripe", "refunds_of", request.send(&self.client)).await?;
             let more = page.has_more && !page.data.is_empty();
             for refund in page.data {
                 all.push(Refund::read(refund)?);

@@ -16,6 +16,7 @@ use crate::{
     db::{Db, System, Tx},
     error::AppError,
     itinerary::{Offer, OfferId, SearchQuery},
+    meters,
     money::Money,
     supplier::{SharedSupplier, SupplierError},
 };
@@ -51,10 +52,12 @@ pub async fn search(
     query: &SearchQuery,
 ) -> Result<Vec<Offer>, AppError> {
     let canonical = Canonical::of(query)?;
-    if let Some(offers) = store::find(db, &canonical.key, clock.now()).await? {
+    let kept = store::find(db, &canonical.key, clock.now()).await?;
+    meters::searched(kept.is_some());
+    if let Some(offers) = kept {
         return Ok(offers);
     }
-    let offers = supplier.search(query).await.map_err(unavailable)?;
+    let offers = meters::call("supplier", "search", supplier.search(query)).await.map_err(unavailable)?;
     let now = clock.now();
     let expires_at = keep_until(query, &offers, now);
     if expires_at > now {

@@ -1,6 +1,9 @@
 //! The two rings of layers around every route, and what they know of a request.
 
-use std::{sync::Arc, time::Duration};
+use std::{
+    sync::Arc,
+    time::{Duration, Instant},
+};
 
 use axum::{
     Router,
@@ -15,8 +18,10 @@ use tower_sessions::Session;
 use tracing::Instrument;
 
 use crate::{
+    db,
     error::AppError,
     ids::{self, RequestId},
+    meters,
     web::{
         chrome::SiteSettings,
         problem::{self, Problem},
@@ -151,16 +156,19 @@ async fn frame(State(site): State<Arc<SiteSettings>>, mut request: Request, next
     let frame = Frame::new(site, &request);
     // The route's pattern, never the address itself: that may hold a reference, a name or a token.
     let route = request.extensions().get::<MatchedPath>().map_or("none", |path| path.as_str()).to_owned();
-    let span = tracing::info_span!("request", id = %frame.request, method = %frame.method, route);
+    let span = tracing::info_span!("request", id = %frame.request, method = %frame.method, route = route.as_str());
     request.extensions_mut().insert(frame.clone());
+    let began = Instant::now();
     async move {
-        let response = next.run(request).await;
+        let (response, statements) = db::counting(next.run(request)).await;
         let mut response = problem::render(&frame, None, response);
         security::set_headers(&frame, &mut response);
         if let Ok(id) = HeaderValue::from_str(&frame.request.to_string()) {
             response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
         }
-        tracing::info!(status = response.status().as_u16(), "answered");
+        let status = response.status().as_u16();
+        meters::answered(frame.method.as_str(), &route, status, began.elapsed(), statements);
+        tracing::info!(status, "answered");
         response
     }
     .instrument(span)

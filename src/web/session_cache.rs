@@ -22,6 +22,7 @@ use tower_sessions::{
 use crate::{
     db::{Db, SessionRows},
     ids::TokenHash,
+    meters,
     web::session,
 };
 
@@ -112,7 +113,9 @@ impl SessionStore for Sessions {
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
         let key = key(id);
-        if let Some(record) = self.kept.get(key).await {
+        let kept = self.kept.get(key).await;
+        meters::session_loaded(kept.is_some());
+        if let Some(record) = kept {
             return Ok(Some(record));
         }
         let moment = self.kept.moment();

@@ -58,4 +58,5 @@ mod staff_roles;
 mod takeover;
 mod timetable;
 mod tokens;
+mod vitals;
 mod webhook;

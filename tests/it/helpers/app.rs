@@ -16,6 +16,7 @@ use jetbridge::{
     db::{Db, System},
     error::AppError,
     ids::{TokenHash, UserId},
+    meters::{self, Meters},
     payments::{Payments, StripeSettings},
     sandbox::{Sandbox, mailbox::Mailbox, stripe},
     supplier::timetable::{Switches, Timetable},
@@ -24,6 +25,7 @@ use jetbridge::{
     worker::Worker,
 };
 use jiff::{SignedDuration, Timestamp};
+use metrics::LocalRecorderGuard;
 use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
@@ -65,6 +67,7 @@ pub struct TestApp {
     finished: Cell<bool>,
     may_leave_jobs: Cell<bool>,
     _listening: DefaultGuard,
+    _counting: Option<LocalRecorderGuard<'static>>,
 }
 
 /// Production's parts with Stripe's test keys, behind an https address.
@@ -101,6 +104,7 @@ struct Outside {
     mailbox: Mailbox,
     post: Post,
     vault: Vault,
+    meters: Option<Meters>,
 }
 
 impl Outside {
@@ -120,6 +124,7 @@ impl Outside {
             supplier: timetable,
             mailer: self.post.mailer(self.mailbox.port(), &config.mail.from, clock),
             vault: self.vault.clone(),
+            meters: self.meters.clone(),
             checkout_origin: self.stripe.base_url().to_owned(),
         })
         .expect("an app");
@@ -170,7 +175,9 @@ impl TestApp {
             Sandbox::start(clock.clone(), post.door.clone()).await.expect("a sandbox");
         stripe.set_webhook_url(url.join("/webhooks/stripe").expect("a URL"));
         let keys = config.encryption_keys.clone().unwrap_or_else(|| vault::new_key("test"));
-        let outside = Outside { stripe, mailbox, post, vault: Vault::new(&keys).expect("keys") };
+        let (meters, counting) = config.metrics_token.is_some().then(count).unzip();
+        let vault = Vault::new(&keys).expect("keys");
+        let outside = Outside { stripe, mailbox, post, vault, meters };
         let (app, switches) = outside.app(&config, &db, &clock);
         let worker = app.worker();
         let accounts = Accounts::from_ref(&app);
@@ -194,6 +201,7 @@ impl TestApp {
             finished: Cell::new(false),
             may_leave_jobs: Cell::new(false),
             _listening: listening,
+            _counting: counting,
         }
     }
 
@@ -210,7 +218,7 @@ impl TestApp {
 
     fn outside(&self, post: Post) -> Outside {
         let (stripe, mailbox) = (self.stripe.clone(), self.mailbox.clone());
-        Outside { stripe, mailbox, post, vault: self.vault.clone() }
+        Outside { stripe, mailbox, post, vault: self.vault.clone(), meters: None }
     }
 
     /// A worker of the same site with other mail settings: after somebody has mended them, say.
@@ -416,6 +424,14 @@ impl Drop for TestApp {
             "end the test with app.finish().await: it checks the invariants and that no job is left"
         );
     }
+}
+
+/// Counts what happens on this thread, where a test has all of its app.
+fn count() -> (Meters, LocalRecorderGuard<'static>) {
+    let recorder = Box::leak(Box::new(meters::recorder().expect("a recorder")));
+    let guard = metrics::set_default_local_recorder(recorder);
+    meters::describe();
+    (Meters::of(recorder), guard)
 }
 
 pub fn crypto() {
