@@ -47,6 +47,7 @@ pub mod app;
 pub mod emails;
 pub mod launch;
 pub mod doctor;
+pub mod smoke;
 pub mod logging;
 pub mod openapi;
 pub mod worker;

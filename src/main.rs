@@ -5,6 +5,7 @@ use std::{
     fmt,
     io::{self, IsTerminal, Read, Write},
     panic::{AssertUnwindSafe, catch_unwind},
+    path::PathBuf,
     process::ExitCode,
     thread,
     time::Duration,
@@ -19,12 +20,13 @@ use jetbridge::{
     error::AppError,
     ids,
     launch::{Database, Site, Stopping, Welcome},
-    logging,
+    logging, smoke,
     web::principal::StaffRole,
 };
 use secrecy::{ExposeSecret, SecretString};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::util::SubscriberInitExt;
+use url::Url;
 
 /// Jetbridge, a flight-booking storefront.
 ///
@@ -51,6 +53,25 @@ enum Command {
         #[arg(long)]
         json: bool,
     },
+    /// Makes a traveller's journey through a site that runs: signs up, searches, books, pays with a test card, reads the
+    /// mail, and deletes the account. Never pays with real money. Ends with 1 if a step fails
+    Smoke(SmokeOrders),
+}
+
+#[derive(Args)]
+struct SmokeOrders {
+    /// Where the site is, as travellers type it
+    #[arg(long)]
+    base_url: Url,
+    /// Where the journey's mails go: a mark is put in, as in you+smoke-abc@example.com. Without it, to nobody
+    #[arg(long)]
+    email: Option<String>,
+    /// How many seconds a ticket or a mail may take
+    #[arg(long, default_value_t = 60)]
+    patience: u64,
+    /// The site's log, if it is a file that can be read here: it must have each request, and nobody's name
+    #[arg(long)]
+    log_file: Option<PathBuf>,
 }
 
 /// What is done with a configuration that is right.
@@ -110,6 +131,7 @@ async fn run() -> ExitCode {
     match command {
         Command::Site(command) => run_site(command).await,
         Command::Doctor { json } => see_doctor(json).await,
+        Command::Smoke(orders) => see_smoke(orders).await,
     }
 }
 
@@ -265,6 +287,17 @@ async fn see_doctor(json: bool) -> ExitCode {
         say(&report);
     }
     if report.worst() == doctor::State::Broken { ExitCode::FAILURE } else { ExitCode::SUCCESS }
+}
+
+async fn see_smoke(orders: SmokeOrders) -> ExitCode {
+    let settings = smoke::Settings {
+        base_url: orders.base_url,
+        email: orders.email,
+        patience: Duration::from_secs(orders.patience),
+        log_file: orders.log_file,
+        metrics_token: std::env::var("METRICS_TOKEN").ok().filter(|token| !token.is_empty()).map(Into::into),
+    };
+    if smoke::run(settings, |line| say(line)).await { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn reset_second_factor(config: &Config, email: &str) -> Result<(), Box<dyn Error>> {

@@ -50,6 +50,7 @@ mod second_factor;
 mod search;
 mod security;
 mod sessions;
+mod smoke;
 mod smtp;
 mod smtp_peer;
 mod staff;

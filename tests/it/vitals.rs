@@ -157,7 +157,7 @@ async fn jobs_searches_sessions_calls_and_broken_invariants_are_counted() {
     assert!(value(&text, r#"jetbridge_session_loads_total{cache="hit"}"#) >= 1.0);
     let call = r#"jetbridge_call_seconds_count{service="stripe",call="open_session",outcome="error"}"#;
     assert!(value(&text, call) >= 1.0);
-    let swept = value(&text, "jetbridge_sweep_success_timestamp_seconds");
+    let swept = value(&text, r#"jetbridge_sweep_success_timestamp_seconds{round="invariants"}"#);
     assert!((app.now().as_second() as f64 - swept).abs() < 60.0);
     for code in jetbridge::checkout::invariants::CODES {
         assert_eq!(value(&text, &format!(r#"jetbridge_invariant_breaches{{invariant="{code}"}}"#)), 0.0);
