@@ -14,12 +14,12 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
-pub use self::telling::LogFormat;
+pub use self::telling::{LogFormat, TraceConfig};
 use self::{smtp::SmtpServer, vars::Vars};
 use crate::vault::Vault;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
-pub const VARIABLES: [&str; 28] = [
+pub const VARIABLES: [&str; 30] = [
     "BASE_URL",
     "BIND_ADDR",
     "DATABASE_MAX_CONNECTIONS",
@@ -34,6 +34,8 @@ pub const VARIABLES: [&str; 28] = [
     "LOG_FORMAT",
     "MAIL_FROM",
     "METRICS_TOKEN",
+    "OTEL_EXPORTER_OTLP_ENDPOINT",
+    "OTEL_EXPORTER_OTLP_HEADERS",
     "PG_BIN_DIR",
     "PORT",
     "RUST_LOG",
@@ -81,6 +83,8 @@ pub struct Config {
     pub site: Site,
     /// Who shows it may read `/metrics`. `None`: nothing is counted, and the address does not exist.
     pub metrics_token: Option<SecretString>,
+    /// Where spans go. `None`: there are none.
+    pub traces: Option<TraceConfig>,
     pub log_format: LogFormat,
     /// What is logged, in the syntax of `RUST_LOG`.
     pub log_filter: String,
@@ -213,6 +217,7 @@ fn read(vars: &Vars<'_>) -> Config {
         supplier: read_supplier(vars, mode),
         site: read_site(vars, mode),
         metrics_token: telling::read_metrics_token(vars),
+        traces: telling::read_traces(vars),
         log_format: telling::read_log_format(vars, mode),
         log_filter: vars.get("RUST_LOG").unwrap_or_else(|| "warn,jetbridge=info".to_owned()),
     }

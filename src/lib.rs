@@ -27,6 +27,7 @@ pub mod mailer;
 pub mod payments;
 pub mod sandbox;
 pub mod supplier;
+pub mod traces;
 
 // Rank 3: web kit, knows no feature.
 pub mod web;

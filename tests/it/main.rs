@@ -59,5 +59,6 @@ mod staff_roles;
 mod takeover;
 mod timetable;
 mod tokens;
+mod traces;
 mod vitals;
 mod webhook;
