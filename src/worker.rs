@@ -209,7 +209,10 @@ impl Worker {
             Round::Jobs => outbox::delete_done_before(&mut tx, now - KEEP_DONE_JOBS).await.map(drop)?,
             Round::Invariants => {
                 let breaches = invariants::breaches(&mut tx, now).await?;
-                meters::asked(&invariants::CODES.map(|code| (code, breaches.iter().filter(|b| b.code() == code).count())));
+                meters::asked(
+                    &invariants::CODES
+                        .map(|code| (code, breaches.iter().filter(|b| b.code() == code).count())),
+                );
                 for breach in breaches {
                     let (kind, subject) = (Attention::InvariantBroken, breach.subject.as_str());
                     outbox::raise(&mut tx, kind, subject, None, breach.invariant, now).await?;

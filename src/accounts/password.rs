@@ -87,7 +87,7 @@ impl Passwords {
     }
 
     /// How many passwords are being worked on, and how many wait.
-    pub fn queue(&self) -> (usize, usize) {
+    pub fn crowd(&self) -> (usize, usize) {
         let inside = self.places.saturating_sub(self.inside.available_permits());
         let working = self.cores.saturating_sub(self.working.available_permits());
         (working, inside.saturating_sub(working))

@@ -74,7 +74,7 @@ impl Vitals {
             return None;
         }
         meters::pool(self.db.pool_state());
-        let (working, waiting) = self.passwords.queue();
+        let (working, waiting) = self.passwords.crowd();
         meters::passwords(working, waiting);
         if self.is_due() {
             let is_read =

@@ -211,22 +211,36 @@ async fn a_mail_server_that_refuses_fails_the_mail() {
     app.finish().await;
 }
 
-#[tokio::test]
-async fn a_supplier_without_flights_fails_the_search_and_the_account_is_deleted() {
+/// A site whose database refuses to write to this table.
+async fn without(table: &str) -> TestApp {
     let app = TestApp::start().await;
     app.execute(
         "create function broken() returns trigger language plpgsql as $$ begin raise exception 'x'; end $$",
     )
     .await;
-    app.execute(
-        "create trigger broken before insert on flight_searches for each row execute function broken()",
-    )
+    app.execute(&format!(
+        "create trigger broken before insert on {table} for each row execute function broken()"
+    ))
     .await;
-    let said = smoke_app(&app, "2").await;
-    said.fails_at("search", "500");
-    said.expect("ok", "clean-up", "the account is deleted");
-    app.abandon_jobs();
-    app.finish().await;
+    app
+}
+
+#[tokio::test]
+async fn each_thing_that_cannot_be_written_fails_its_step_and_the_account_is_deleted() {
+    let steps = [
+        ("auth.users", "sign up", "nothing was made"),
+        ("flight_searches", "search", "the account is deleted"),
+        ("bookings", "booking", "the account is deleted"),
+        ("passengers", "booking", "the account is deleted"),
+    ];
+    for (table, step, left) in steps {
+        let app = without(table).await;
+        let said = smoke_app(&app, "2").await;
+        said.fails_at(step, "500");
+        said.expect(if left == "nothing was made" { "skipped" } else { "ok" }, "clean-up", left);
+        app.abandon_jobs();
+        app.finish().await;
+    }
 }
 
 #[tokio::test]
