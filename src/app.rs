@@ -45,7 +45,8 @@ use crate::{
         frame,
         idempotency::{self, Calls},
         problem::Problem,
-        server, session,
+        server::{self, Parting},
+        session,
         session_cache::Sessions,
         well_known,
     },
@@ -53,7 +54,9 @@ use crate::{
 };
 
 /// How long requests in flight may take to finish once we are told to stop.
-const GRACE: Duration = Duration::from_secs(20);
+const GRACE: Duration = Duration::from_secs(4);
+/// What a proxy may take to hear that it is to send nobody here any more.
+const NOTICE: Duration = Duration::from_secs(2);
 
 /// What the application is made of. Tests put in a manual clock and the sandbox's addresses.
 pub struct Parts {
@@ -90,6 +93,7 @@ pub struct App {
     limits: Limits,
     document: Document,
     vitals: Vitals,
+    leaving: Leaving,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -120,6 +124,7 @@ pieces! {
     limits: Limits,
     document: Document,
     vitals: Vitals,
+    leaving: Leaving,
 }
 
 impl App {
@@ -169,6 +174,7 @@ impl App {
         };
         Ok(Self {
             vitals,
+            leaving: Leaving::default(),
             limits,
             factors,
             site: Arc::new(site),
@@ -382,11 +388,14 @@ impl App {
         frame::outside(router, &site).with_state(self)
     }
 
-    /// Serves until `stop`, then lets the requests in flight finish.
-    pub async fn serve(self, listener: TcpListener, stop: CancellationToken) {
+    /// Serves until `stop`, goes on for a moment for those who have not heard of it, then lets the requests in flight finish.
+    pub async fn serve(mut self, listener: TcpListener, stop: CancellationToken) {
+        self.leaving = Leaving(stop.clone());
         tokio::spawn(self.sessions.clone().hear(stop.clone()));
         let crowd = Crowd::new(self.config.trusted_proxy_hops);
-        server::serve(listener, self.router(), crowd, stop, GRACE).await;
+        // Nobody stands before a demo.
+        let notice = if self.config.mode == Mode::Demo { Duration::ZERO } else { NOTICE };
+        server::serve(listener, self.router(), crowd, stop, Parting { notice, grace: GRACE }).await;
     }
 
     fn session_layer(&self) -> SessionManagerLayer<Sessions> {
@@ -418,8 +427,15 @@ async fn healthz() -> &'static str {
     "ok\n"
 }
 
-/// Requests can be served: the database answers and has this version's tables.
-async fn readyz(State(db): State<Db>) -> Response {
+/// Whether this process has been told to stop.
+#[derive(Clone, Debug, Default)]
+struct Leaving(CancellationToken);
+
+/// Requests can be served: the database answers and has this version's tables, and nobody has told us to stop.
+async fn readyz(State(db): State<Db>, State(Leaving(stop)): State<Leaving>) -> Response {
+    if stop.is_cancelled() {
+        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
+    }
     let ready = async {
         db.ping().await?;
         db.is_migrated().await

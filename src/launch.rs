@@ -37,10 +37,11 @@ use crate::{
 
 /// The member of staff that demo mode makes.
 pub const DEMO_STAFF: &str = "staff@jetbridge.example";
-/// How long the worker may take to finish what it has in hand.
-const LAST_JOBS: Duration = Duration::from_secs(8);
+/// How long after the word to stop the worker may still be finishing what it has in hand. Requests have had theirs by then
+/// (`app`), and all of it together is over within 10 seconds: that is what hosts wait before they kill.
+const LAST_JOBS: Duration = Duration::from_secs(7);
 /// How long connections in use are waited for before the database is closed under them.
-const LAST_QUERIES: Duration = Duration::from_secs(5);
+const LAST_QUERIES: Duration = Duration::from_secs(1);
 const DATABASE: &str = "jetbridge";
 
 #[derive(Debug, thiserror::Error)]
@@ -217,6 +218,12 @@ impl Site {
     pub async fn serve(self, stopping: Stopping) {
         let Stopping { asked: stop, at_once } = stopping;
         let worker = tokio::spawn(self.app.worker().run(stop.clone()));
+        let asked = stop.clone();
+        let last_jobs = async move {
+            asked.cancelled().await;
+            tokio::time::sleep(LAST_JOBS).await;
+        };
+        let out_of_time = tokio::spawn(last_jobs);
         tokio::spawn(forget_old_sessions(self.database.db.clone(), stop.clone()));
         if let Some(meters) = self.meters {
             tokio::spawn(tidy(meters, stop.clone()));
@@ -228,11 +235,8 @@ impl Site {
         stop.cancel();
         // A job that hangs is taken up again by the next start: its lease runs out.
         tokio::select! {
-            finished = tokio::time::timeout(LAST_JOBS, worker) => {
-                if finished.is_err() {
-                    tracing::warn!("a job was still running at the end");
-                }
-            }
+            _ = worker => {}
+            _ = out_of_time => tracing::warn!("a job was still running at the end"),
             () = at_once.cancelled() => {}
         }
         drop(self.sandbox);

@@ -48,6 +48,7 @@ pub mod app;
 pub mod emails;
 pub mod launch;
 pub mod doctor;
+pub mod health;
 pub mod smoke;
 pub mod logging;
 pub mod openapi;

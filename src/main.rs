@@ -18,7 +18,7 @@ use jetbridge::{
     config::Config,
     doctor,
     error::AppError,
-    ids,
+    health, ids,
     launch::{Database, Site, Stopping, Welcome},
     logging, smoke,
     traces::{TraceSettings, Traces},
@@ -57,6 +57,13 @@ enum Command {
     /// Makes a traveller's journey through a site that runs: signs up, searches, books, pays with a test card, reads the
     /// mail, and deletes the account. Never pays with real money. Ends with 1 if a step fails
     Smoke(SmokeOrders),
+    /// Asks the site that runs beside it, with the same settings, whether it answers. Ends with 1 if not. For the health
+    /// check of an image that holds no other program
+    Health {
+        /// Whether it can serve, not only whether it answers: /readyz instead of /healthz
+        #[arg(long)]
+        ready: bool,
+    },
 }
 
 #[derive(Args)]
@@ -106,7 +113,7 @@ struct NewStaff {
 }
 
 /// What a task on a thread of the pool may still take once everything is over.
-const LAST_THREADS: Duration = Duration::from_secs(2);
+const LAST_THREADS: Duration = Duration::from_millis(500);
 /// What is stopped in this time after a second signal is stopped properly.
 const LAST_CHANCE: Duration = Duration::from_secs(3);
 
@@ -133,6 +140,7 @@ async fn run() -> ExitCode {
         Command::Site(command) => run_site(command).await,
         Command::Doctor { json } => see_doctor(json).await,
         Command::Smoke(orders) => see_smoke(orders).await,
+        Command::Health { ready } => see_health(ready),
     }
 }
 
@@ -305,6 +313,18 @@ async fn see_smoke(orders: SmokeOrders) -> ExitCode {
         metrics_token: std::env::var("METRICS_TOKEN").ok().filter(|token| !token.is_empty()).map(Into::into),
     };
     if smoke::run(settings, |line| say(line)).await { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn see_health(ready: bool) -> ExitCode {
+    // What else is wrong with the settings is not the question.
+    let (config, _) = Config::examine(|name| std::env::var(name).ok());
+    match health::ask(config.bind, if ready { "/readyz" } else { "/healthz" }) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(chain(&error));
+            ExitCode::FAILURE
+        }
+    }
 }
 
 async fn reset_second_factor(config: &Config, email: &str) -> Result<(), Box<dyn Error>> {

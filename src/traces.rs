@@ -30,7 +30,7 @@ use url::Url;
 
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What the last spans may take when the process ends.
-const LAST: Duration = Duration::from_secs(3);
+const LAST: Duration = Duration::from_secs(1);
 /// What may wait for a collector that does not answer. What comes then is lost, and nothing else suffers.
 const MOST_WAITING: usize = 4_096;
 

@@ -3,7 +3,13 @@
 
 use std::{net::IpAddr, pin::pin, task, time::Duration};
 
-use axum::{Router, http::Request, serve::Listener};
+use axum::{
+    Router,
+    http::{HeaderValue, Request, header::CONNECTION},
+    middleware,
+    response::Response,
+    serve::Listener,
+};
 use hyper::server::conn::http1;
 use hyper_util::{
     rt::{TokioIo, TokioTimer},
@@ -26,15 +32,31 @@ const ANSWER_TIME: Duration = Duration::from_secs(20);
 /// A head that is longer is refused (431): no browser sends half of it.
 const HEAD_LIMIT: usize = 64 * 1024;
 
-/// Serves until `stop`, then lets requests in flight finish for as long as `grace`.
+/// How a server leaves.
+#[derive(Clone, Copy, Debug)]
+pub struct Parting {
+    /// For so long it goes on answering after it was told to stop, each answer the last on its connection: whoever sends
+    /// visitors here hears of it a moment later, and must find nobody's door shut.
+    pub notice: Duration,
+    /// Then no new connections, and requests in flight may take so long.
+    pub grace: Duration,
+}
+
+/// Serves until `stop`, and leaves as `parting` says.
 pub async fn serve(
     mut listener: TcpListener,
     router: Router,
     crowd: Crowd,
     stop: CancellationToken,
-    grace: Duration,
+    parting: Parting,
 ) {
     let connections = TaskTracker::new();
+    let closed = CancellationToken::new();
+    let router = last_answers(router, stop.clone());
+    let mut noticed = pin!(async {
+        stop.cancelled().await;
+        tokio::time::sleep(parting.notice).await;
+    });
     loop {
         let next = async {
             // Room first: whoever finds none waits in the kernel's queue until somebody leaves.
@@ -44,21 +66,35 @@ pub async fn serve(
         };
         let (stream, peer, room) = tokio::select! {
             came = next => came,
-            () = stop.cancelled() => break,
+            () = noticed.as_mut() => break,
         };
         // One address that has its share already is hung up on.
         if let Some(place) = crowd.enter(peer, room) {
-            connections.spawn(answer(stream, peer, place, router.clone(), stop.clone()));
+            connections.spawn(answer(stream, peer, place, router.clone(), closed.clone()));
         }
     }
     drop(listener);
+    closed.cancel();
     connections.close();
-    if tokio::time::timeout(grace, connections.wait()).await.is_err() {
+    if tokio::time::timeout(parting.grace, connections.wait()).await.is_err() {
         tracing::warn!(left = connections.len(), "requests were still in flight at the end");
     }
 }
 
-async fn answer(stream: TcpStream, peer: IpAddr, _place: Place, router: Router, stop: CancellationToken) {
+/// Once it is to stop, nobody is kept on a connection that is about to go.
+fn last_answers(router: Router, stop: CancellationToken) -> Router {
+    router.layer(middleware::map_response(move |mut response: Response| {
+        let is_last = stop.is_cancelled();
+        async move {
+            if is_last {
+                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+            }
+            response
+        }
+    }))
+}
+
+async fn answer(stream: TcpStream, peer: IpAddr, _place: Place, router: Router, closed: CancellationToken) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_header_size(HEAD_LIMIT);
     let service = TowerToHyperService::new(FromPeer { router, peer: Peer(peer) });
@@ -67,7 +103,7 @@ async fn answer(stream: TcpStream, peer: IpAddr, _place: Place, router: Router, 
     // How a connection ends is the visitor's affair: nobody is left to be told.
     tokio::select! {
         _ = connection.as_mut() => return,
-        () = stop.cancelled() => connection.as_mut().graceful_shutdown(),
+        () = closed.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
 }
