@@ -178,7 +178,7 @@ pub async fn call<T, E>(
     asking: impl Future<Output = Result<T, E>>,
 ) -> Result<T, E> {
     let began = Instant::now();
-    let answer = asking.instrument(tracing::info_span!("call", service, what)).await;
+    let answer = Box::pin(asking).instrument(tracing::info_span!("call", service, what)).await;
     let outcome = if answer.is_ok() { "ok" } else { "error" };
     histogram!(CALLS, "service" => service, "call" => what, "outcome" => outcome).record(began.elapsed());
     answer

@@ -107,7 +107,8 @@ impl Worker {
         let began = Instant::now();
         let span = tracing::info_span!("job", kind = claim.job.kind(), number = claim.id);
         async {
-            let result = unless_it_breaks(self.clone().work(claim.clone())).await;
+            // Boxed: the largest future of the program would be copied from frame to frame.
+            let result = unless_it_breaks(Box::pin(self.clone().work(claim.clone()))).await;
             let outcome = self.outcome(&claim, &result);
             meters::job_ended(claim.job.kind(), outcome, began.elapsed());
             self.record(&claim, result).await
