@@ -11,12 +11,13 @@ mod sessions;
 use std::{
     marker::PhantomData,
     ops::{Deref, DerefMut},
-    sync::Arc,
+    sync::{Arc, LazyLock},
     time::Duration,
 };
 
 use sqlx::{
     PgConnection, Postgres, Transaction,
+    migrate::Migrator,
     postgres::{PgConnectOptions, PgPool, PgPoolOptions},
 };
 use tokio::sync::Notify;
@@ -239,7 +240,12 @@ pub struct PoolState {
     pub most: u32,
 }
 
-pub static MIGRATOR: sqlx::migrate::Migrator = sqlx::migrate!();
+pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
+    let mut migrator = sqlx::migrate!();
+    // A newer version's are no reason not to start: it runs beside this one, or has been taken back.
+    migrator.set_ignore_missing(true);
+    migrator
+});
 
 impl Db {
     pub async fn connect(options: PgConnectOptions, max_connections: u32) -> Result<Self, sqlx::Error> {

@@ -112,7 +112,9 @@ impl Cluster {
         for name in [Some(name), template].into_iter().flatten() {
             check_name(name)?;
         }
-        let copy = template.map(|template| format!(" template {template}")).unwrap_or_default();
+        // By copying files, not page by page through the log: a tenth of the work where nobody waits for a disk.
+        let copy =
+            template.map(|template| format!(" template {template} strategy file_copy")).unwrap_or_default();
         let mut connection = PgConnection::connect_with(&self.superuser_options("postgres")).await?;
         let made = sqlx::query(&format!("create database {name} owner {LOGIN}{copy}"))
             .execute(&mut connection)

@@ -26,7 +26,7 @@ use jetbridge::{
 };
 use jiff::{SignedDuration, Timestamp};
 use metrics::LocalRecorderGuard;
-use sqlx::{Connection, PgConnection};
+use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::{TcpListener, TcpStream},
@@ -386,6 +386,10 @@ impl TestApp {
     /// As superuser, whom no policy stops: for setting a scene and for seeing what really is there.
     pub async fn sql(&self) -> PgConnection {
         self.database.as_ref().expect("not finished").superuser().await
+    }
+
+    pub fn superuser_options(&self) -> PgConnectOptions {
+        self.database.as_ref().expect("not finished").superuser_options()
     }
 
     /// How many rows the query finds.

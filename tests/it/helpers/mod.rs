@@ -11,5 +11,6 @@ pub mod contract;
 mod markup;
 pub mod page;
 pub mod post;
+pub mod site;
 pub mod statements;
 pub mod story;

@@ -1,0 +1,231 @@
+//! One process takes over from another, and a process that is told to stop.
+
+use std::{
+    collections::BTreeSet,
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+    time::{Duration, Instant},
+};
+
+use axum::{
+    Router,
+    body::{self, Body},
+    extract::{Request, State},
+    http::{HeaderValue, Response, StatusCode, header},
+};
+use jetbridge::sandbox::mailbox::{Fault, Stage};
+use nix::sys::signal::Signal;
+use sqlx::Connection;
+use tokio_util::sync::{CancellationToken, DropGuard};
+use url::Url;
+
+use crate::helpers::{
+    cluster::Database,
+    site::{self, HOST, Process, Site, browser},
+    story::GOOD_CARD,
+};
+
+/// What hosts give a process between SIGTERM and SIGKILL.
+const LIMIT: Duration = Duration::from_secs(10);
+const LOGIN_HEAD: &str = "POST /login HTTP/1.1\r\nHost: fly.example.com\r\nContent-Length: 9\r\n\
+     Content-Type: application/x-www-form-urlencoded\r\n\r\n";
+
+/// Passes requests on to whichever process it was told last, over connections that it keeps, as a host's proxy does.
+#[derive(Clone)]
+struct Proxy {
+    http: reqwest::Client,
+    to: Arc<Mutex<SocketAddr>>,
+    failures: Arc<Mutex<Vec<String>>>,
+}
+
+impl Proxy {
+    async fn start(to: SocketAddr) -> (Self, Url, DropGuard) {
+        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
+        let to = Arc::new(Mutex::new(to));
+        let proxy = Self { http: http.build().unwrap(), to, failures: Arc::default() };
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+        let stop = CancellationToken::new();
+        let stopped = stop.clone();
+        let router = Router::new().fallback(pass_on).with_state(proxy.clone());
+        tokio::spawn(async move {
+            axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await
+        });
+        (proxy, url, stop.drop_guard())
+    }
+
+    fn lead_to(&self, process: &Process) {
+        *self.to.lock().unwrap() = process.address();
+    }
+
+    fn lost(&self, what: &str, error: &reqwest::Error) -> Response<Body> {
+        self.failures.lock().unwrap().push(format!("{what}: {error:?}"));
+        let mut answer = Response::new(Body::empty());
+        *answer.status_mut() = StatusCode::BAD_GATEWAY;
+        answer
+    }
+}
+
+async fn pass_on(State(proxy): State<Proxy>, request: Request) -> Response<Body> {
+    let to = *proxy.to.lock().unwrap();
+    let (mut head, content) = request.into_parts();
+    let content = body::to_bytes(content, usize::MAX).await.unwrap();
+    let what = format!("{} {}", head.method, head.uri);
+    head.headers.remove(header::CONNECTION);
+    head.headers.insert(header::HOST, HeaderValue::from_static(HOST));
+    head.headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.7"));
+    let request = proxy.http.request(head.method, format!("http://{to}{}", head.uri));
+    let answer = match request.headers(head.headers).body(content).send().await {
+        Ok(answer) => answer,
+        Err(error) => return proxy.lost(&what, &error),
+    };
+    let (status, headers) = (answer.status(), answer.headers().clone());
+    let content = match answer.bytes().await {
+        Ok(content) => content,
+        Err(error) => return proxy.lost(&what, &error),
+    };
+    let mut answer = Response::new(Body::from(content));
+    *answer.status_mut() = status;
+    *answer.headers_mut() = headers;
+    for gone in [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH] {
+        answer.headers_mut().remove(gone);
+    }
+    answer
+}
+
+async fn texts(database: &Database, query: &str) -> Vec<String> {
+    let mut sql = database.superuser().await;
+    let found = sqlx::query_scalar(query).fetch_all(&mut sql).await;
+    sql.close().await.unwrap();
+    found.unwrap_or_else(|error| panic!("{query}: {error}"))
+}
+
+/// Until the query counts so many, in real time: the worker is in a process of its own.
+async fn until(database: &Database, counted: &str, wanted: i64) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    let query = format!("select count(*)::text from {counted}");
+    loop {
+        let found = texts(database, &query).await;
+        if found == [wanted.to_string()] {
+            return;
+        }
+        assert!(Instant::now() < limit, "{counted}: {found:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+}
+
+/// Ends the old process while the new one serves, with a request on its way into the old one.
+async fn take_over(proxy: &Proxy, mut old: Process, new: &Process, is_proxy_late: bool) {
+    // A host leads visitors to the new one first. Some hear of it late.
+    if !is_proxy_late {
+        proxy.lead_to(new);
+    }
+    let under_way = old.talk(&[LOGIN_HEAD, "email=bob"], Duration::from_millis(600));
+    tokio::time::sleep(Duration::from_millis(100)).await;
+    let begin = Instant::now();
+    old.signal(Signal::SIGTERM);
+    tokio::time::sleep(Duration::from_millis(900)).await;
+    assert_eq!(old.health(&["--ready"]).await, Some(1), "it says that it can serve while it stops");
+    assert_eq!(old.health(&[]).await, Some(0), "it is gone before anybody could know");
+    proxy.lead_to(new);
+    let answer = tokio::task::spawn_blocking(|| under_way.join().unwrap()).await.unwrap();
+    assert!(answer.starts_with("HTTP/1.1 4"), "a request under way was dropped: {answer}");
+    assert!(answer.to_lowercase().contains("\r\nconnection: close\r\n"), "{answer}");
+    let (status, took) = old.ended(begin).await;
+    assert!(status.success() && took < LIMIT, "{status} after {took:?}");
+}
+
+#[tokio::test]
+async fn one_process_takes_over_from_another_and_nobody_notices() {
+    let database = Database::fresh().await;
+    let world = Site::on(database.options()).await;
+    let first = world.start().await;
+    let (proxy, url, _stop) = Proxy::start(first.address()).await;
+    world.outside.stripe.set_webhook_url(url.join("/webhooks/stripe").unwrap());
+    // Six people stand on Stripe's page; bob is signed in and looks around all the time.
+    let mut sessions = Vec::new();
+    for number in 0..6 {
+        sessions.push(site::at_stripe(&browser(&url), &format!("alice{number}@example.com")).await);
+    }
+    let bob = browser(&url);
+    site::sign_up(&bob, "bob@example.com").await;
+
+    let changing = async {
+        let mut old = first;
+        for (is_proxy_late, paying) in [(false, &sessions[..3]), (true, &sessions[3..])] {
+            let new = world.start().await;
+            for session in paying {
+                world.outside.stripe.pay(session, GOOD_CARD).unwrap();
+            }
+            take_over(&proxy, old, &new, is_proxy_late).await;
+            old = new;
+        }
+        old
+    };
+    let mut looks = 0;
+    let looking = async {
+        loop {
+            bob.get("/account").await.expect(200).says("bob@example.com");
+            browser(&url).get("/").await.expect(200);
+            looks += 2;
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+    };
+    let last = tokio::select! {
+        last = changing => last,
+        () = looking => unreachable!("they look for ever"),
+    };
+    assert!(looks >= 10, "{looks}");
+
+    until(&database, "bookings where booking_status = 'confirmed'", 6).await;
+    until(&database, "mails where state = 'queued'", 0).await;
+    let failures = proxy.failures.lock().unwrap().clone();
+    assert!(failures.is_empty(), "{failures:#?}");
+    // Nothing was done twice: not the money, not the seats, not the letters.
+    let intents = world.outside.stripe.intents();
+    assert!(intents.len() == 6 && intents.iter().all(|intent| intent.status == "succeeded"));
+    assert!(world.outside.stripe.refunds().is_empty());
+    let sent = world.outside.mailbox.list();
+    let ids: BTreeSet<String> = sent.iter().filter_map(|mail| mail.message_id.clone()).collect();
+    assert_eq!(ids.len(), sent.len(), "a mail was sent twice");
+    let repeated = "mails where booking_id is not null group by booking_id, kind having count(*) > 1";
+    assert!(texts(&database, &format!("select kind from {repeated}")).await.is_empty());
+    world.holds().await;
+    last.end().await;
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn even_with_a_job_that_hangs_and_a_visitor_who_dawdles_it_ends_within_ten_seconds() {
+    let database = Database::fresh().await;
+    let world = Site::on(database.options()).await;
+    let mut process = world.start().await;
+    world.outside.mailbox.fault(Stage::Mail, Fault::Hang(Duration::from_secs(60)));
+    site::sign_up(&browser(&process.url()), "bob@example.com").await;
+    until(&database, "outbox where kind = 'send_mail' and state = 'running'", 1).await;
+    let dawdling = process.talk(&[LOGIN_HEAD, "half"], Duration::from_millis(50));
+    tokio::time::sleep(Duration::from_millis(200)).await;
+    let begin = Instant::now();
+    process.signal(Signal::SIGTERM);
+    let (status, took) = process.ended(begin).await;
+    assert!(status.success() && took < LIMIT, "{status} after {took:?}");
+    tokio::task::spawn_blocking(|| dawdling.join().unwrap()).await.unwrap();
+    // The mail is not lost: another process takes it up when the lease of the first has run out.
+    assert_eq!(texts(&database, "select state from mails").await, ["queued"]);
+    database.drop().await;
+}
+
+#[tokio::test]
+async fn a_version_that_was_taken_back_starts_on_what_the_newer_one_has_migrated() {
+    let database = Database::fresh().await;
+    let mut sql = database.superuser().await;
+    let newer = "insert into _sqlx_migrations (version, description, success, checksum, execution_time)
+                 values (900000, 'of a newer version', true, 'x', 1)";
+    sqlx::raw_sql(newer).execute(&mut sql).await.unwrap();
+    sql.close().await.unwrap();
+    let world = Site::on(database.options()).await;
+    let process = world.start().await;
+    browser(&process.url()).get("/").await.expect(200);
+    process.end().await;
+    database.drop().await;
+}
