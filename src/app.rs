@@ -44,6 +44,7 @@ use crate::{
         crowd::Crowd,
         frame,
         idempotency::{self, Calls},
+        negotiate,
         problem::Problem,
         server::{self, Parting},
         session,
@@ -336,10 +337,18 @@ impl App {
             .route("/api/flights", get(search::api::flights))
             .route("/api/offers/{id}", get(search::api::offer))
             .route("/api/bookings", get(bookings::api::list).post(checkout::api::create))
-            .route("/api/bookings/{reference}", get(checkout::api::show).patch(checkout::api::change))
+            .route(
+                "/api/bookings/{reference}",
+                get(checkout::api::show).patch(checkout::api::change).delete(checkout::api::cancel::cancel),
+            )
+            .route("/api/bookings/{reference}/cancel-quote", get(checkout::api::cancel::quote))
             .route("/api/bookings/{reference}/checkout", post(checkout::api::check_out))
             .route("/api/bookings/{reference}/refunds", get(checkout::api::refunds))
             .route("/admin", get(admin::pages::index))
+            .route("/api/admin/bookings", get(admin::api::list))
+            .route("/api/admin/bookings/{reference}", get(admin::api::show))
+            .route("/api/admin/bookings/{reference}/refund-quote", post(admin::api::refund::quote))
+            .route("/api/admin/bookings/{reference}/refunds", post(admin::api::refund::refund))
             .route("/admin/bookings", get(admin::pages::bookings))
             .route("/admin/bookings/{reference}", get(admin::pages::booking))
             .route(
@@ -380,7 +389,10 @@ impl App {
         let site = Arc::clone(&self.site);
         let sessions = self.session_layer();
         let calls = Calls { db: self.db.clone(), clock: self.clock.clone(), vault: self.vault.clone() };
-        let routes = Self::routes().layer(middleware::from_fn_with_state(calls, idempotency::once));
+        let routes = Self::routes()
+            .layer(middleware::from_fn(negotiate::tell_limits))
+            .layer(middleware::from_fn_with_state(calls, idempotency::once))
+            .layer(middleware::from_fn(negotiate::negotiate));
         let router = frame::inside(routes, &site)
             .layer(middleware::from_fn_with_state(self.clone(), session::keep_time))
             .layer(sessions)

@@ -1,6 +1,7 @@
 //! What staff see and do: all bookings and everything that is known of one, what needs a person, who is staff, and the log
 //! of what they did. Personal data comes out masked.
 
+pub mod api;
 pub mod attention;
 pub mod mails;
 pub mod pages;

@@ -153,12 +153,14 @@ pub async fn list_own(
     limit: i64,
 ) -> Result<Vec<BookingLine>, AppError> {
     let (at, id) = before.unzip();
+    // Without a place, a place above all: "or there is none" would let the index begin at the newest each time.
     let rows = sqlx::query!(
         r#"select id as "id: BookingId", booking_reference, booking_status, amount_minor, currency, quote,
                   created_at as "created_at: jiff_sqlx::Timestamp"
              from bookings
             where user_id = app_user_id()
-              and ($1::timestamptz is null or (created_at, id) < ($1, $2))
+              and (created_at, id) < (coalesce($1::timestamptz, 'infinity'),
+                                      coalesce($2, 'ffffffff-ffff-ffff-ffff-ffffffffffff'::uuid))
             order by created_at desc, id desc
             limit $3"#,
         at.map(|at| at.to_sqlx()) as _,

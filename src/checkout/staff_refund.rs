@@ -20,6 +20,9 @@ use crate::{
     outbox::{self, About, Attention, Job, MailKind},
 };
 
+/// Of what somebody writes beside the reason.
+pub const LONGEST_NOTE: usize = 300;
+
 /// Why staff give money back: from a list, so that it can be counted.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Reason {

@@ -13,10 +13,9 @@ use std::sync::Arc;
 use axum::{
     body::Bytes,
     extract::State,
-    http::{HeaderMap, HeaderValue, StatusCode, header},
+    http::{HeaderValue, header},
     response::{IntoResponse, Response},
 };
-use sha2::{Digest, Sha256};
 use utoipa::{
     OpenApi as _,
     openapi::{
@@ -26,7 +25,7 @@ use utoipa::{
 };
 
 use self::{outline::Outline, pages::Drawn};
-use crate::{accounts, bookings, checkout, config::Config, error::AppError, search, web::session};
+use crate::{accounts, admin, bookings, checkout, config::Config, error::AppError, search, web::session};
 
 const ABOUT: &str =
     "Search flights, book them and keep your account, by the same rules as the pages of the site.";
@@ -43,6 +42,8 @@ const ABOUT: &str =
         checkout::api::show,
         checkout::api::change,
         checkout::api::check_out,
+        checkout::api::cancel::quote,
+        checkout::api::cancel::cancel,
         checkout::api::refunds,
         accounts::api::sign_in::sign_up,
         accounts::api::account::verify,
@@ -66,6 +67,10 @@ const ABOUT: &str =
         accounts::api::people::end_device,
         accounts::api::people::programs,
         accounts::api::people::end_program,
+        admin::api::list,
+        admin::api::show,
+        admin::api::refund::quote,
+        admin::api::refund::refund,
         checkout::webhook::stripe,
         document,
         pages::docs,
@@ -74,6 +79,7 @@ const ABOUT: &str =
         (name = "Search", description = "Places, flights and offers. Open to everybody."),
         (name = "Bookings", description = "From an offer to the ticket. Those of the account, and no others."),
         (name = "Account", description = "Signing up, in and out, and what somebody keeps with us."),
+        (name = "Staff", description = "For members of the agency in the browser in which they are signed in. A token is never staff."),
         (name = "Stripe", description = "For Stripe alone."),
         (name = "Reference", description = "What you read now."),
     ),
@@ -87,7 +93,6 @@ pub struct Document(Arc<Written>);
 pub struct Written {
     api: OpenApi,
     json: Bytes,
-    etag: HeaderValue,
     drawn: Drawn,
 }
 
@@ -95,12 +100,8 @@ impl Document {
     pub fn new(config: &Config) -> Result<Self, AppError> {
         let api = describe(config);
         let json = serde_json::to_vec(&api)?;
-        let digest = hex::encode(&Sha256::digest(&json)[..16]);
-        // Weak: a compressed copy is the same document.
-        let etag =
-            HeaderValue::from_str(&format!("W/\"{digest}\"")).map_err(|_| AppError::broken("an ETag"))?;
         let drawn = Drawn::of(&Outline::of(&api));
-        Ok(Self(Arc::new(Written { api, json: json.into(), etag, drawn })))
+        Ok(Self(Arc::new(Written { api, json: json.into(), drawn })))
     }
 
     pub fn api(&self) -> &OpenApi {
@@ -153,19 +154,9 @@ fn ways_to_sign_in(cookie: &str) -> [(&'static str, SecurityScheme); 3] {
     tag = "Reference",
     responses(
         (status = 200, description = "The document.", body = serde_json::Value, content_type = "application/json"),
-        (status = 304, description = "It is still the one that If-None-Match names."),
     ),
 )]
-pub async fn document(State(Document(written)): State<Document>, headers: HeaderMap) -> Response {
-    let known = headers.get(header::IF_NONE_MATCH).and_then(|value| value.to_str().ok()).unwrap_or_default();
-    let own = written.etag.to_str().unwrap_or_default();
-    let caching = [
-        (header::ETAG, written.etag.clone()),
-        (header::CACHE_CONTROL, HeaderValue::from_static("public, no-cache")),
-    ];
-    if known.split(',').any(|tag| tag.trim() == own) {
-        return (StatusCode::NOT_MODIFIED, caching).into_response();
-    }
+pub async fn document(State(Document(written)): State<Document>) -> Response {
     let json = HeaderValue::from_static("application/json");
-    (caching, [(header::CONTENT_TYPE, json)], written.json.clone()).into_response()
+    ([(header::CONTENT_TYPE, json)], written.json.clone()).into_response()
 }

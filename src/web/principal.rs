@@ -4,14 +4,14 @@ use std::{fmt, str::FromStr};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::request::Parts,
+    http::{header, request::Parts},
 };
 use jiff::Timestamp;
 use tower_sessions::Session;
 
 use crate::{
     db::{Db, System, Traveller},
-    error::AppError,
+    error::{AppError, Refusal},
     ids::{DeviceId, UserId},
     personal::personal,
     web::session::SessionUser,
@@ -144,6 +144,10 @@ where
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
+        // Whoever brings a token to the API means the token.
+        if parts.uri.path().starts_with("/api/") && parts.headers.contains_key(header::AUTHORIZATION) {
+            return Err(no_tokens_here());
+        }
         let SignedIn { user, email, staff, device, second_factor_at, .. } =
             SignedIn::from_request_parts(parts, state).await?;
         // Who has become staff since signs in again: this session lasts as long as a traveller's.
@@ -151,6 +155,15 @@ where
         let role = present_role(&Db::from_ref(state), user).await?.ok_or(AppError::Forbidden)?;
         Ok(Self { user, email, role, device, second_factor_at })
     }
+}
+
+fn no_tokens_here() -> AppError {
+    AppError::Barred(Refusal {
+        code: "no_tokens_here",
+        title: "A token is never staff",
+        detail: "This is for members of the agency in their own browser. Leave the header Authorization out."
+            .to_owned(),
+    })
 }
 
 async fn present_role(db: &Db, user: UserId) -> Result<Option<StaffRole>, AppError> {

@@ -122,6 +122,9 @@ fn is_fresh(proved_at: Option<Timestamp>, now: Timestamp) -> bool {
 }
 
 fn ask_again(parts: &Parts) -> Response {
+    if parts.uri.path().starts_with("/api/") {
+        return proof_too_old().into_response();
+    }
     let next = Frame::of(&parts.extensions).map_or("/", |frame| frame.return_to.as_str());
     prove_and_go_to(next).into_response()
 }
@@ -129,6 +132,16 @@ fn ask_again(parts: &Parts) -> Response {
 pub fn prove_and_go_to(next: &str) -> Redirect {
     let next: String = form_urlencoded::byte_serialize(next.as_bytes()).collect();
     Redirect::to(&format!("/reauthenticate?next={next}"))
+}
+
+fn proof_too_old() -> AppError {
+    AppError::Barred(Refusal {
+        code: "proof_too_old",
+        title: "Prove once more that it is you",
+        detail:
+            "Open /reauthenticate in this browser, then call again within five minutes. Nothing was changed."
+                .to_owned(),
+    })
 }
 
 fn no_second_factor() -> AppError {

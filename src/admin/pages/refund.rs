@@ -11,7 +11,7 @@ use super::again;
 use crate::{
     checkout::{
         Checkout,
-        staff_refund::{Reason, RefundDesk, RefundOrder, Refundable, check_amount},
+        staff_refund::{LONGEST_NOTE, Reason, RefundDesk, RefundOrder, Refundable, check_amount},
     },
     error::{AppError, FieldErrors},
     ids::{AttemptId, BookingReference, RefundId},
@@ -23,8 +23,6 @@ use crate::{
         proof::{MoneyPower, prove_and_go_to},
     },
 };
-
-const LONGEST_NOTE: usize = 300;
 
 /// As typed. Step 1 sends it, and step 2 sends it on with what was seen.
 #[derive(Clone, Debug, Default, Deserialize)]

@@ -1,6 +1,7 @@
 //! `/api/bookings` and below: the traveller's way from an offer to the ticket, for programs. The same faces and rules as the
 //! pages; whose booking it is, row-level security says.
 
+pub mod cancel;
 pub mod shapes;
 
 use axum::{

@@ -8,6 +8,7 @@ use crate::{
     bookings::lifecycle::BookingState,
     checkout::{
         Attempt, RefundLine, Standing,
+        api::cancel::CancelQuote,
         lifecycle::{AttemptState, RefundState},
         pages::{
             news::{Next, news},
@@ -56,6 +57,9 @@ pub struct Booking {
     attempts: Vec<PaymentAttempt>,
     /// Oldest first.
     refunds: Vec<Refund>,
+    /// The quote that it is being, or was, cancelled by.
+    #[schema(required)]
+    cancellation: Option<CancelQuote>,
 }
 
 /// What paying would accept.
@@ -232,6 +236,10 @@ pub struct Refunds {
 }
 
 impl Booking {
+    pub const fn state(&self) -> BookingState {
+        self.state
+    }
+
     pub fn new(standing: &Standing, refunds: Vec<RefundLine>, now: Timestamp) -> Result<Self, AppError> {
         let news = news(standing, now);
         let booking = &standing.file.booking;
@@ -255,6 +263,7 @@ impl Booking {
             timeline: told(standing).into_iter().map(Happened::from).collect(),
             attempts: standing.attempts.iter().map(PaymentAttempt::from).collect(),
             refunds: refunds.into_iter().map(Refund::from).collect(),
+            cancellation: standing.cancellation.as_ref().map(CancelQuote::from),
         })
     }
 }

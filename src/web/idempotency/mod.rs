@@ -285,11 +285,12 @@ fn purpose(call: &Call) -> String {
     format!("{PURPOSE}:{}", hex::encode(call.key_hash))
 }
 
-/// Our own failures, limits and the lack of a proof are no last word. Strangers are kept only what was done for them: their
+/// Our own failures, limits and the lack of a proof or a right are no last word: a code shown again opens what was refused. Strangers are kept only what was done for them: their
 /// refusals cost nothing to repeat, and would fill the table.
 fn is_kept(status: StatusCode, is_known: bool) -> bool {
     let passing = [
         StatusCode::UNAUTHORIZED,
+        StatusCode::FORBIDDEN,
         StatusCode::REQUEST_TIMEOUT,
         StatusCode::PAYLOAD_TOO_LARGE,
         StatusCode::TOO_MANY_REQUESTS,
@@ -385,6 +386,7 @@ mod tests {
             (409, true, false),
             (422, true, false),
             (401, false, false),
+            (403, false, false),
             (429, false, false),
             (500, false, false),
             (503, false, false),
