@@ -4,10 +4,10 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRef, Request, State},
-    http::{Method, StatusCode, header, uri::Authority},
-    middleware::{self, Next},
-    response::{IntoResponse, Redirect, Response},
+    extract::{DefaultBodyLimit, FromRef, State},
+    http::StatusCode,
+    middleware,
+    response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, post, put},
 };
 use tokio::net::TcpListener;
@@ -42,10 +42,9 @@ use crate::{
         assets,
         chrome::SiteSettings,
         crowd::Crowd,
-        frame,
+        frame, host,
         idempotency::{self, Calls},
         negotiate,
-        problem::Problem,
         server::{self, Parting},
         session,
         session_cache::Sessions,
@@ -396,7 +395,7 @@ impl App {
         let router = frame::inside(routes, &site)
             .layer(middleware::from_fn_with_state(self.clone(), session::keep_time))
             .layer(sessions)
-            .layer(middleware::from_fn_with_state(self.clone(), one_host));
+            .layer(middleware::from_fn_with_state(self.clone(), host::one_host));
         frame::outside(router, &site).with_state(self)
     }
 
@@ -469,43 +468,4 @@ fn stripe_webhook() -> MethodRouter<App> {
 
 async fn nothing_here() -> AppError {
     AppError::NotFound
-}
-
-/// Answers only to our own name. Another site's name may be made to lead here (DNS rebinding), and then its pages would be
-/// of the same origin as ours. Probes ask by whatever address they have.
-///
-/// A demo is reached as localhost and as 127.0.0.1, but a cookie belongs to one of them: whoever comes by the other name
-/// is sent to the one that links and payment pages lead back to.
-async fn one_host(State(config): State<Arc<Config>>, request: Request, next: Next) -> Response {
-    let uri = request.uri();
-    if matches!(uri.path(), "/healthz" | "/readyz" | "/metrics") {
-        return next.run(request).await;
-    }
-    let host = request.headers().get(header::HOST).and_then(|host| host.to_str().ok());
-    let host = host.and_then(host_name).unwrap_or_default();
-    // A whole URL in the request line would speak louder than Host.
-    let named_otherwise = uri.host().is_some_and(|named| !named.eq_ignore_ascii_case(&host));
-    if named_otherwise || !is_ours(&config, &host) {
-        return Problem::of_status(StatusCode::MISDIRECTED_REQUEST).into_response();
-    }
-    let is_page = matches!(*request.method(), Method::GET | Method::HEAD);
-    if config.mode == Mode::Demo && is_page && host == "localhost" && !is_base(&config, &host) {
-        let path = uri.path_and_query().map_or("/", |path| path.as_str());
-        return Redirect::to(&config.link(path)).into_response();
-    }
-    next.run(request).await
-}
-
-/// The name without its port, in lower case.
-fn host_name(host: &str) -> Option<String> {
-    host.parse::<Authority>().ok().map(|authority| authority.host().to_ascii_lowercase())
-}
-
-fn is_base(config: &Config, host: &str) -> bool {
-    config.base_url.host_str() == Some(host)
-}
-
-fn is_ours(config: &Config, host: &str) -> bool {
-    let is_loopback = matches!(host, "localhost" | "127.0.0.1" | "[::1]");
-    is_base(config, host) || (config.mode == Mode::Demo && is_loopback)
 }

@@ -66,6 +66,18 @@ pub struct Quota {
     pub window_seconds: u32,
 }
 
+impl Quota {
+    /// As a member of `RateLimit-Policy`.
+    pub fn policy(&self) -> String {
+        format!("\"{}\";q={};w={}", self.name, self.tokens, self.window_seconds)
+    }
+
+    /// As a member of `RateLimit`: what is left, and when there is more.
+    pub fn left(&self, tokens: u32, more_in_seconds: u32) -> String {
+        format!("\"{}\";r={tokens};t={more_in_seconds}", self.name)
+    }
+}
+
 #[derive(Debug, thiserror::Error)]
 pub enum AppError {
     #[error("not signed in")]

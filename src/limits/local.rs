@@ -20,6 +20,8 @@ pub struct Local(Arc<Mutex<HashMap<(Rule, Key), Known>>>);
 #[derive(Clone, Copy, Debug)]
 struct Known {
     left: u32,
+    /// What the database had left when it was asked.
+    beyond: u32,
     refused_until: Timestamp,
     used_at: Timestamp,
 }
@@ -27,7 +29,8 @@ struct Known {
 /// What can be said without asking.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
-    Taken,
+    /// And so many more there may be, as was known when the database was asked.
+    Taken(u32),
     /// Until then.
     Refused(Timestamp),
     Unknown,
@@ -40,7 +43,7 @@ impl Local {
         known.used_at = now;
         if known.left > 0 {
             known.left -= 1;
-            Answer::Taken
+            Answer::Taken(known.left.saturating_add(known.beyond))
         } else if known.refused_until > now {
             Answer::Refused(known.refused_until)
         } else {
@@ -49,9 +52,12 @@ impl Local {
     }
 
     /// The database gave `tokens` more than the one that was asked for.
-    pub fn keep(&self, rule: Rule, subject: Key, tokens: u32, now: Timestamp) {
+    pub fn keep(&self, rule: Rule, subject: Key, tokens: u32, beyond: u32, now: Timestamp) {
         if tokens > 0 {
-            self.change(rule, subject, now, |known| known.left = known.left.saturating_add(tokens));
+            self.change(rule, subject, now, |known| {
+                known.left = known.left.saturating_add(tokens);
+                known.beyond = beyond;
+            });
         }
     }
 
@@ -67,7 +73,7 @@ impl Local {
                 all.clear();
             }
         }
-        let nothing = Known { left: 0, refused_until: now, used_at: now };
+        let nothing = Known { left: 0, beyond: 0, refused_until: now, used_at: now };
         change(all.entry((rule, subject)).or_insert(nothing));
     }
 
@@ -86,10 +92,10 @@ mod tests {
         let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
         let until = now + SignedDuration::from_secs(3);
         assert_eq!(local.take(rule, who, now), Answer::Unknown);
-        local.keep(rule, who, 2, now);
+        local.keep(rule, who, 2, 7, now);
         local.refuse(rule, who, until, now);
-        assert_eq!(local.take(rule, who, now), Answer::Taken);
-        assert_eq!(local.take(rule, who, now), Answer::Taken);
+        assert_eq!(local.take(rule, who, now), Answer::Taken(8));
+        assert_eq!(local.take(rule, who, now), Answer::Taken(7));
         assert_eq!(local.take(rule, who, now), Answer::Refused(until));
         assert_eq!(local.take(rule, who, until), Answer::Unknown);
         assert_eq!(local.take(rule, [8; 32], now), Answer::Unknown);
@@ -102,7 +108,7 @@ mod tests {
         for number in 0..REMEMBERED as u64 + 10 {
             let mut who = [0; 32];
             who[..8].copy_from_slice(&number.to_le_bytes());
-            local.keep(Rule::SearchAddress, who, 1, now);
+            local.keep(Rule::SearchAddress, who, 1, 0, now);
         }
         assert!(local.lock().len() <= REMEMBERED);
     }

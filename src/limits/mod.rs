@@ -5,6 +5,7 @@
 mod known;
 mod local;
 mod rules;
+pub mod spent;
 mod store;
 mod subject;
 
@@ -19,6 +20,7 @@ pub use self::{
 };
 use self::{
     local::{Answer, Local},
+    spent::Left,
     store::Slowness,
     subject::Key,
 };
@@ -60,18 +62,23 @@ impl Limits {
 
     /// Counts one, or says how long to wait. For a network, the whole site that it lies in counts as well.
     pub async fn take(&self, rule: Rule, subject: &Subject) -> Result<(), AppError> {
-        self.take_of(rule, rule.limit(), subject).await?;
-        match subject.site() {
-            Some(site) => self.take_of(rule, rule.limit().of_site(), &site).await,
-            None => Ok(()),
+        let mut left = self.take_of(rule, rule.limit(), subject).await?;
+        if let Some(site) = subject.site() {
+            left = left.min(self.take_of(rule, rule.limit().of_site(), &site).await?);
         }
+        // Of an address of e-mail nobody is told how often others have asked about it.
+        if let Some(left) = left.filter(|_| subject.is_the_callers()) {
+            spent::note(Left::of(&rule.limit(), left));
+        }
+        Ok(())
     }
 
-    async fn take_of(&self, rule: Rule, limit: Limit, subject: &Subject) -> Result<(), AppError> {
+    /// How many more there may be. `None`: nobody knows.
+    async fn take_of(&self, rule: Rule, limit: Limit, subject: &Subject) -> Result<Option<u32>, AppError> {
         let now = self.clock.now();
         let key = subject.key(&self.vault);
         match self.local.take(rule, key, now) {
-            Answer::Taken => return Ok(()),
+            Answer::Taken(left) => return Ok(Some(left)),
             Answer::Refused(until) => return Err(too_many(&limit, until.duration_since(now))),
             Answer::Unknown => {}
         }
@@ -79,7 +86,7 @@ impl Limits {
             Ok(answer) => answer,
             Err(error) if limit.in_doubt == InDoubt::Allow => {
                 tracing::error!(rule = limit.name, %error, "a limit could not be counted: going on without");
-                Ok(())
+                Ok(None)
             }
             Err(error) => Err(uncounted(&error)),
         }
@@ -91,13 +98,14 @@ impl Limits {
         limit: &Limit,
         key: &Key,
         now: Timestamp,
-    ) -> Result<Result<(), AppError>, sqlx::Error> {
+    ) -> Result<Result<Option<u32>, AppError>, sqlx::Error> {
         let mut tx = self.db.begin(System).await?;
         let taken = store::take(&mut tx, limit, key, now).await?;
         tx.commit().await?;
         if taken.tokens > 0 {
-            self.local.keep(rule, *key, taken.tokens - 1, now);
-            return Ok(Ok(()));
+            let in_advance = taken.tokens - 1;
+            self.local.keep(rule, *key, in_advance, taken.left, now);
+            return Ok(Ok(Some(in_advance.saturating_add(taken.left))));
         }
         self.local.refuse(rule, *key, now + taken.wait, now);
         tracing::warn!(rule = limit.name, "limit reached");

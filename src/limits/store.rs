@@ -1,4 +1,4 @@
-//! SQL of limits: two small tables behind two functions, see migrations 0013 and 0024.
+//! SQL of limits: two small tables behind two functions, see migrations 0013, 0024 and 0026.
 
 use std::time::Duration;
 
@@ -10,6 +10,8 @@ use crate::db::{System, Tx};
 
 pub struct Taken {
     pub tokens: u32,
+    /// What the bucket holds without them.
+    pub left: u32,
     /// Zero if there was at least one token.
     pub wait: SignedDuration,
 }
@@ -22,8 +24,8 @@ pub async fn take(
     now: Timestamp,
 ) -> Result<Taken, sqlx::Error> {
     let row = sqlx::query!(
-        r#"select taken as "taken!", (extract(epoch from wait) * 1000000)::bigint as "wait!"
-             from take_tokens($1, $2, $3, $4, $5, $6)"#,
+        r#"select taken as "taken!", rest as "rest!", (extract(epoch from wait) * 1000000)::bigint as "wait!"
+             from take_from_bucket($1, $2, $3, $4, $5, $6)"#,
         limit.name,
         subject.as_slice(),
         small(limit.block),
@@ -33,7 +35,11 @@ pub async fn take(
     )
     .fetch_one(&mut **tx)
     .await?;
-    Ok(Taken { tokens: u32::try_from(row.taken).unwrap_or(0), wait: SignedDuration::from_micros(row.wait) })
+    Ok(Taken {
+        tokens: u32::try_from(row.taken).unwrap_or(0),
+        left: u32::try_from(row.rest).unwrap_or(0),
+        wait: SignedDuration::from_micros(row.wait),
+    })
 }
 
 pub async fn give_back(tx: &mut Tx<System>, limit: &Limit, subject: &Key) -> Result<(), sqlx::Error> {

@@ -66,6 +66,11 @@ impl Subject {
         Self::new(format!("link:{}", hex::encode(link.as_bytes())))
     }
 
+    /// A network or an account: whoever asks from there, or as that, may know how much they have asked.
+    pub fn is_the_callers(&self) -> bool {
+        ["network:", "user:"].iter().any(|kind| self.name.starts_with(kind))
+    }
+
     const fn new(name: String) -> Self {
         Self { name, site: None }
     }

@@ -70,6 +70,11 @@ fn answer(method: &HttpMethod, operation: &mut Operation) {
             add(&mut codes, name);
         }
     }
+    let is_tagged = *method == HttpMethod::Get && answers_json(operation);
+    if is_tagged {
+        let unchanged = ResponseBuilder::new().description("It is still what If-None-Match names.").build();
+        operation.responses.responses.insert("304".to_owned(), unchanged.into());
+    }
     let everywhere = everywhere();
     for (status, general) in &everywhere {
         // Beside what is its own, an operation says again what every call may meet.
@@ -77,6 +82,7 @@ fn answer(method: &HttpMethod, operation: &mut Operation) {
             own.extend(general);
         }
     }
+    let is_limited = codes.contains_key(&429);
     for (status, codes) in codes {
         operation.responses.responses.insert(status.to_string(), problem(status, &codes).into());
     }
@@ -87,8 +93,21 @@ fn answer(method: &HttpMethod, operation: &mut Operation) {
     for (status, response) in &mut operation.responses.responses {
         if let RefOr::T(response) = response {
             add_headers(status, response);
+            if is_tagged && matches!(status.as_str(), "200" | "304") {
+                add_header("ETag", response);
+            }
+            if is_limited && status.starts_with('2') {
+                ["RateLimit", "RateLimit-Policy"].iter().for_each(|name| add_header(name, response));
+            }
         }
     }
+}
+
+fn answers_json(operation: &Operation) -> bool {
+    operation.responses.responses.values().any(|response| match response {
+        RefOr::T(response) => response.content.contains_key("application/json"),
+        RefOr::Ref(_) => false,
+    })
 }
 
 /// Descriptions of answers that tell of a failure and are not described yet. A code that nobody knows stays there as it is,
@@ -231,15 +250,18 @@ fn add_headers(status: &str, response: &mut Response) {
     let of_status: &[&str] = match status {
         "401" => &["WWW-Authenticate"],
         "429" => &["Retry-After", "RateLimit", "RateLimit-Policy"],
+        "503" => &["Retry-After"],
         _ => &[],
     };
-    for name in of_status.iter().chain(&["X-Request-Id"]) {
-        let shared = Ref::new(format!("#/components/headers/{name}"));
-        response.headers.entry((*name).to_owned()).or_insert(RefOr::Ref(shared));
-    }
+    of_status.iter().chain(&["X-Request-Id"]).for_each(|name| add_header(name, response));
 }
 
-fn headers() -> [(&'static str, Header); 5] {
+fn add_header(name: &str, response: &mut Response) {
+    let shared = Ref::new(format!("#/components/headers/{name}"));
+    response.headers.entry(name.to_owned()).or_insert(RefOr::Ref(shared));
+}
+
+fn headers() -> [(&'static str, Header); 6] {
     let header = |kind: Type, about: &str| {
         HeaderBuilder::new()
             .schema(Some(ObjectBuilder::new().schema_type(kind).build()))
@@ -251,9 +273,25 @@ fn headers() -> [(&'static str, Header); 5] {
             "X-Request-Id",
             header(Type::String, "Names this request in our logs. Tell it when you ask for help."),
         ),
+        (
+            "ETag",
+            header(
+                Type::String,
+                "Names this answer. Send it as If-None-Match to hear whether it still holds.",
+            ),
+        ),
         ("WWW-Authenticate", header(Type::String, "How to prove who you are (RFC 6750).")),
         ("Retry-After", header(Type::Integer, "Seconds to wait.")),
-        ("RateLimit", header(Type::String, "What is left of the limit, and when there is more.")),
-        ("RateLimit-Policy", header(Type::String, "The limit itself: how many within how many seconds.")),
+        (
+            "RateLimit",
+            header(
+                Type::String,
+                "What is left (`r`) of each limit that counted this call, as far as this server knows, and in how many seconds there is more (`t`). No promise: others may spend of it too.",
+            ),
+        ),
+        (
+            "RateLimit-Policy",
+            header(Type::String, "The limits themselves: how many (`q`) within how many seconds (`w`)."),
+        ),
     ]
 }

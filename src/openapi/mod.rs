@@ -158,5 +158,6 @@ fn ways_to_sign_in(cookie: &str) -> [(&'static str, SecurityScheme); 3] {
 )]
 pub async fn document(State(Document(written)): State<Document>) -> Response {
     let json = HeaderValue::from_static("application/json");
-    ([(header::CONTENT_TYPE, json)], written.json.clone()).into_response()
+    let caching = HeaderValue::from_static("private, no-cache");
+    ([(header::CONTENT_TYPE, json), (header::CACHE_CONTROL, caching)], written.json.clone()).into_response()
 }

@@ -30,7 +30,7 @@ impl Drawn {
             chapters: outline.chapters.iter().map(parts::chapter).collect(),
             shapes: parts::shapes(&outline.shapes),
             scopes: parts::scopes(),
-            codes: parts::common_codes(),
+            codes: parts::all_codes(),
             limits: parts::limits(),
         }
     }

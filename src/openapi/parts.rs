@@ -6,7 +6,7 @@ use super::outline::{Access, Answer, Call, Chapter, Kind, Member, Outline, Shape
 use crate::{
     limits::Rule,
     web::{
-        codes::{At, CODES, Code},
+        codes::{CODES, Code},
         components::Fragment,
         scopes::Scope,
     },
@@ -128,10 +128,9 @@ fn codes(codes: &[&Code]) -> Markup {
     }
 }
 
-/// What any call may meet.
-pub fn common_codes() -> Fragment {
-    let common: Vec<&Code> = CODES.iter().filter(|code| code.at != At::Some).collect();
-    codes(&common).into()
+/// All that there are.
+pub fn all_codes() -> Fragment {
+    codes(&CODES.iter().collect::<Vec<_>>()).into()
 }
 
 pub fn scopes() -> Fragment {

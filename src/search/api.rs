@@ -38,8 +38,9 @@ const MOST_PLACES: usize = 20;
 const LONGEST_TEXT: usize = 120;
 const PER_PAGE: usize = 20;
 
-/// The airports of the world change with our versions, not within a day.
-const FOR_AN_HOUR: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "public, max-age=3600")];
+/// The airports of the world change with our versions, not within a day. Not for caches that many share: any answer may renew
+/// the cookie of whoever asked.
+const FOR_AN_HOUR: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "private, max-age=3600")];
 /// Prices may be looked at again by whoever asked, after asking whether they still hold.
 const ASK_AGAIN: [(header::HeaderName, &str); 1] = [(header::CACHE_CONTROL, "private, no-cache")];
 

@@ -97,6 +97,11 @@ impl Problem {
                 "There is nothing at this address",
                 "It was mistyped, or it belongs to another account. Both look the same from here.",
             ),
+            StatusCode::NOT_ACCEPTABLE => (
+                "not_acceptable",
+                "There is nothing here of the kind that you take",
+                "Answers of the API are application/json, its page is text/html. Name that in Accept, or leave it out.",
+            ),
             StatusCode::METHOD_NOT_ALLOWED => (
                 "method_not_allowed",
                 "This address does not take that",
@@ -283,7 +288,7 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
         let challenge = HeaderValue::from_static(r#"Bearer realm="api""#);
         rendered.headers_mut().entry(header::WWW_AUTHENTICATE).or_insert(challenge);
     }
-    if let Some(seconds) = problem.retry_after_seconds {
+    if let Some(seconds) = problem.retry_after_seconds.or_else(|| usual_wait(problem.status)) {
         rendered.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(seconds));
         if let Some(quota) = problem.quota.filter(|_| is_program) {
             tell_limit(rendered.headers_mut(), quota, seconds);
@@ -294,13 +299,15 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
     rendered
 }
 
+/// What does not answer now is worth another try, but not at once.
+fn usual_wait(status: StatusCode) -> Option<u32> {
+    (status == StatusCode::SERVICE_UNAVAILABLE).then_some(20)
+}
+
 /// The limit that was reached, as drafted by the IETF (draft-ietf-httpapi-ratelimit-headers): nothing remains, and when
 /// something will.
 fn tell_limit(headers: &mut HeaderMap, quota: Quota, seconds: u32) {
-    let Quota { name, tokens, window_seconds } = quota;
-    let policy = format!("\"{name}\";q={tokens};w={window_seconds}");
-    let left = format!("\"{name}\";r=0;t={seconds}");
-    for (header, value) in [("ratelimit-policy", policy), ("ratelimit", left)] {
+    for (header, value) in [("ratelimit-policy", quota.policy()), ("ratelimit", quota.left(0, seconds))] {
         if let Ok(value) = HeaderValue::from_str(&value) {
             headers.insert(header, value);
         }

@@ -1,7 +1,8 @@
 """Signs the probe in, and names things in addresses that are really there.
 
-What it needs comes by the environment: PROBE_URL, PROBE_AS (guest, bearer or cookie), PROBE_EMAIL, PROBE_PASSWORD, and
-PROBE_KNOWN, a JSON object that gives for a name in an address the things that it may name.
+What it needs comes by the environment: PROBE_URL, PROBE_AS (guest, bearer or cookie), PROBE_EMAIL, PROBE_PASSWORD,
+PROBE_SCOPE if a token is to have less than all, PROBE_SESSION if somebody is signed in already, and PROBE_KNOWN, a JSON
+object that gives for a name in an address the things that it may name.
 """
 
 import json
@@ -22,8 +23,11 @@ proof = None
 
 
 def sign_in():
+    if session := os.environ.get("PROBE_SESSION"):
+        return session
     if WAY == "bearer":
-        answer = requests.post(f"{URL}/api/auth/login", json=WHO, timeout=30)
+        scope = {"scope": os.environ["PROBE_SCOPE"]} if "PROBE_SCOPE" in os.environ else {}
+        answer = requests.post(f"{URL}/api/auth/login", json=WHO | scope, timeout=30)
         answer.raise_for_status()
         return answer.json()["access_token"]
     answer = requests.post(f"{URL}/login", data=WHO, allow_redirects=False, timeout=30)

@@ -1,7 +1,7 @@
 //! `/api/openapi.json` tells of every operation and of no other, and what it tells is so. Every answer that any other test
 //! gets from the API is held against it by the tests' browser (`helpers/contract.rs`).
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, path::PathBuf};
 
 use reqwest::{
     Method, StatusCode,
@@ -102,6 +102,77 @@ fn every_code_is_told_by_some_operation() {
     let all = CONTRACT.document.to_string();
     for code in jetbridge::web::codes::CODES.iter().filter(|code| code.status != 405) {
         assert!(all.contains(&format!("\"{}\"", code.name)), "no operation answers {}", code.name);
+    }
+}
+
+/// Codes that only pages answer: no call of the API comes to them.
+const OF_PAGES: [&str; 9] = [
+    "address_not_verified",
+    "last_owner",
+    "mail_is_personal",
+    "mail_on_its_way",
+    "no_contact",
+    "no_documents",
+    "own_role",
+    "quote_available",
+    "resolved_already",
+];
+
+/// The sources outside of tests, without the list of codes itself and the stand-ins for others' APIs.
+fn sources() -> Vec<String> {
+    let mut folders = vec![PathBuf::from(env!("CARGO_MANIFEST_DIR")).join("src")];
+    let mut all = Vec::new();
+    while let Some(folder) = folders.pop() {
+        for entry in std::fs::read_dir(folder).expect("a folder") {
+            let path = entry.expect("an entry").path();
+            if path.is_dir() && !path.ends_with("sandbox") {
+                folders.push(path);
+            } else if path.extension().is_some_and(|kind| kind == "rs") && !path.ends_with("web/codes.rs") {
+                let source = std::fs::read_to_string(&path).expect("a source");
+                all.push(source.split("#[cfg(test)]").next().unwrap_or_default().to_owned());
+            }
+        }
+    }
+    all
+}
+
+/// What stands in the place of a code: named as one, or first in a function that makes a refusal.
+fn codes_used(source: &str) -> Vec<String> {
+    let places = ["code: ", "code = ", " no(", "=> no(", "refused(", "Self::new("];
+    let starts = places
+        .iter()
+        .flat_map(|place| source.match_indices(place).map(|(at, _)| &source[at + place.len()..]));
+    let literals = starts.filter_map(|rest| {
+        let rest = rest.trim_start();
+        // A status may stand before it.
+        let rest = if rest.starts_with("StatusCode::") { rest.split_once(',')?.1.trim_start() } else { rest };
+        rest.strip_prefix('"')?.split_once('"').map(|(literal, _)| literal.to_owned())
+    });
+    let is_code =
+        |text: &String| !text.is_empty() && text.bytes().all(|b| b.is_ascii_lowercase() || b == b'_');
+    literals.filter(is_code).collect()
+}
+
+#[test]
+fn every_code_of_the_sources_is_in_the_list_and_every_code_of_the_list_in_the_sources() {
+    let sources = sources();
+    let used: BTreeSet<String> = sources.iter().flat_map(|source| codes_used(source)).collect();
+    assert!(used.len() > 45, "only {} codes were found", used.len());
+    let known: BTreeSet<&str> = jetbridge::web::codes::CODES.iter().map(|code| code.name).collect();
+    let untold: Vec<_> = used
+        .iter()
+        .filter(|code| !known.contains(code.as_str()) && !OF_PAGES.contains(&code.as_str()))
+        .collect();
+    assert!(
+        untold.is_empty(),
+        "src/web/codes.rs is to tell of {untold:?}, or OF_PAGES that no call comes to them"
+    );
+    for code in &known {
+        let literal = format!("\"{code}\"");
+        assert!(sources.iter().any(|source| source.contains(&literal)), "nothing answers {code} any more");
+    }
+    for code in OF_PAGES {
+        assert!(used.contains(code) && !known.contains(code), "{code} is no code of a page alone");
     }
 }
 
@@ -243,6 +314,7 @@ fn the_contract_notices_what_breaks_it() {
         let headers = [
             ("content-type", kind),
             ("x-request-id", "x"),
+            ("etag", "W/\"x\""),
             ("www-authenticate", "Bearer"),
             ("allow", "GET,HEAD,PATCH"),
         ];

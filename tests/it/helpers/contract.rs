@@ -92,7 +92,7 @@ impl Contract {
     /// A method that no operation has.
     fn check_undocumented(&self, item: &Value, page: &Page, faults: &mut Vec<String>) {
         // What a layer around the routes refuses, it refuses whatever the method.
-        let refused = ["foreign_origin", "too_large", "request_timeout", "misdirected"];
+        let refused = ["foreign_origin", "not_acceptable", "too_large", "request_timeout", "misdirected"];
         if page.status != 405 {
             return self.check_problem_of(page, page.status.as_u16(), &refused, faults);
         }
