@@ -22,10 +22,15 @@ use crate::{
     checkout::{self, Checkout, cancel::terms::FreeWindow},
     clock::Clock,
     config::{Config, Mode},
+    courier::Courier,
     db::Db,
-    demo::{self, DemoMailbox},
+    demo::{
+        self, DemoMailbox,
+        pages::{Catcher, DemoCatcher},
+    },
     emails::{self, Emails},
     error::AppError,
+    hooks::{self, Hooks},
     limits::Limits,
     mailer::Mailer,
     meters::Meters,
@@ -69,6 +74,8 @@ pub struct Parts {
     pub vault: Vault,
     /// Where the process counts, if anybody is to read it.
     pub meters: Option<Meters>,
+    /// Carries what the agency's own systems are told.
+    pub courier: Courier,
     /// Where the payment page is: the only foreign address that our forms may lead to.
     pub checkout_origin: String,
 }
@@ -84,10 +91,12 @@ pub struct App {
     bookings: Bookings,
     checkout: Checkout,
     emails: Emails,
+    hooks: Hooks,
     accounts: Accounts,
     factors: SecondFactors,
     privacy: Privacy,
     mailbox: DemoMailbox,
+    catcher: DemoCatcher,
     vault: Vault,
     sessions: Sessions,
     limits: Limits,
@@ -116,10 +125,12 @@ pieces! {
     supplier: SharedSupplier,
     bookings: Bookings,
     checkout: Checkout,
+    hooks: Hooks,
     accounts: Accounts,
     factors: SecondFactors,
     privacy: Privacy,
     mailbox: DemoMailbox,
+    catcher: DemoCatcher,
     vault: Vault,
     limits: Limits,
     document: Document,
@@ -130,8 +141,15 @@ pieces! {
 impl App {
     pub fn new(parts: Parts) -> Result<Self, AppError> {
         let site = site_settings(&parts.config, parts.checkout_origin);
-        let Parts { config, db, clock, payments, supplier, mailer, vault, meters, .. } = parts;
+        let Parts { config, db, clock, payments, supplier, mailer, vault, meters, courier, .. } = parts;
         let emails = Emails::new(db.clone(), clock.clone(), mailer, vault.clone(), (&config).into());
+        let hooks = Hooks {
+            db: db.clone(),
+            clock: clock.clone(),
+            courier,
+            vault: vault.clone(),
+            staff: config.mail.staff.clone(),
+        };
         let limits = Limits::new(db.clone(), clock.clone(), vault.clone());
         let accounts = Accounts {
             db: db.clone(),
@@ -179,6 +197,7 @@ impl App {
             factors,
             site: Arc::new(site),
             document: Document::new(&config)?,
+            catcher: DemoCatcher((config.mode == Mode::Demo).then(Catcher::default)),
             config: Arc::new(config),
             sessions: Sessions::new(db.clone()),
             db,
@@ -188,6 +207,7 @@ impl App {
             bookings,
             checkout,
             emails,
+            hooks,
             privacy: Privacy { accounts: accounts.clone() },
             accounts,
             mailbox: DemoMailbox(None),
@@ -203,6 +223,7 @@ impl App {
             bookings: self.bookings.clone(),
             checkout: self.checkout.clone(),
             emails: self.emails.clone(),
+            hooks: self.hooks.clone(),
         }
     }
 
@@ -366,6 +387,17 @@ impl App {
             .route("/admin/staff/{id}", get(admin::pages::people::person))
             .route("/admin/staff/{id}/role", post(admin::pages::people::change_role))
             .route("/admin/staff/{id}/remove", post(admin::pages::people::remove))
+            .route("/admin/hooks", get(hooks::pages::hooks).post(hooks::pages::add))
+            .route("/admin/hooks/{id}", get(hooks::pages::log::endpoint))
+            .route("/admin/hooks/{id}/pause", post(hooks::pages::pause))
+            .route("/admin/hooks/{id}/resume", post(hooks::pages::resume))
+            .route("/admin/hooks/{id}/test", post(hooks::pages::send_test))
+            .route("/admin/hooks/{id}/secret", post(hooks::pages::show_secret))
+            .route("/admin/hooks/{id}/rotate", post(hooks::pages::rotate))
+            .route("/admin/hooks/{id}/replay", post(hooks::pages::replay_missed))
+            .route("/admin/hooks/{id}/delete", post(hooks::pages::delete))
+            .route("/admin/hooks/deliveries/{id}", get(hooks::pages::log::delivery))
+            .route("/admin/hooks/deliveries/{id}/replay", post(hooks::pages::log::replay))
             .route("/admin/audit", get(admin::pages::trail::trail))
             .route(
                 "/admin/bookings/{reference}/documents/reveal",
@@ -374,6 +406,7 @@ impl App {
             .route("/demo/mail", get(demo::mails))
             .route("/demo/mail/{id}", get(demo::mail))
             .route("/demo/mail/{id}/html", get(demo::preview))
+            .route("/demo/hooks", get(demo::pages::hooks).post(demo::pages::catch))
             .route("/demo/letters", get(emails::pages::letters))
             .route("/demo/letters/{name}", get(emails::pages::letter))
             .route("/demo/letters/{name}/html", get(emails::pages::document))

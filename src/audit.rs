@@ -21,6 +21,15 @@ pub enum Action {
     StaffAdded,
     RoleChanged,
     StaffRemoved,
+    HookAdded,
+    HookPaused,
+    HookResumed,
+    HookSecretShown,
+    HookSecretRotated,
+    HookDeleted,
+    HookTested,
+    /// Events that had been sent, or had not arrived, were sent again.
+    HookReplayed,
 }
 
 impl Action {
@@ -34,6 +43,14 @@ impl Action {
             Self::StaffAdded => "staff_added",
             Self::RoleChanged => "role_changed",
             Self::StaffRemoved => "staff_removed",
+            Self::HookAdded => "hook_added",
+            Self::HookPaused => "hook_paused",
+            Self::HookResumed => "hook_resumed",
+            Self::HookSecretShown => "hook_secret_shown",
+            Self::HookSecretRotated => "hook_secret_rotated",
+            Self::HookDeleted => "hook_deleted",
+            Self::HookTested => "hook_tested",
+            Self::HookReplayed => "hook_replayed",
         }
     }
 }

@@ -172,21 +172,24 @@ pub struct Db {
     clock: Clock,
 }
 
-/// Whom a pushed job wakes. Mail has lanes of its own: a mail server that hangs must not keep money waiting.
+/// Whom a pushed job wakes. Mail and outgoing webhooks have lanes of their own: a server of others that hangs must not keep
+/// money waiting.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Lane {
     Work,
     Mail,
+    Hooks,
 }
 
 impl Lane {
-    pub const ALL: [Self; 2] = [Self::Work, Self::Mail];
+    pub const ALL: [Self; 3] = [Self::Work, Self::Mail, Self::Hooks];
 }
 
 #[derive(Debug, Default)]
 struct JobsPushed {
     work: Notify,
     mail: Notify,
+    hooks: Notify,
 }
 
 impl JobsPushed {
@@ -194,6 +197,7 @@ impl JobsPushed {
         match lane {
             Lane::Work => &self.work,
             Lane::Mail => &self.mail,
+            Lane::Hooks => &self.hooks,
         }
     }
 }

@@ -1,5 +1,7 @@
 //! The mail page of demo mode: what the shop sent, as the traveller would find it. Anywhere else it does not exist.
 
+pub mod pages;
+
 use askama::Template;
 use axum::{
     extract::State,

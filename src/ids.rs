@@ -64,6 +64,12 @@ uuid_ids! {
     FindId,
     /// Names one HTTP request in logs, errors and answers.
     RequestId,
+    /// An address of the agency's own systems that is told what happens.
+    HookEndpointId,
+    /// One thing that happened, the same for every endpoint and every try.
+    HookEventId,
+    /// One event on its way to one endpoint.
+    HookDeliveryId,
 }
 
 /// A secret that opens something: sent once, kept by its hash only.

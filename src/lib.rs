@@ -23,6 +23,7 @@ pub mod limits;
 pub mod outbox;
 
 // Rank 2: gateways, the only places with network IO.
+pub mod courier;
 pub mod mailer;
 pub mod payments;
 pub mod sandbox;
@@ -40,6 +41,7 @@ pub mod checkout;
 pub mod papers;
 pub mod privacy;
 pub mod admin;
+pub mod hooks;
 pub mod demo;
 pub mod vitals;
 

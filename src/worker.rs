@@ -18,14 +18,15 @@ use crate::{
     db::{Db, Lane, System},
     emails::Emails,
     error::AppError,
+    hooks::Hooks,
     limits, meters,
     outbox::{self, Attention, Claim, Job, Outcome},
     search,
     web::{idempotency, session},
 };
 
-/// Two for mail: a server that hangs holds up mail and nothing else.
-const LANES: [(Lane, usize); 2] = [(Lane::Work, 4), (Lane::Mail, 2)];
+/// What others' servers are waited for in: one that hangs holds up its own kind and nothing else.
+const LANES: [(Lane, usize); 3] = [(Lane::Work, 4), (Lane::Mail, 2), (Lane::Hooks, 4)];
 /// How long an idle lane waits before it looks for jobs that became due, or that another process pushed.
 const IDLE: Duration = Duration::from_secs(1);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
@@ -45,6 +46,7 @@ pub struct Worker {
     pub bookings: Bookings,
     pub checkout: Checkout,
     pub emails: Emails,
+    pub hooks: Hooks,
 }
 
 impl Worker {
@@ -134,6 +136,8 @@ impl Worker {
             Job::RemindOfHold(id) => self.checkout.remind_of_hold(*id).await,
             Job::SoundAlarm => self.emails.sound_alarm().await,
             Job::FindBooking(id) => self.bookings.find(*id).await,
+            Job::SpreadEvent(id) => self.hooks.spread(*id).await,
+            Job::ServeEndpoint(id) => self.hooks.serve(*id).await,
         }
     }
 
@@ -223,6 +227,10 @@ impl Worker {
                 drop(tx);
                 return self.bookings.sweep_documents().await;
             }
+            Round::Hooks => {
+                drop(tx);
+                return self.hooks.sweep().await;
+            }
             Round::SecondFactors => {
                 drop(tx);
                 return second_factor::renew_sealed(&self.db, &self.bookings.vault, now).await;
@@ -266,11 +274,12 @@ enum Round {
     Jobs,
     Documents,
     SecondFactors,
+    Hooks,
     Invariants,
 }
 
 impl Round {
-    const ALL: [Self; 13] = [
+    const ALL: [Self; 14] = [
         Self::Searches,
         Self::Links,
         Self::Finds,
@@ -283,6 +292,7 @@ impl Round {
         Self::Jobs,
         Self::Documents,
         Self::SecondFactors,
+        Self::Hooks,
         Self::Invariants,
     ];
 
@@ -300,6 +310,7 @@ impl Round {
             Self::Jobs => "jobs",
             Self::Documents => "documents",
             Self::SecondFactors => "second-factors",
+            Self::Hooks => "hooks",
             Self::Invariants => "invariants",
         }
     }

@@ -40,9 +40,8 @@ impl Urgency {
             "supplier_unknown" | "mail_late" | "mail_server" | "cancel_asked" | "cancel_refused" => {
                 Self::TravellerWaits
             }
-            "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" | "round_late" => {
-                Self::CanWait
-            }
+            "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" | "round_late"
+            | "hook_dead" | "hook_paused" => Self::CanWait,
             _ => Self::MoneyAtRisk,
         }
     }
@@ -78,6 +77,8 @@ pub fn next_step(kind: &str) -> &'static str {
         }
         "sealed_unreadable" => "Put the missing key back among ENCRYPTION_KEYS.",
         "round_late" => "Read why in the log, and mend it: what is to be forgotten stays until then.",
+        "hook_dead" => "Read under Webhooks why, mend the receiving system, and send it again.",
+        "hook_paused" => "Mend the receiving system, then resume it under Webhooks and send what it missed.",
         "invariant_broken" => "Stop refunding by hand, and find out what moved.",
         _ => "Open the booking and see how it stands.",
     }

@@ -13,6 +13,7 @@ pub mod ordering;
 pub mod pages;
 pub mod passengers;
 pub mod store;
+pub mod told;
 
 use jiff::{SignedDuration, Timestamp, civil};
 use serde_json::{Value, json};
@@ -408,7 +409,8 @@ pub async fn apply(
             }
             let data = json!({ "from": booking.state, "reason": reason });
             store::record(tx, booking.id, to.code(), actor, &data, now).await?;
-            booking.state = to;
+            let from = std::mem::replace(&mut booking.state, to);
+            told::tell_of_move(tx, booking, from, reason, now).await?;
             effects
         }
         Step::Stay { effects } => effects,

@@ -1,16 +1,17 @@
 //! The inbox of Stripe's events: each lands once, points at an attempt, and is settled, parked or shown to a person.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use crate::{
-    bookings::{self, Actor},
+    bookings::{self, Actor, told},
     checkout::{
-        Checkout, store,
+        Attempt, Checkout, store,
         truth::{self, Facts},
     },
-    db::System,
+    db::{System, Tx},
     error::AppError,
-    outbox::{self, Attention, Job, Outcome},
+    outbox::{self, Attention, FactKind, Job, Outcome},
     payments::Event,
 };
 
@@ -61,6 +62,7 @@ impl Checkout {
             let (kind, detail) = (Attention::Dispute, format!("{}: see Stripe's dashboard", event.kind));
             let subject = attempt.id.to_string();
             outbox::raise(&mut tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
+            tell_of_dispute(&mut tx, &attempt, &event.kind, id, now).await?;
         }
         // An event that we could not read stays for a person, although its object has been looked at.
         let settled = (event.state != "unreadable").then_some(now);
@@ -94,4 +96,27 @@ impl Checkout {
         tx.commit().await?;
         Ok(outcome)
     }
+}
+
+/// Stripe tells more of a dispute than that it began and ended; its dashboard has the rest.
+async fn tell_of_dispute(
+    tx: &mut Tx<System>,
+    attempt: &Attempt,
+    kind: &str,
+    event: &str,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let kind = match kind {
+        "charge.dispute.created" => FactKind::DisputeOpened,
+        "charge.dispute.closed" => FactKind::DisputeClosed,
+        _ => return Ok(()),
+    };
+    let Some(booking) = bookings::store::find_by_id(tx, attempt.booking).await? else { return Ok(()) };
+    let data = json!({
+        "booking": told::name_of(&booking),
+        "payment": { "id": attempt.id },
+        "stripe_event": event,
+    });
+    outbox::tell(tx, kind, attempt.booking, event, &data, now).await?;
+    Ok(())
 }

@@ -1,9 +1,10 @@
 //! Captured money on its way back: owed, asked for, and followed until it has arrived or a person must help.
 
 use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
 
 use crate::{
-    bookings::{self, Actor, lifecycle::Step},
+    bookings::{self, Actor, lifecycle::Step, told},
     checkout::{
         Attempt, Checkout, RefundRow,
         ledger::{self, Posting},
@@ -13,7 +14,7 @@ use crate::{
     db::{System, Tx},
     error::AppError,
     ids::{AttemptId, RefundId},
-    outbox::{self, About, Attention, Job, MailKind, Outcome},
+    outbox::{self, About, Attention, FactKind, Job, MailKind, Outcome},
     payments::{NewRefund, PaymentError, Refund, RefundStatus},
 };
 
@@ -143,7 +144,7 @@ impl Checkout {
         let refund = store::lock_refund(&mut tx, id).await?;
         if let Step::Move { to, effects } = next_refund(refund.state, event) {
             store::set_refund_state(&mut tx, id, to, stripe_id).await?;
-            let data = serde_json::json!({
+            let data = json!({
                 "refund": id,
                 "attempt": refund.attempt,
                 "amount_minor": refund.amount.minor,
@@ -151,6 +152,7 @@ impl Checkout {
             });
             let kind = format!("refund_{}", to.code());
             bookings::store::record(&mut tx, refund.booking, &kind, Actor::Stripe, &data, now).await?;
+            tell_of_refund(&mut tx, &refund, to, now).await?;
             for effect in effects {
                 refund_effect(&mut tx, &refund, effect, now).await?;
             }
@@ -183,6 +185,27 @@ async fn refund_effect(
             tell(tx, refund, MailKind::RefundFailed, now).await?;
         }
     }
+    Ok(())
+}
+
+async fn tell_of_refund(
+    tx: &mut Tx<System>,
+    refund: &RefundRow,
+    state: RefundState,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let kind = match state {
+        RefundState::Succeeded => FactKind::RefundSucceeded,
+        RefundState::Failed => FactKind::RefundFailed,
+        _ => return Ok(()),
+    };
+    let Some(booking) = bookings::store::find_by_id(tx, refund.booking).await? else { return Ok(()) };
+    let data = json!({
+        "booking": told::name_of(&booking),
+        "refund": { "id": refund.id, "amount_minor": refund.amount.minor, "currency": refund.amount.currency },
+        "payment": { "id": refund.attempt },
+    });
+    outbox::tell(tx, kind, refund.booking, &refund.id.to_string(), &data, now).await?;
     Ok(())
 }
 

@@ -8,6 +8,7 @@ use crate::{
     bookings::{
         self, Actor, Booking,
         lifecycle::{BookingEvent, BookingState, Step},
+        told,
     },
     checkout::{
         Attempt, Checkout,
@@ -19,7 +20,7 @@ use crate::{
     error::AppError,
     ids::AttemptId,
     money::Money,
-    outbox::{self, About, Attention, Job, MailKind},
+    outbox::{self, About, Attention, FactKind, Job, MailKind},
     payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
 };
 
@@ -219,12 +220,25 @@ async fn step(
             AttemptEffect::PostCapture => {
                 let posting = Posting::Captured { attempt: attempt.id, amount: captured };
                 ledger::post(tx, booking.id, &posting, now).await?;
+                tell_of_capture(tx, booking, attempt.id, captured, now).await?;
                 sell(tx, booking, attempt.id, captured, now).await?;
             }
             AttemptEffect::AuthorisationLost => lost(tx, booking, attempt, now).await?,
         }
     }
     Ok(())
+}
+
+async fn tell_of_capture(
+    tx: &mut Tx<System>,
+    booking: &Booking,
+    attempt: AttemptId,
+    captured: Money,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let payment = json!({ "id": attempt, "amount_minor": captured.minor, "currency": captured.currency });
+    let data = json!({ "booking": told::name_of(booking), "payment": payment });
+    outbox::tell(tx, FactKind::PaymentCaptured, booking.id, &attempt.to_string(), &data, now).await
 }
 
 /// The money is there: the booking lives on this attempt, unless another came first.

@@ -4,6 +4,7 @@ use crate::{
     accounts::second_factor,
     bookings::documents,
     db::{Db, System},
+    hooks,
     vault::Sample,
 };
 
@@ -21,5 +22,6 @@ pub async fn samples(db: &Db) -> Result<Vec<(&'static str, Sample)>, sqlx::Error
     let mut tx = db.begin(System).await?;
     let passports = documents::samples(&mut tx).await?.into_iter().map(|sample| ("passports", sample));
     let factors = second_factor::samples(&mut tx).await?.into_iter().map(|sample| ("second factors", sample));
-    Ok(passports.chain(factors).collect())
+    let hooks = hooks::samples(&mut tx).await?.into_iter().map(|sample| ("webhook secrets", sample));
+    Ok(passports.chain(factors).chain(hooks).collect())
 }

@@ -19,6 +19,7 @@ use crate::{
         cancel::{BookingCancelled, CancellationRefused, CancellationStarted},
         facts::{Brief, Payment, Return, Ticketed},
         gather_account,
+        hook::HookPaused,
         letters::{
             BookingConfirmation, BookingLink, HoldExpired, HoldLapsing, Letter, MoneyReturned, NotTicketed,
             PaymentReceipt, Sender, WhyNoTicket, WhyReturned,
@@ -26,6 +27,7 @@ use crate::{
         refunds::{RefundFailed, RefundPaid},
     },
     error::AppError,
+    hooks,
     ids::{AttemptId, Token},
     money::Money,
     outbox::{About, Mail, MailKind},
@@ -43,6 +45,7 @@ pub(super) async fn gather(
     let booking = match mail.about {
         About::Booking(booking) => booking,
         About::User(user) => return gather_account::gather(tx, mail, user, vault, now).await,
+        About::Agency if mail.kind == MailKind::HookPaused => return hook_paused(tx, mail).await,
         About::Agency => return alarm(tx).await,
     };
     let booking = bookings::store::find_by_id(tx, booking).await?;
@@ -158,6 +161,14 @@ async fn alarm(tx: &mut Tx<System>) -> Result<Option<Letter>, AppError> {
     let open = admin::attention::money_at_risk(tx).await?;
     let open: Vec<_> = open.into_iter().map(Into::into).collect();
     Ok((!open.is_empty()).then(|| Letter::StaffAlarm(StaffAlarm { open })))
+}
+
+/// `None`: somebody has resumed or deleted it already.
+async fn hook_paused(tx: &mut Tx<System>, mail: &Mail) -> Result<Option<Letter>, AppError> {
+    let endpoint = mail.cause.split(':').next().unwrap_or_default().parse();
+    let endpoint = endpoint.map_err(|_| AppError::broken(format!("mail {}: no endpoint", mail.id)))?;
+    let paused = hooks::paused(tx, endpoint).await?;
+    Ok(paused.map(|(endpoint, why)| Letter::HookPaused(HookPaused::of(endpoint, why, mail.owed_since))))
 }
 
 /// The refund that staff granted, where that is the cause.

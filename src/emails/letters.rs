@@ -14,6 +14,7 @@ use crate::{
         alarm::StaffAlarm,
         cancel::{BookingCancelled, CancellationRefused, CancellationStarted},
         facts::{Brief, Fact, Payment, Return, Ticketed, fare_facts, passenger_fact},
+        hook::HookPaused,
         look, parts, plain,
         refunds::{RefundFailed, RefundPaid},
     },
@@ -76,6 +77,10 @@ impl Sender {
         format!("{}/admin/attention", self.base_url)
     }
 
+    pub fn hook_link(&self, letter: &HookPaused) -> String {
+        format!("{}/admin/hooks/{}", self.base_url, letter.endpoint)
+    }
+
     /// Where somebody asks for a new password.
     pub fn reset_link(&self) -> String {
         format!("{}/reset", self.base_url)
@@ -107,6 +112,7 @@ pub enum Letter {
     BookingsClaimed(BookingsClaimed),
     AccountDeleted(AccountDeleted),
     StaffAlarm(StaffAlarm),
+    HookPaused(HookPaused),
 }
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,6 +147,7 @@ impl Letter {
             Self::SecondFactorChanged(letter) => letter.compose(sender),
             Self::BookingsClaimed(letter) => letter.compose(sender),
             Self::StaffAlarm(letter) => letter.compose(sender),
+            Self::HookPaused(letter) => letter.compose(sender),
             Self::AccountDeleted(letter) => letter.compose(sender),
         }
     }
@@ -201,6 +208,7 @@ written_by! {
     SecondFactorChanged: "second_factor/subject.txt" "second_factor/body.txt" "second_factor/body.html";
     BookingsClaimed: "bookings_claimed/subject.txt" "bookings_claimed/body.txt" "bookings_claimed/body.html";
     StaffAlarm: "staff_alarm/subject.txt" "staff_alarm/body.txt" "staff_alarm/body.html";
+    HookPaused: "hook_paused/subject.txt" "hook_paused/body.txt" "hook_paused/body.html";
     AccountDeleted: "account_deleted/subject.txt" "account_deleted/body.txt" "account_deleted/body.html";
     EmailChanged: "email_changed/subject.txt" "email_changed/body.txt" "email_changed/body.html";
 }

@@ -9,6 +9,7 @@ mod cancel;
 mod facts;
 mod gather;
 mod gather_account;
+mod hook;
 mod letters;
 mod look;
 mod parts;

@@ -14,13 +14,15 @@ use crate::{
         alarm::{Open, StaffAlarm},
         cancel,
         facts::{Brief, Payment, Return, Ticketed},
+        hook::HookPaused,
         letters::{
             BookingConfirmation, BookingLink, HoldExpired, HoldLapsing, Letter, MoneyReturned, NotTicketed,
             PaymentReceipt, WhyNoTicket, WhyReturned,
         },
         refunds::{RefundFailed, RefundPaid},
     },
-    ids::{BookingReference, Token},
+    hooks::PausedFor,
+    ids::{BookingReference, HookEndpointId, Token},
     itinerary::{
         Airport, Cabin, Carrier, Condition, Conditions, DocumentRule, Fare, LocalTime, Offer, OfferId, Party,
         Passenger, PassengerKind, PassengerPrice, Segment, Sex, Slice, Tax,
@@ -246,7 +248,22 @@ fn agency_letters() -> Option<Vec<Sample>> {
     let one = StaffAlarm { open: vec![failed.clone()] };
     let broken = open("invariant_broken", "every ledger transaction sums to zero", None);
     let many = StaffAlarm { open: [vec![broken], vec![failed; 14]].concat() };
-    Some(vec![("staff_alarm", Letter::StaffAlarm(one)), ("staff_alarm_many", Letter::StaffAlarm(many))])
+    let paused = |note: &str, why| {
+        Letter::HookPaused(HookPaused {
+            endpoint: HookEndpointId(uuid::Uuid::from_u128(0x019a_afd1_3c00_7c4e_9d6b_2f6f_7b0f_5a11)),
+            server: "hooks.example.com".to_owned(),
+            note: note.to_owned(),
+            why,
+            at: since,
+            missed: 14,
+        })
+    };
+    Some(vec![
+        ("staff_alarm", Letter::StaffAlarm(one)),
+        ("staff_alarm_many", Letter::StaffAlarm(many)),
+        ("hook_paused", paused("Accounting", PausedFor::Failing)),
+        ("hook_paused_gone", paused("", PausedFor::Gone)),
+    ])
 }
 
 pub fn booking_letters() -> Option<Vec<Sample>> {

@@ -10,6 +10,9 @@ use jiff::SignedDuration;
 use super::{Document, Written, parts};
 use crate::{
     accounts::tokens,
+    courier,
+    error::AppError,
+    hooks,
     web::{chrome::Chrome, components::Fragment, session},
 };
 
@@ -45,6 +48,8 @@ pub struct DocsPage {
     access_minutes: i64,
     refresh_days: i64,
     family_days: i64,
+    hook_example: String,
+    patience_seconds: u64,
 }
 
 /// The document as a page
@@ -55,15 +60,17 @@ pub struct DocsPage {
     tag = "Reference",
     responses((status = 200, description = "The page.", body = String, content_type = "text/html")),
 )]
-pub async fn docs(State(Document(written)): State<Document>, chrome: Chrome) -> DocsPage {
-    DocsPage {
+pub async fn docs(State(Document(written)): State<Document>, chrome: Chrome) -> Result<DocsPage, AppError> {
+    Ok(DocsPage {
         cookie: session::cookie_name(chrome.site.https),
         access_minutes: tokens::ACCESS.as_mins(),
         refresh_days: days(tokens::REFRESH_IDLE),
         family_days: days(tokens::REFRESH_AT_MOST),
+        hook_example: hooks::example()?,
+        patience_seconds: courier::PATIENCE.as_secs(),
         written,
         chrome,
-    }
+    })
 }
 
 const fn days(span: SignedDuration) -> i64 {

@@ -50,6 +50,10 @@ pub enum Attention {
     /// A periodic round of the worker has failed for a day.
     RoundLate,
     InvariantBroken,
+    /// The agency's own system did not take an event for three days.
+    HookDead,
+    /// Nothing more is sent to one of the agency's own systems.
+    HookPaused,
 }
 
 impl Attention {
@@ -77,6 +81,8 @@ impl Attention {
             Self::SealedUnreadable => "sealed_unreadable",
             Self::RoundLate => "round_late",
             Self::InvariantBroken => "invariant_broken",
+            Self::HookDead => "hook_dead",
+            Self::HookPaused => "hook_paused",
         }
     }
 }

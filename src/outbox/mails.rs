@@ -55,10 +55,12 @@ pub enum MailKind {
     AccountDeleted,
     /// To the agency: money needs a person.
     StaffAlarm,
+    /// To the agency: nothing more is sent to one of its own systems.
+    HookPaused,
 }
 
 impl MailKind {
-    pub const ALL: [Self; 25] = [
+    pub const ALL: [Self; 26] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
         Self::NotTicketed,
@@ -84,6 +86,7 @@ impl MailKind {
         Self::BookingsClaimed,
         Self::AccountDeleted,
         Self::StaffAlarm,
+        Self::HookPaused,
     ];
 
     pub const fn code(self) -> &'static str {
@@ -113,6 +116,7 @@ impl MailKind {
             Self::BookingsClaimed => "bookings_claimed",
             Self::AccountDeleted => "account_deleted",
             Self::StaffAlarm => "staff_alarm",
+            Self::HookPaused => "hook_paused",
         }
     }
 

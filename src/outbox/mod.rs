@@ -4,11 +4,13 @@
 
 mod attention;
 mod copies;
+mod facts;
 mod mails;
 mod rounds;
 
 pub use attention::{Attention, raise};
 pub use copies::{Copy, Resendable, forget_copies_before, keep_copy, lock_for_resending, owe_again};
+pub use facts::{FactKind, tell};
 pub use mails::{
     About, LateMail, Mail, MailKind, address_of, follows_another, give_up_mail, last_mail_at, late_mails,
     mail, mark_mail_sent, note_mail_error, owe_mail, owe_mail_to_owner,
@@ -20,7 +22,7 @@ use jiff_sqlx::ToSqlx;
 
 use crate::{
     db::{Lane, System, Tx},
-    ids::{AttemptId, BookingId, FindId, MailId, RefundId},
+    ids::{AttemptId, BookingId, FindId, HookEndpointId, HookEventId, MailId, RefundId},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -50,12 +52,17 @@ pub enum Job {
     SoundAlarm,
     /// Send a link to a booking's contact, if what somebody typed belongs together.
     FindBooking(FindId),
+    /// Put an event on its way to every endpoint of the agency's systems.
+    SpreadEvent(HookEventId),
+    /// Send an endpoint the next event that is due. One job for each endpoint: it is the clock of a queue.
+    ServeEndpoint(HookEndpointId),
 }
 
 const SEND_MAIL: &str = "send_mail";
+const SERVE_ENDPOINT: &str = "serve_endpoint";
 
 impl Job {
-    const KINDS: [&'static str; 14] = [
+    const KINDS: [&'static str; 16] = [
         "open_session",
         "check_attempt",
         "apply_event",
@@ -70,6 +77,8 @@ impl Job {
         "find_booking",
         "remind_of_hold",
         "sound_alarm",
+        "spread_event",
+        SERVE_ENDPOINT,
     ];
 
     pub fn kind(&self) -> &'static str {
@@ -88,11 +97,13 @@ impl Job {
             Self::FindBooking(_) => "find_booking",
             Self::RemindOfHold(_) => "remind_of_hold",
             Self::SoundAlarm => "sound_alarm",
+            Self::SpreadEvent(_) => "spread_event",
+            Self::ServeEndpoint(_) => SERVE_ENDPOINT,
         }
     }
 
     pub fn lane(&self) -> Lane {
-        if matches!(self, Self::SendMail(_)) { Lane::Mail } else { Lane::Work }
+        lane_of(self.kind())
     }
 
     pub fn subject(&self) -> String {
@@ -111,6 +122,8 @@ impl Job {
             Self::FindBooking(id) => id.to_string(),
             // One for everything that is raised until it sounds.
             Self::SoundAlarm => "attention".to_owned(),
+            Self::SpreadEvent(id) => id.to_string(),
+            Self::ServeEndpoint(id) => id.to_string(),
         }
     }
 
@@ -130,8 +143,19 @@ impl Job {
             "find_booking" => Self::FindBooking(subject.parse().ok()?),
             "remind_of_hold" => Self::RemindOfHold(subject.parse().ok()?),
             "sound_alarm" => Self::SoundAlarm,
+            "spread_event" => Self::SpreadEvent(subject.parse().ok()?),
+            SERVE_ENDPOINT => Self::ServeEndpoint(subject.parse().ok()?),
             _ => return None,
         })
+    }
+}
+
+/// What waits for others' servers has lanes of its own, so that money never waits for them.
+fn lane_of(kind: &str) -> Lane {
+    match kind {
+        SEND_MAIL => Lane::Mail,
+        SERVE_ENDPOINT => Lane::Hooks,
+        _ => Lane::Work,
     }
 }
 
@@ -180,7 +204,7 @@ pub async fn claim(
     lane: Option<Lane>,
     now: Timestamp,
 ) -> Result<Option<Claim>, sqlx::Error> {
-    let is_wanted = |kind: &&str| lane.is_none_or(|lane| (lane == Lane::Mail) == (*kind == SEND_MAIL));
+    let is_wanted = |kind: &&str| lane.is_none_or(|lane| lane == lane_of(kind));
     let kinds: Vec<String> = Job::KINDS.into_iter().filter(is_wanted).map(str::to_owned).collect();
     let row = sqlx::query!(
         r#"update outbox set state = 'running', lease_until = $2, tries = tries + 1
@@ -309,6 +333,8 @@ mod tests {
             Job::FindBooking(FindId::new()),
             Job::RemindOfHold(BookingId::new()),
             Job::SoundAlarm,
+            Job::SpreadEvent(HookEventId::new()),
+            Job::ServeEndpoint(HookEndpointId::new()),
         ];
         for job in jobs {
             assert!(Job::KINDS.contains(&job.kind()));

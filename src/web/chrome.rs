@@ -96,6 +96,10 @@ impl Chrome {
         self.may(Power::ManageStaff)
     }
 
+    pub fn may_manage_hooks(&self) -> bool {
+        self.may(Power::ManageHooks)
+    }
+
     /// The staff's own rooms have their own navigation and a tighter setting; who is turned away there stays in the shop.
     pub fn in_staff_area(&self) -> bool {
         self.is_at("/admin") && self.is_staff()

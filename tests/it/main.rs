@@ -29,6 +29,7 @@ mod errors;
 mod flood;
 mod guests;
 mod helpers;
+mod hooks;
 mod hostile;
 mod invariants;
 mod log_privacy;

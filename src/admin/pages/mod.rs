@@ -421,13 +421,13 @@ fn amount(minor: i64, currency: &str) -> String {
     }
 }
 
-fn state_badge(code: &str) -> Fragment {
+pub fn state_badge(code: &str) -> Fragment {
     badge(tone(code), &in_words(code))
 }
 
 fn tone(code: &str) -> Tone {
     match code {
-        "confirmed" | "captured" | "ordered" | "succeeded" | "sent" | "applied" => Tone::Good,
+        "confirmed" | "captured" | "ordered" | "succeeded" | "sent" | "applied" | "delivered" => Tone::Good,
         "held" | "open" | "authorised" | "pending" | "queued" | "parked" | "changed_by_airline" => Tone::Warn,
         "failed" | "refused" | "order_unknown" | "create_unknown" | "submit_unknown" | "dead"
         | "unreadable" | "abandoned" => Tone::Bad,
@@ -438,12 +438,12 @@ fn tone(code: &str) -> Tone {
 }
 
 /// The form again, with what is wrong.
-fn again(page: impl Template) -> Result<Response, AppError> {
+pub fn again(page: impl Template) -> Result<Response, AppError> {
     Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
 }
 
 /// "order_unknown" → "Order unknown".
-fn in_words(code: &str) -> String {
+pub fn in_words(code: &str) -> String {
     let text = code.replace('_', " ");
     let mut letters = text.chars();
     letters.next().map(|first| first.to_uppercase().chain(letters).collect()).unwrap_or_default()
@@ -454,11 +454,11 @@ fn joined(parts: impl IntoIterator<Item = Option<String>>) -> String {
 }
 
 /// Staff see UTC: one clock for the traveller's day, Stripe's and the log's.
-fn moment(at: Timestamp) -> String {
+pub fn moment(at: Timestamp) -> String {
     TimeZone::UTC.to_datetime(at).strftime("%-d %b %H:%M").to_string()
 }
 
-fn second(at: Timestamp) -> String {
+pub fn second(at: Timestamp) -> String {
     TimeZone::UTC.to_datetime(at).strftime("%-d %b %H:%M:%S").to_string()
 }
 

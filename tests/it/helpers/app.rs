@@ -13,6 +13,7 @@ use jetbridge::{
     checkout::invariants::{self, Breach},
     clock::Clock,
     config::Config,
+    courier::{Courier, Own},
     db::{Db, System},
     error::AppError,
     ids::{TokenHash, UserId},
@@ -125,6 +126,7 @@ impl Outside {
             mailer: self.post.mailer(self.mailbox.port(), &config.mail.from, clock),
             vault: self.vault.clone(),
             meters: self.meters.clone(),
+            courier: Courier::new(Own::Loopback).expect("a courier"),
             checkout_origin: self.stripe.base_url().to_owned(),
         })
         .expect("an app");
@@ -224,6 +226,11 @@ impl TestApp {
     /// A worker of the same site with other mail settings: after somebody has mended them, say.
     pub fn worker_mailing(&self, post: Post) -> Worker {
         self.outside(post).app(&self.config, &self.db, &self.clock).0.worker()
+    }
+
+    /// For a test that runs it as production does.
+    pub fn worker(&self) -> Worker {
+        self.worker.clone()
     }
 
     /// Somebody new, not signed in.

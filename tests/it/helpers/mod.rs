@@ -11,6 +11,7 @@ pub mod contract;
 mod markup;
 pub mod page;
 pub mod post;
+pub mod receiver;
 pub mod site;
 pub mod statements;
 pub mod story;

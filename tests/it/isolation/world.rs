@@ -43,6 +43,13 @@ insert into cancel_quotes (id, booking_id, attempt_id, terms, charged, paid_mino
                            currency, hash, made_at, expires_at)
     select a.id, b.id, a.id, 'free', false, a.amount_minor, 0, 0, a.amount_minor, a.currency, repeat('0', 64), '2026-11-23', '2026-11-24'
       from bookings b join attempts a on a.booking_id = b.id where b.id in (':confirmed', ':doras');
+insert into hook_endpoints (id, url, secret, created_at, created_by)
+    values (':alice', 'https://hooks.example.com/', repeat('x', 60)::bytea, '2026-11-23', ':carol');
+insert into hook_events (id, kind, once_key, booking_id, data, happened_at)
+    values (':alice', 'booking.confirmed', 'booking.confirmed:hers', ':confirmed', '{}', '2026-11-23');
+insert into hook_deliveries (id, endpoint_id, event_id, state, created_at, queued_at)
+    values (':alice', ':alice', ':alice', 'held', '2026-11-23', '2026-11-23');
+insert into hook_tries (delivery_id, begun_at) values (':alice', '2026-11-23');
 insert into booking_finds (id, reference, family_name, email, created_at)
     values (':alice', 'ACDEFG', 'Duarte', 'maria@example.com', '2026-11-23');
 ";
