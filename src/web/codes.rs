@@ -51,6 +51,32 @@ pub struct ErrorAt<'a> {
     pub detail: &'a str,
 }
 
+/// What a program is told where a person would be told of a form or a page: the title, and the detail of whoever has none
+/// of their own.
+pub fn words_for_programs(code: &str) -> Option<(&'static str, &'static str)> {
+    Some(match code {
+        "too_large" => (
+            "The body is too large",
+            "It is longer than we read, and nothing was done with it. Send less at once.",
+        ),
+        "uri_too_long" => ("The address is too long", "Ask for less at once."),
+        "unsupported_media_type" => ("We cannot read that kind of content", "Send it as application/json."),
+        "unprocessable" => (
+            "The body does not fit",
+            "A part of it is missing or is there twice. The documentation of this call names its parts.",
+        ),
+        "method_not_allowed" => {
+            ("This address does not take that method", "The header Allow names those that it takes.")
+        }
+        "forbidden" => ("This is not for your account", "You are signed in, but this call is for others."),
+        "invalid" => (
+            "What you sent does not fit",
+            "Each place that does not fit is named in errors. Correct it and send the call again.",
+        ),
+        _ => return None,
+    })
+}
+
 /// One way in which a call can go wrong.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Code {

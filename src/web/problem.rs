@@ -15,7 +15,7 @@ use crate::{
     error::{AppError, FieldErrors, Quota, Refusal},
     web::{
         chrome::Chrome,
-        codes::{ErrorAt, PROBLEM_JSON, ProblemBody},
+        codes::{self, ErrorAt, PROBLEM_JSON, ProblemBody},
         components::words,
         frame::Frame,
         security,
@@ -155,6 +155,18 @@ impl Problem {
         Self::new(status, code, title, detail)
     }
 
+    /// The same for whoever sends bodies rather than forms. What a handler has said in words of its own stays.
+    fn for_programs(self) -> Self {
+        let Some((title, detail)) = codes::words_for_programs(self.code) else { return self };
+        let page = Self::of_status(self.status);
+        let has_own = self.code != "invalid" && self.detail != page.detail;
+        Self {
+            title: title.to_owned(),
+            detail: if has_own { self.detail } else { detail.to_owned() },
+            ..self
+        }
+    }
+
     fn with_errors(mut self, errors: FieldErrors) -> Self {
         self.errors = errors;
         self
@@ -263,6 +275,9 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
         .remove::<Problem>()
         .unwrap_or_else(|| Problem::of_status(response.status()));
     let is_program = frame.path.starts_with("/api/") || security::is_webhook(&frame.path);
+    if is_program {
+        problem = problem.for_programs();
+    }
     if problem.status == StatusCode::UNAUTHORIZED && frame.method == Method::POST && !is_program {
         // A session that ended over a long form: whoever comes back must not think that the form is kept.
         UNSAVED.clone_into(&mut problem.detail);

@@ -267,3 +267,30 @@ async fn a_form_may_name_its_kind_in_capitals() {
     app.guest().post("/login", "text/plain", body).await.expect(415);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_program_is_told_of_bodies_and_calls_and_never_of_forms_and_pages() {
+    let app = TestApp::start().await;
+    let program = app.guest();
+    let json = "application/json";
+    let login = "/api/auth/login";
+    for (kind, body, status) in [
+        (json, format!("{{\"email\": \"{}\"}}", "a".repeat(70_000)), 413),
+        ("application/x-www-form-urlencoded", "email=a".to_owned(), 415),
+        ("", String::new(), 415),
+        (json, "{}".to_owned(), 422),
+        (json, "[]".to_owned(), 422),
+        (json, "{\"email\": 1}".to_owned(), 422),
+    ] {
+        let told = program.call(Method::POST, login, kind, body).await.expect(status).json();
+        let told = format!("{} {}", told["title"], told["detail"]).to_lowercase();
+        for word in ["form", "page", "go back", "beside"] {
+            assert!(!told.contains(word), "{status}: {told}");
+        }
+    }
+    program.request(Method::DELETE, login).await.expect(405).says("Allow");
+    // People are told of their form as before.
+    let form = [("email", "a"), ("email", "b"), ("password", "c")];
+    app.guest().post_form("/login", &form).await.expect(422).says("sent twice");
+    app.finish().await;
+}
