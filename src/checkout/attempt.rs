@@ -70,6 +70,8 @@ pub struct Standing {
     pub attempts: Vec<Attempt>,
     /// The quote that it is being, or was, cancelled by.
     pub cancellation: Option<CancelQuote>,
+    /// The traveller's bank has taken the payment back, or wants to: what a cancellation gives back waits for its word.
+    pub disputed: bool,
 }
 
 impl Standing {

@@ -101,7 +101,16 @@ impl Checkout {
             }
             _ => None,
         };
-        Ok(Standing { file, attempts, cancellation })
+        drop(tx);
+        // What needs a person is nobody's row but the agency's.
+        let disputed = match &cancellation {
+            Some(_) if file.booking.state == BookingState::Cancelled => {
+                let mut tx = self.db.begin(System).await?;
+                store::busy_with(&mut tx, file.booking.id).await?.disputed
+            }
+            _ => false,
+        };
+        Ok(Standing { file, attempts, cancellation, disputed })
     }
 
     /// Oldest first.

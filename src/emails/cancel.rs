@@ -30,12 +30,15 @@ pub struct BookingCancelled {
     pub booking: Brief,
     pub figures: Figures,
     pub payment: Payment,
+    /// Nothing goes back while the card's issuer decides.
+    pub disputed: bool,
 }
 
 impl BookingCancelled {
     pub fn headline(&self) -> String {
         match self.figures.back.minor {
             0 => "Your booking is cancelled".to_owned(),
+            _ if self.disputed => "Your booking is cancelled".to_owned(),
             _ => format!("Cancelled, and {} comes back to you", self.figures.back),
         }
     }
@@ -45,6 +48,10 @@ impl BookingCancelled {
         let place = self.payment.place();
         match (back.minor, charged, kept.minor) {
             (0, ..) => "By the conditions that you accepted, no money comes back.".to_owned(),
+            _ if self.disputed => format!(
+                "Your payment is disputed: the card's issuer has taken it back from us and decides whose it is. Nothing more \
+                 is paid until then. If the issuer leaves it with us, {back} comes back to {place}."
+            ),
             (_, true, _) => {
                 format!(
                     "{back} is refunded to {place}. Banks usually show a refund within 5 to 10 working days."
@@ -110,7 +117,7 @@ pub(super) mod samples {
         };
         let cancelled = |figures| {
             let (booking, payment) = (booking.clone(), payment.clone());
-            Letter::BookingCancelled(BookingCancelled { booking, figures, payment })
+            Letter::BookingCancelled(BookingCancelled { booking, figures, payment, disputed: false })
         };
         let started = |figures| {
             let (booking, payment) = (booking.clone(), payment.clone());

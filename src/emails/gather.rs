@@ -134,7 +134,10 @@ pub(super) async fn gather(
                 MailKind::CancellationStarted => {
                     Letter::CancellationStarted(CancellationStarted { booking: brief, figures, payment })
                 }
-                _ => Letter::BookingCancelled(BookingCancelled { booking: brief, figures, payment }),
+                _ => {
+                    let disputed = checkout::store::busy_with(tx, booking.id).await?.disputed;
+                    Letter::BookingCancelled(BookingCancelled { booking: brief, figures, payment, disputed })
+                }
             }
         }
         MailKind::CancellationRefused => Letter::CancellationRefused(CancellationRefused { booking: brief }),
@@ -232,8 +235,8 @@ pub(super) async fn papers(
         documents: Vec::new(),
         events: bookings::store::events(tx, id).await?,
     };
-    let standing =
-        Standing { file, attempts: checkout::store::attempts_of(tx, id).await?, cancellation: None };
+    let attempts = checkout::store::attempts_of(tx, id).await?;
+    let standing = Standing { file, attempts, cancellation: None, disputed: false };
     Ok(Some(Papers::of(&standing, sender.issuer())?))
 }
 

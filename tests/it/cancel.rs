@@ -734,11 +734,19 @@ async fn a_dispute_that_comes_in_between_freezes_the_refund_until_it_is_settled(
     booked.app.settle().await;
     assert_eq!(booked.state().await, state("cancelled", "cancelled", &["captured"]));
     assert!(booked.refunds().await.is_empty(), "it could be paid twice");
+    let page = booked.page().await;
+    page.says("the card’s issuer has taken it back from us").says("Nothing more is paid until then");
+    assert!(!page.words().contains("on its way back"), "{}", page.words());
+    let viewer = booked.app.staff("viewer").await;
+    let record = format!("/admin/bookings/{}", booked.reference);
+    viewer.get(&record).await.expect(200).says("Cancellation").says("In dispute").says("We owe it");
     booked.app.execute("update attention_items set resolved_at = now()").await;
     booked.app.advance(SignedDuration::from_mins(61)).await;
     booked.app.settle().await;
     assert_eq!(booked.refunds().await, [format!("{} cancelled succeeded", booked.back())]);
     booked.books_are_closed(booked.fee, booked.fee).await;
+    booked.page().await.says("went back to where you paid from");
+    viewer.get(&record).await.expect(200).says("Accepted 23 Nov 09:").says("Succeeded Refund of");
     booked.app.finish().await;
 }
 

@@ -103,7 +103,7 @@ pub mod samples {
             documents: Vec::new(),
             events: Vec::new(),
         };
-        Standing { file, attempts: Vec::new(), cancellation: None }
+        Standing { file, attempts: Vec::new(), cancellation: None, disputed: false }
     }
 
     impl Standing {

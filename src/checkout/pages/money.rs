@@ -23,6 +23,8 @@ pub enum MoneyIs {
     Refunding(Money),
     OnItsWay(Money),
     RefundFailed(Money),
+    /// It would go back, but the bank has taken the payment back itself, and decides.
+    Disputed(Money),
     /// It does not fit what was accepted, and a person looks.
     Checked(Money),
 }
@@ -37,7 +39,8 @@ impl MoneyIs {
             Self::Refunding(_) => 4,
             Self::OnItsWay(_) => 5,
             Self::RefundFailed(_) => 6,
-            Self::Checked(_) => 7,
+            Self::Disputed(_) => 7,
+            Self::Checked(_) => 8,
         }
     }
 
@@ -78,9 +81,12 @@ impl MoneyIs {
             return Self::Untouched;
         };
         let is_partly_taken = !charged && attempt.captured.minor == quote.figures.kept.minor;
-        match Self::of(attempt, last_refund(standing, attempt)) {
+        let refund = last_refund(standing, attempt);
+        let waits = standing.disputed && refund.is_none() && attempt.state == AttemptState::Captured;
+        match Self::of(attempt, refund) {
             Self::Checked(amount) => Self::Checked(amount),
             _ if back.minor == 0 => Self::Untouched,
+            _ if waits && !is_partly_taken => Self::Disputed(back),
             Self::Refunding(_) if is_partly_taken => Self::Released(back),
             Self::Refunding(_) => Self::Refunding(back),
             Self::Refunded(_) => Self::Refunded(back),
@@ -142,6 +148,9 @@ impl MoneyIs {
             Self::RefundFailed(amount) => format!(
                 "You get back all of your {amount}. Your bank did not take it at the first try, so a person looks after it and writes to you."
             ),
+            Self::Disputed(amount) => format!(
+                "Your payment is disputed: the card’s issuer has taken it back from us and decides whose it is. Nothing more is paid until then. If the issuer leaves it with us, {amount} goes back to where you paid from."
+            ),
             Self::Checked(amount) => format!(
                 "A payment of {amount} does not fit what you accepted. It is not lost: a person looks at it and writes to you. Please do not pay again."
             ),
@@ -160,6 +169,7 @@ impl MoneyIs {
             Self::Releasing(_) => "You are not charged".to_owned(),
             Self::Refunded(amount) => format!("{amount} went back to you"),
             Self::Refunding(amount) | Self::RefundFailed(amount) => format!("You get back {amount}"),
+            Self::Disputed(_) => "Your bank decides about this payment".to_owned(),
             Self::OnItsWay(_) | Self::Checked(_) => "We look after your payment".to_owned(),
         }
     }

@@ -229,7 +229,9 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
         | MoneyIs::RefundFailed(amount) => {
             format!(" A second payment of {amount} is not needed. All of it goes back to you.")
         }
-        MoneyIs::Checked(amount) => format!(" A second payment of {amount} is being looked at by a person."),
+        MoneyIs::Disputed(amount) | MoneyIs::Checked(amount) => {
+            format!(" A second payment of {amount} is being looked at by a person.")
+        }
     };
     let sentence = format!("The airline has confirmed your seats and issued the tickets. {money}{besides}");
     News::new(booking, journey(booking, now), sentence, Next::Travel)
@@ -270,7 +272,9 @@ fn cancelled_by(standing: &Standing, quote: &CancelQuote) -> News {
     let booking = &standing.file.booking;
     let money = MoneyIs::quoted(standing, quote);
     let headline = match money {
-        MoneyIs::Untouched | MoneyIs::Released(_) => "This booking is cancelled".to_owned(),
+        MoneyIs::Untouched | MoneyIs::Released(_) | MoneyIs::Disputed(_) => {
+            "This booking is cancelled".to_owned()
+        }
         money => money.headline(),
     };
     let seats = "Your tickets are cancelled and the seats are given back.";
@@ -305,6 +309,7 @@ fn quoted_money(money: MoneyIs, figures: Figures) -> String {
         MoneyIs::Releasing(_) => format!(
             "{back} that your bank has set aside is being released. Banks show this within 1 to 7 days.{kept_of_it}"
         ),
+        money @ MoneyIs::Disputed(_) => format!("{}{kept_of_it}", money.details()),
         MoneyIs::RefundFailed(amount) => format!(
             "You get back {amount}. Your bank did not take it at the first try, so a person looks after it and writes to you.{kept_of_it}"
         ),
