@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod attention;
+mod cancellation;
 pub mod mails;
 pub mod pages;
 pub mod people;
@@ -16,6 +17,7 @@ use std::fmt;
 use jiff::Timestamp;
 use uuid::Uuid;
 
+pub use self::cancellation::Cancellation;
 pub use self::record::{
     AttemptRow, AttentionRow, Balance, BookingRecord, EventRow, InboxRow, JobRow, LedgerRow, MailRow,
     PassengerRow, RefundRow,

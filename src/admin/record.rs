@@ -5,7 +5,7 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    admin::{mask_email, mask_name, mask_phone},
+    admin::{Cancellation, cancellation, mask_email, mask_name, mask_phone},
     bookings::documents::DocumentNote,
     db::{Staff, Tx},
     error::AppError,
@@ -41,6 +41,7 @@ pub struct BookingRecord {
     pub passengers: Vec<PassengerRow>,
     pub attempts: Vec<AttemptRow>,
     pub refunds: Vec<RefundRow>,
+    pub cancellations: Vec<Cancellation>,
     pub events: Vec<EventRow>,
     pub ledger: Vec<LedgerRow>,
     pub balances: Vec<Balance>,
@@ -173,6 +174,7 @@ pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<Bo
     Ok(BookingRecord {
         passengers: passengers(tx, row.id).await?,
         events: events(tx, row.id).await?,
+        cancellations: cancellation::of_booking(tx, row.id).await?,
         jobs: jobs(tx, &subjects).await?,
         attention: attention(tx, row.id).await?,
         balances: balances(&ledger),

@@ -170,7 +170,8 @@ async fn a_mail_sent_again_is_a_new_one_to_the_present_contact_and_names_the_fir
     page.says("n***@example.com");
     let sent = finance.submit(&page, "form[action$='/resend']", &[]).await.redirect();
     let again = mail_of(&app, "payment_receipt").await;
-    assert_eq!(sent, format!("/admin/mails/{again}"));
+    assert_eq!(sent, format!("/admin/mails/{again}?done=resent"));
+    assert!(finance.get(&sent).await.expect(200).text(".note[role=status]").starts_with("Sent again"));
     assert_ne!(again, first);
     // Two who press it at once, and one who presses it twice, send one.
     finance.post_form(&format!("/admin/mails/{first}/resend"), &[]).await.expect(409);

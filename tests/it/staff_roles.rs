@@ -89,7 +89,8 @@ async fn an_owner_adds_changes_and_removes_and_it_counts_at_once() {
     for (email, role) in [("", "agent"), ("bob", "agent"), (BOB, "boss"), (BOB, "")] {
         owner.submit(&list, add, &[("email", email), ("role", role)]).await.expect(422);
     }
-    owner.submit(&list, add, &[("email", "BOB@example.com"), ("role", "agent")]).await.redirect();
+    let done = owner.submit(&list, add, &[("email", "BOB@example.com"), ("role", "agent")]).await;
+    assert!(owner.follow(done).await.expect(200).text(".note[role=status]").starts_with("Added"));
     let again = owner.submit(&list, add, &[("email", BOB), ("role", "owner")]).await.expect(422);
     assert!(again.field_error("email").contains("already"));
     assert_eq!(role_of(&app, BOB).await.as_deref(), Some("agent"));
@@ -99,12 +100,19 @@ async fn an_owner_adds_changes_and_removes_and_it_counts_at_once() {
     bob.get("/admin/bookings").await.expect(200);
     let bobs = format!("/admin/staff/{}", id_of(&app, BOB).await);
     let page = owner.get(&bobs).await.expect(200);
-    owner.submit(&page, "form[action$='/role']", &[("role", "viewer")]).await.redirect();
+    let done = owner.submit(&page, "form[action$='/role']", &[("role", "viewer")]).await;
+    assert!(owner.follow(done).await.expect(200).text(".note[role=status]").contains("The role is changed"));
     assert!(bob.get("/admin/bookings").await.redirect().starts_with("/login"));
     assert_eq!(role_of(&app, BOB).await.as_deref(), Some("viewer"));
     owner.submit(&page, "form[action$='/role']", &[("role", "boss")]).await.expect(422);
-    owner.submit(&page, "form[action$='/remove']", &[]).await.redirect();
+    let done = owner.submit(&page, "form[action$='/remove']", &[]).await;
+    assert!(owner.follow(done).await.expect(200).text(".note[role=status]").contains("Removed from staff"));
     assert_eq!(role_of(&app, BOB).await, None);
+    // What is said comes from a list of ours, never from the address.
+    for address in ["/admin/staff", "/admin/staff?done=you+are+rich", "/admin/staff?done="] {
+        let page = owner.get(address).await.expect(200);
+        assert!(!page.has(".note") && !page.body.contains("rich"), "{address}");
+    }
     app.sign_in(BOB).await.get("/admin/bookings").await.expect(403);
     owner.get(&bobs).await.expect(404);
     owner.get("/admin/staff/nonsense").await.expect(404);

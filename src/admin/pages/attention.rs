@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{again, amount, in_words, moment};
+use super::{again, amount, in_words, moment, said::Done};
 use crate::{
     admin::attention::{self, Item, Urgency},
     clock::Clock,
@@ -15,7 +15,7 @@ use crate::{
     error::{AppError, FieldErrors},
     web::{
         chrome::Chrome,
-        components::{Field, Fragment, Tone, badge, notice},
+        components::{Field, Fragment, Tone, badge},
         form::{self, Form, Path, Query},
         powers::{May, Power, ResolveAttention, SeeBookings},
     },
@@ -129,19 +129,12 @@ struct AttentionItemPage {
     may_resolve: bool,
     reason: String,
     errors: FieldErrors,
-    news: Option<Fragment>,
+    said: Option<Fragment>,
 }
 
 impl AttentionItemPage {
     async fn load(db: &Db, chrome: Chrome, id: i64, may_resolve: bool) -> Result<Self, AppError> {
         let item = attention::item(db, id).await?;
-        let news = item.resolved.is_some().then(|| {
-            notice(
-                Tone::Good,
-                "Resolved",
-                "It only says that somebody took care of it: nothing else was changed.",
-            )
-        });
         Ok(Self {
             chrome,
             title: in_words(&item.kind),
@@ -149,7 +142,7 @@ impl AttentionItemPage {
             may_resolve,
             reason: String::new(),
             errors: FieldErrors::default(),
-            news,
+            said: None,
         })
     }
 }
@@ -159,9 +152,12 @@ pub async fn item(
     staff: May<SeeBookings>,
     chrome: Chrome,
     Path(id): Path<i64>,
+    Query(query): Query<Done>,
 ) -> Result<Html<String>, AppError> {
     let may_resolve = staff.may(Power::ResolveAttention);
-    Ok(Html(AttentionItemPage::load(&db, chrome, id, may_resolve).await?.render()?))
+    let page = AttentionItemPage::load(&db, chrome, id, may_resolve).await?;
+    let said = query.said().filter(|_| page.item.resolved.is_some());
+    Ok(Html(AttentionItemPage { said, ..page }.render()?))
 }
 
 #[derive(Deserialize)]
@@ -182,7 +178,7 @@ pub async fn resolve(
     match form::text(&mut errors, "reason", &form.reason, LONGEST_REASON, missing) {
         Some(reason) => {
             attention::resolve(&db, &clock, staff.user, id, &reason).await?;
-            Ok(Redirect::to(&format!("/admin/attention/{id}")).into_response())
+            Ok(Redirect::to(&format!("/admin/attention/{id}?done=resolved")).into_response())
         }
         None => {
             let page = AttentionItemPage::load(&db, chrome, id, true).await?;

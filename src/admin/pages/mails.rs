@@ -12,7 +12,7 @@ use jiff::Timestamp;
 use serde::Deserialize;
 use uuid::Uuid;
 
-use super::{RowView, in_words, joined, moment, place, state_badge, turn};
+use super::{RowView, in_words, joined, moment, place, said::Done, state_badge, turn};
 use crate::{
     admin::{
         BookingRecord, MailRow, Turn,
@@ -154,6 +154,7 @@ pub(super) fn of_booking(booking: &BookingRecord) -> Vec<(RowView, Uuid)> {
 #[template(path = "admin/mail.html")]
 struct MailPage {
     chrome: Chrome,
+    said: Option<Fragment>,
     id: MailId,
     title: String,
     state: Fragment,
@@ -176,6 +177,7 @@ pub async fn mail(
     staff: May<SeeBookings>,
     chrome: Chrome,
     Path(id): Path<MailId>,
+    Query(query): Query<Done>,
 ) -> Result<Html<String>, AppError> {
     let mail = mails::mail(&db, staff.user, id).await?;
     let may_read = staff.may(Power::SendMailAgain);
@@ -186,6 +188,7 @@ pub async fn mail(
     let why_not_again = why_not_again(&mail);
     let page = MailPage {
         chrome,
+        said: query.said(),
         id,
         title: in_words(&mail.line.kind),
         state: state_badge(&mail.line.state),
@@ -234,5 +237,5 @@ pub async fn resend(
     Path(id): Path<MailId>,
 ) -> Result<Redirect, AppError> {
     let again = mails::send_again(&db, &clock, staff.user, id).await?;
-    Ok(Redirect::to(&format!("/admin/mails/{again}")))
+    Ok(Redirect::to(&format!("/admin/mails/{again}?done=resent")))
 }

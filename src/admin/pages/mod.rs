@@ -1,11 +1,13 @@
 //! The staff's pages. The list of bookings and one booking stand here and change nothing.
 
 pub mod attention;
+mod cancellation;
 pub mod documents;
 mod events;
 pub mod mails;
 pub mod people;
 pub mod refund;
+pub mod said;
 pub mod trail;
 
 use askama::Template;
@@ -20,6 +22,7 @@ use serde::Deserialize;
 use url::form_urlencoded;
 use uuid::Uuid;
 
+use self::cancellation::CancellationView;
 use crate::{
     accounts::SecondFactors,
     admin::{self, BookingRecord, Filter, From, LedgerRow, Line, List, Turn, reveal::Reason},
@@ -169,6 +172,7 @@ impl std::convert::From<Line> for LineView {
 #[template(path = "admin/booking.html")]
 struct BookingPage {
     chrome: Chrome,
+    said: Option<Fragment>,
     headline: String,
     state: Fragment,
     supplier: Fragment,
@@ -179,6 +183,7 @@ struct BookingPage {
     itinerary: Option<Fragment>,
     attempts: Vec<AttemptView>,
     refunds: Vec<RefundView>,
+    cancellations: Vec<CancellationView>,
     timeline: Fragment,
     ledger: Vec<EntryView>,
     balances: Vec<EntryView>,
@@ -237,10 +242,12 @@ pub async fn booking(
     staff: May<SeeBookings>,
     chrome: Chrome,
     Path(reference): Path<String>,
+    Query(query): Query<said::Done>,
 ) -> Result<Html<String>, AppError> {
     let reference: BookingReference = reference.parse().map_err(|_| AppError::NotFound)?;
     let record = admin::booking(&db, staff.user, &reference).await?;
-    Ok(Html(BookingPage::new(chrome, &staff, record, &FieldErrors::default()).render()?))
+    let page = BookingPage::new(chrome, &staff, record, &FieldErrors::default());
+    Ok(Html(BookingPage { said: query.said(), ..page }.render()?))
 }
 
 impl BookingPage {
@@ -253,6 +260,7 @@ impl BookingPage {
         let offer = serde_json::from_value::<Offer>(booking.quote.clone()).ok();
         Self {
             chrome,
+            said: None,
             may_refund: staff.may(Power::RefundMoney) && has_money(&booking),
             may_see_audit: staff.may(Power::SeeAudit),
             headline: format!(
@@ -270,6 +278,7 @@ impl BookingPage {
             itinerary: offer.map(|offer| itinerary(&offer.slices)),
             attempts: attempts(&booking),
             refunds: refunds(&booking),
+            cancellations: cancellation::views(&booking),
             timeline: log(&booking
                 .events
                 .iter()

@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{again, moment};
+use super::{again, moment, said::Done};
 use crate::{
     admin::people::{self, Member},
     clock::Clock,
@@ -17,7 +17,7 @@ use crate::{
     web::{
         chrome::Chrome,
         components::{Field, Fragment, choice},
-        form::{self, Form, Path},
+        form::{self, Form, Path, Query},
         powers::{ManageStaff, May},
         principal::StaffRole,
         proof::Proved,
@@ -28,6 +28,7 @@ use crate::{
 #[template(path = "admin/people.html")]
 struct PeoplePage {
     chrome: Chrome,
+    said: Option<Fragment>,
     people: Vec<MemberView>,
     email: String,
     roles: Fragment,
@@ -58,15 +59,17 @@ pub async fn people(
     State(db): State<Db>,
     _: May<ManageStaff>,
     chrome: Chrome,
+    Query(query): Query<Done>,
 ) -> Result<Html<String>, AppError> {
     let page = PeoplePage::load(&db, chrome, &AddForm::default(), FieldErrors::default()).await?;
-    Ok(Html(page.render()?))
+    Ok(Html(PeoplePage { said: query.said(), ..page }.render()?))
 }
 
 impl PeoplePage {
     async fn load(db: &Db, chrome: Chrome, form: &AddForm, errors: FieldErrors) -> Result<Self, AppError> {
         Ok(Self {
             chrome,
+            said: None,
             people: people::list(db).await?.into_iter().map(MemberView::from).collect(),
             email: form.email.chars().filter(|c| !c.is_control()).collect(),
             roles: role_choice(&form.role, &errors),
@@ -105,7 +108,7 @@ pub async fn add(
         _ => Err(AppError::Invalid(errors)),
     };
     match added {
-        Ok(()) => Ok(Redirect::to("/admin/staff").into_response()),
+        Ok(()) => Ok(Redirect::to("/admin/staff?done=added").into_response()),
         Err(AppError::Invalid(errors)) => again(PeoplePage::load(&db, chrome, &form, errors).await?),
         Err(other) => Err(other),
     }
@@ -173,7 +176,7 @@ pub async fn change_role(
         return again(PersonPage::new(chrome, &staff, member, errors));
     };
     people::change(&db, &clock, staff.user, user, Some(role)).await?;
-    Ok(Redirect::to("/admin/staff").into_response())
+    Ok(Redirect::to("/admin/staff?done=role").into_response())
 }
 
 pub async fn remove(
@@ -184,7 +187,7 @@ pub async fn remove(
     Path(id): Path<String>,
 ) -> Result<Redirect, AppError> {
     people::change(&db, &clock, staff.user, user_of(&id)?, None).await?;
-    Ok(Redirect::to("/admin/staff"))
+    Ok(Redirect::to("/admin/staff?done=removed"))
 }
 
 fn user_of(id: &str) -> Result<UserId, AppError> {

@@ -249,7 +249,7 @@ pub async fn confirm(
         AppError::Invalid(FieldErrors::one("refund", "Part of the decision is missing. Begin again"))
     })?;
     checkout.refund_by_staff(staff.user, &desk.booking.reference, &order).await?;
-    Ok(Redirect::to(&format!("/admin/bookings/{reference}#refunds-h")).into_response())
+    Ok(Redirect::to(&format!("/admin/bookings/{reference}?done=refunding")).into_response())
 }
 
 /// What step 2 sent. Its figures are those that were seen: whether they still hold is asked under the lock.
