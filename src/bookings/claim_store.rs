@@ -29,6 +29,25 @@ pub async fn lock_by_contact(
     Ok(rows.into_iter().map(|row| (row.id, row.booking_reference)).collect())
 }
 
+pub async fn lock_by_links_and_contact(
+    tx: &mut Tx<System>,
+    links: &[TokenHash],
+    email: &str,
+) -> Result<Vec<(BookingId, String)>, sqlx::Error> {
+    let hashes: Vec<Vec<u8>> = links.iter().map(|link| link.as_bytes().to_vec()).collect();
+    let rows = sqlx::query!(
+        r#"select b.id as "id: BookingId", b.booking_reference from bookings b
+            where b.user_id is null and lower(b.contact_email) = lower($2)
+              and exists (select from booking_links l where l.booking_id = b.id and l.token_hash = any($1))
+            order by b.id for no key update"#,
+        &hashes[..],
+        email,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows.into_iter().map(|row| (row.id, row.booking_reference)).collect())
+}
+
 pub async fn lock_by_link(
     tx: &mut Tx<System>,
     link: TokenHash,

@@ -35,8 +35,7 @@ impl Bookings {
         let bookings = claim_store::lock_by_contact(&mut tx, &email).await?;
         take_over(&mut tx, user, bookings.iter().map(|(id, _)| *id).collect(), now).await?;
         tx.commit().await?;
-        let references = bookings.into_iter().map(|(_, reference)| reference.parse());
-        references.collect::<Result<_, _>>().map_err(|_| AppError::broken("a reference of another form"))
+        references(bookings)
     }
 
     /// Adds the one booking that the link opens. `false`: it opens none, or somebody was quicker.
@@ -53,6 +52,26 @@ impl Bookings {
         tx.commit().await?;
         Ok(booking.is_some())
     }
+
+    /// Adds what a guest has booked in this browser under the address that the account has proven: nobody needs to be asked
+    /// whose that is. Called wherever the account meets these links, so that signing in is enough.
+    pub async fn adopt(&self, user: UserId, links: &[TokenHash]) -> Result<Vec<BookingReference>, AppError> {
+        if links.is_empty() {
+            return Ok(Vec::new());
+        }
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let Some(email) = accounts::proven_email(&mut tx, user).await? else { return Ok(Vec::new()) };
+        let bookings = claim_store::lock_by_links_and_contact(&mut tx, links, &email).await?;
+        take_over(&mut tx, user, bookings.iter().map(|(id, _)| *id).collect(), now).await?;
+        tx.commit().await?;
+        references(bookings)
+    }
+}
+
+fn references(bookings: Vec<(BookingId, String)>) -> Result<Vec<BookingReference>, AppError> {
+    let references = bookings.into_iter().map(|(_, reference)| reference.parse());
+    references.collect::<Result<_, _>>().map_err(|_| AppError::broken("a reference of another form"))
 }
 
 /// The bookings are locked and belong to nobody.

@@ -18,7 +18,7 @@ use crate::{
     error::AppError,
     ids::{DeviceId, TokenHash, UserId},
     personal::personal,
-    web::{kept, user_agent},
+    web::{links::HeldLinks, user_agent, waiting},
 };
 
 pub const SESSION_USER: &str = "user";
@@ -141,6 +141,7 @@ impl Door {
             seen_at: now,
         };
         self.begin_device(&known, who.password).await?;
+        HeldLinks::meet(&self.session, known.user).await?;
         self.renew_as(&known).await?;
         Ok(known.device)
     }
@@ -182,11 +183,15 @@ impl Door {
         self.renew(|known| known.second_factor_at = Some(now)).await
     }
 
+    /// What a guest has booked in this browser stays (see [`HeldLinks`]); whoever is a guest here says that it is to go.
     pub async fn sign_out(&self) -> Result<(), AppError> {
-        if let Some(known) = SessionUser::read(&self.session).await? {
-            end_device(&self.db, known.device).await?;
+        match SessionUser::read(&self.session).await? {
+            Some(known) => {
+                end_device(&self.db, known.device).await?;
+                HeldLinks::keep_alone(&self.session).await
+            }
+            None => self.session.flush().await.map_err(broken),
         }
-        self.session.flush().await.map_err(broken)
     }
 
     /// Saved at once: whoever renews a session that was ended meanwhile is told so here, not after the handler.
@@ -256,11 +261,11 @@ pub async fn keep_time(
 }
 
 async fn look_at(db: &Db, session: &Session, now: Timestamp) -> Result<(), AppError> {
-    kept::drop_old(session, now).await?;
+    waiting::drop_old(session, now).await?;
     let Some(known) = SessionUser::read(session).await? else { return Ok(()) };
     if known.has_ended(now) {
         end_device(db, known.device).await?;
-        return session.flush().await.map_err(broken);
+        return HeldLinks::keep_alone(session).await;
     }
     if known.is_to_be_noticed(now) {
         if !notice(db, known.device, now).await? {

@@ -5,7 +5,7 @@ use reqwest::Method;
 use sqlx::{Connection, Executor};
 
 use crate::helpers::{
-    app::TestApp,
+    app::{ALICE, BOB, PASSWORD, TestApp},
     browser::Browser,
     page::Page,
     story::{SEARCH, passenger},
@@ -677,7 +677,7 @@ async fn whoever_signs_in_with_a_link_in_this_browser_adds_that_one_booking() {
     app.bob().await;
     let page = dora.get(&format!("/bookings/{reference}")).await.expect(200);
     let login = dora.get(&page.attr("main a[href^='/login']", "href")).await.expect(200);
-    let typed = [("email", crate::helpers::app::BOB), ("password", crate::helpers::app::PASSWORD)];
+    let typed = [("email", BOB), ("password", PASSWORD)];
     let back = dora.submit(&login, "form[action='/login']", &typed).await.redirect();
     assert_eq!(back, format!("/bookings/{reference}"));
     let page = dora.get(&back).await.expect(200);
@@ -692,7 +692,7 @@ async fn whoever_signs_in_with_a_link_in_this_browser_adds_that_one_booking() {
         dora.post_form("/bookings/claim", &[("reference", nonsense)]).await.expect(404);
     }
     dora.get(&format!("/bookings/{reference}")).await.expect(200);
-    app.sign_in(crate::helpers::app::BOB).await.get(&format!("/bookings/{reference}")).await.expect(200);
+    app.sign_in(BOB).await.get(&format!("/bookings/{reference}")).await.expect(200);
     app.run_jobs().await;
     app.finish().await;
 }
@@ -752,5 +752,92 @@ async fn a_browser_forgets_its_bookings_when_it_is_told_to() {
     is_shut(&dora, &reference).await;
     is_shut(&copied, &reference).await;
     assert!(!dora.get("/find").await.expect(200).has("main li"));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_guest_has_begun_outlives_somebody_signing_in_and_out_again() {
+    let app = TestApp::start().await;
+    let (dora, draft) = app.dora().await;
+    app.bob().await;
+    let review = format!("/bookings/{draft}/review");
+    let log_in = [("email", BOB), ("password", PASSWORD)];
+    // Signed out by pressing the button, by the time, and by somebody else signing in.
+    dora.post_form("/login", &log_in).await.redirect();
+    dora.get(&review).await.expect(200);
+    let before = dora.cookie("session");
+    dora.post_form("/logout", &[]).await.redirect();
+    assert_ne!(dora.cookie("session"), before);
+    dora.get("/account").await.redirect();
+    dora.get(&review).await.expect(200);
+    dora.get("/find").await.expect(200).says(&draft);
+    dora.post_form("/login", &log_in).await.redirect();
+    app.clock.advance(SignedDuration::from_hours(24 * 14));
+    dora.get("/account").await.redirect();
+    dora.get("/find").await.expect(200).says(&draft);
+    // The guest may still make the browser forget.
+    let page = dora.get("/find").await.expect(200);
+    dora.submit(&page, "main form[action='/logout']", &[]).await.redirect();
+    is_shut(&dora, &draft).await;
+    app.abandon_jobs();
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_bookings_of_a_guest_are_shown_to_the_first_who_signs_in_beside_them_and_to_no_other_account() {
+    let app = TestApp::start().await;
+    let (browser, draft) = app.dora().await;
+    let (alice, _) = (app.alice().await, app.bob().await);
+    let sign_in = async |email| {
+        browser.post_form("/login", &[("email", email), ("password", PASSWORD)]).await.redirect();
+    };
+    let own = format!("/bookings/{draft}");
+    sign_in(ALICE).await;
+    browser.get(&own).await.expect(200).says("not in your account");
+    // What comes to alice while she is signed in is hers alone.
+    let hers = app.confirmed(&app.guest()).await;
+    browser.get(&mailed_links(&app).remove(0)).await.redirect();
+    browser.get(&format!("/bookings/{hers}")).await.expect(200);
+    browser.post_form("/logout", &[]).await.redirect();
+    browser.get(&own).await.expect(200);
+    is_shut(&browser, &hers).await;
+
+    sign_in(BOB).await;
+    browser.get(&own).await.expect(404);
+    browser.get(&format!("{own}/review")).await.expect(404);
+    browser.post_form("/bookings/claim", &[("reference", &draft)]).await.expect(404);
+    assert!(!browser.get("/find").await.expect(200).body.contains(&draft));
+    assert!(!browser.get("/bookings").await.expect(200).body.contains(&draft));
+    // Without signing out first: the next one takes his place.
+    sign_in(ALICE).await;
+    browser.get(&own).await.expect(200);
+    alice.get(&own).await.expect(404);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn signing_in_takes_along_what_was_booked_in_this_browser_under_the_proven_address() {
+    let app = TestApp::start().await;
+    let (dora, draft) = app.dora().await;
+    let other = app.draft(&dora).await;
+    app.execute(&format!(
+        "update bookings set contact_email = 'somebody@example.com' where booking_reference = '{other}'"
+    ))
+    .await;
+    app.traveller(CONTACT).await;
+    let log_in = [("email", CONTACT), ("password", PASSWORD)];
+    // Not while nobody has proven that the address is theirs.
+    dora.post_form("/login", &log_in).await.redirect();
+    assert!(dora.get("/bookings").await.expect(200).texts("main tbody th").is_empty());
+    dora.post_form("/logout", &[]).await.redirect();
+    prove_address(&app, CONTACT).await;
+    dora.post_form("/login", &log_in).await.redirect();
+    assert_eq!(dora.get("/bookings").await.expect(200).texts("main tbody th"), [draft.as_str()]);
+    dora.get(&format!("/bookings/{other}")).await.expect(200).says("not in your account");
+    // From now on the account is the only way in, and the other one is still the browser's.
+    dora.post_form("/logout", &[]).await.redirect();
+    is_shut(&dora, &draft).await;
+    dora.get(&format!("/bookings/{other}")).await.expect(200);
+    app.run_jobs().await;
     app.finish().await;
 }

@@ -8,7 +8,7 @@ use tower_sessions::Session;
 use crate::{
     bookings::{Bookings, claims::Claimable},
     error::AppError,
-    ids::BookingReference,
+    ids::{BookingReference, TokenHash},
     web::{
         components::{Fragment, words::plural},
         form::Form,
@@ -42,6 +42,17 @@ pub async fn claim(
     }
     // A second press, or somebody was quicker: the booking's page shows whose it is now.
     Ok(Redirect::to(&format!("/bookings/{reference}")))
+}
+
+/// What a guest has booked in this browser becomes the account's, where there is no doubt whose it is.
+pub(super) async fn adopt(bookings: &Bookings, session: &Session, who: &SignedIn) -> Result<(), AppError> {
+    if !who.verified {
+        return Ok(());
+    }
+    let links: Vec<TokenHash> =
+        HeldLinks::read(session).await?.of_the_browser().map(|(_, link)| link).collect();
+    let added = bookings.adopt(who.user, &links).await?;
+    if added.is_empty() { Ok(()) } else { HeldLinks::let_go(session, &added).await }
 }
 
 /// On the list of bookings.

@@ -8,7 +8,7 @@ use maud::html;
 use tower_sessions::Session;
 
 use crate::{
-    bookings::Bookings,
+    bookings::{Bookings, pages::claim},
     db::Traveller,
     error::AppError,
     ids::{BookingReference, TokenHash},
@@ -40,6 +40,9 @@ where
         let Some(reference) = named(parts, state).await else {
             return Err(if account.is_some() { AppError::NotFound } else { AppError::Unauthenticated });
         };
+        if let (Some(session), Some(account)) = (parts.extensions.get::<Session>(), &account) {
+            claim::adopt(&Bookings::from_ref(state), session, account).await?;
+        }
         if let Some(link) = held(parts, &reference).await?
             && Bookings::from_ref(state).opens(link, &reference).await?
         {

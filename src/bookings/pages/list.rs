@@ -4,6 +4,7 @@ use askama::Template;
 use axum::{extract::State, response::Html};
 use jiff::Timestamp;
 use serde::Deserialize;
+use tower_sessions::Session;
 
 use crate::{
     bookings::{
@@ -53,11 +54,13 @@ struct Line {
 
 pub async fn list(
     State(bookings): State<Bookings>,
+    session: Session,
     who: SignedIn,
     chrome: Chrome,
     Query(query): Query<ListQuery>,
 ) -> Result<Html<String>, AppError> {
     let before = read_key(&query.before)?;
+    claim::adopt(&bookings, &session, &who).await?;
     let mut found = bookings.list(who.user, before, ON_A_PAGE).await?;
     let has_older = found.len() > usize::from(ON_A_PAGE);
     found.truncate(usize::from(ON_A_PAGE));
