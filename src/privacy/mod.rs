@@ -88,8 +88,9 @@ pub struct Privacy {
 }
 
 impl Privacy {
-    /// Everything that we keep about a person, read as that person.
-    pub async fn export(&self, user: UserId) -> Result<Export, AppError> {
+    /// Everything that we keep about a person, read as that person, for whoever knows the password.
+    pub async fn export(&self, user: UserId, password: SecretString) -> Result<Export, AppError> {
+        self.accounts.prove_password(user, password).await?;
         let mut tx = self.accounts.db.begin(Traveller::Account(user)).await?;
         Export::gather(&mut tx, self.accounts.clock.now()).await
     }

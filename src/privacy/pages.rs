@@ -24,9 +24,49 @@ use crate::{
     },
 };
 
-/// A file to keep: nothing on the way keeps another copy.
-pub async fn export(State(privacy): State<Privacy>, who: SignedIn) -> Result<Response, AppError> {
-    let export = privacy.export(who.user).await?;
+#[derive(Template)]
+#[template(path = "privacy/export.html")]
+struct ExportPage {
+    chrome: Chrome,
+    email: String,
+    shown: bool,
+    errors: FieldErrors,
+}
+
+impl ExportPage {
+    fn new(who: &SignedIn, chrome: Chrome) -> Self {
+        Self { chrome, email: who.email.clone(), shown: false, errors: FieldErrors::default() }
+    }
+}
+
+pub async fn export(who: ProvedByCode, chrome: Chrome) -> Result<Html<String>, AppError> {
+    Ok(Html(ExportPage::new(&who, chrome).render()?))
+}
+
+#[derive(Deserialize)]
+pub struct ExportForm {
+    #[serde(default)]
+    password: SecretString,
+    #[serde(flatten)]
+    sight: Sight,
+}
+
+/// Everything about a person in one file is more than an unlocked screen may give away, so the password is asked for. A
+/// file to keep: nothing on the way keeps another copy.
+pub async fn take_along(
+    State(privacy): State<Privacy>,
+    who: ProvedByCode,
+    chrome: Chrome,
+    Form(form): Form<ExportForm>,
+) -> Result<Response, AppError> {
+    let page = ExportPage { shown: form.sight.is_on(), ..ExportPage::new(&who, chrome) };
+    if let Some(shown) = form.sight.asked() {
+        return Ok(Html(ExportPage { shown, ..page }.render()?).into_response());
+    }
+    let export = match privacy.export(who.user, form.password).await {
+        Ok(export) => export,
+        Err(error) => return typed_again(error, |errors| ExportPage { errors, ..page }),
+    };
     let disposition = format!("attachment; filename=\"{}\"", export.file_name());
     let disposition =
         HeaderValue::from_str(&disposition).map_err(|_| AppError::broken("a file name of another form"))?;

@@ -49,9 +49,13 @@ async fn delete(browser: &Browser, password: &str) -> Page {
     browser.submit(&page, "form[action='/account/delete']", &[("password", password)]).await
 }
 
-async fn export(browser: &Browser) -> Value {
+async fn ask_for_export(browser: &Browser, password: &str) -> Page {
     let page = browser.get("/account/export").await.expect(200);
-    page.json()
+    browser.submit(&page, "form[action='/account/export']", &[("password", password)]).await
+}
+
+async fn export(browser: &Browser) -> Value {
+    ask_for_export(browser, PASSWORD).await.expect(200).json()
 }
 
 /// Every value of every column of every table, as text, with where it stands.
@@ -109,7 +113,13 @@ async fn the_export_is_one_file_with_everything_and_nobody_elses_anything() {
     let bob = app.bob().await;
     app.draft_for(&bob, "Bobson").await;
 
-    let page = alice.get("/account/export").await.expect(200);
+    // Not for whoever finds the screen unlocked.
+    for wrong in ["", "not my password"] {
+        let page = ask_for_export(&alice, wrong).await.expect(422);
+        assert!(page.header("content-disposition").is_none() && !page.body.contains("Archer"));
+        page.field_error("password");
+    }
+    let page = ask_for_export(&alice, PASSWORD).await.expect(200);
     assert_eq!(
         page.header("content-disposition"),
         Some("attachment; filename=\"jetbridge-2026-11-23.json\"")
@@ -430,5 +440,24 @@ async fn stripes_events_are_kept_without_the_people_in_them() {
     assert!(app.count("stripe_events").await > 0);
     let payloads = app.texts("select payload::text from stripe_events").await.concat();
     assert!(!payloads.contains('@'), "an address is in an event");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_export_asks_those_who_have_a_second_factor_for_a_code_besides() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let phone = app.second_factor(&alice).await;
+    app.clock.advance(SignedDuration::from_mins(6));
+    for page in [
+        alice.get("/account/export").await,
+        alice.post_form("/account/export", &[("password", PASSWORD)]).await,
+    ] {
+        assert!(page.redirect().starts_with("/reauthenticate?next="));
+    }
+    let code = app.fresh_code(&phone);
+    alice.post_form("/reauthenticate", &[("code", &code), ("next", "/account/export")]).await.redirect();
+    ask_for_export(&alice, "not my password").await.expect(422);
+    assert_eq!(export(&alice).await["account"]["email"], ALICE);
     app.finish().await;
 }
