@@ -294,7 +294,12 @@ impl App {
                 "/account/second-factor/setup",
                 get(accounts::pages::second_factor::setup).post(accounts::pages::second_factor::set_up),
             )
-            .route("/account/second-factor/codes", post(accounts::pages::second_factor::renew_codes))
+            .route(
+                "/account/second-factor/codes",
+                get(accounts::pages::recovery_codes::recovery_codes)
+                    .post(accounts::pages::recovery_codes::renew),
+            )
+            .route("/account/second-factor/codes/kept", post(accounts::pages::recovery_codes::have_kept))
             .route("/account/second-factor/remove", post(accounts::pages::second_factor::remove))
             .route("/account/verification", post(accounts::pages::account::verify_again))
             .route(
@@ -315,13 +320,15 @@ impl App {
                 get(accounts::pages::password::password).post(accounts::pages::password::change),
             )
             .route("/account/email", get(accounts::pages::email::email).post(accounts::pages::email::change))
+            .route("/account/email/again", post(accounts::pages::email::send_again))
+            .route("/account/email/withdraw", post(accounts::pages::email::withdraw))
             .route(
                 "/account/devices",
                 get(accounts::pages::devices::devices).post(accounts::pages::devices::end_others),
             )
             .route("/account/devices/{id}/end", post(accounts::pages::devices::end))
             .route("/account/programs/{id}/end", post(accounts::pages::devices::end_program))
-            .route("/account/export", get(privacy::pages::export))
+            .route("/account/export", get(privacy::pages::export).post(privacy::pages::take_along))
             .route("/account/delete", get(privacy::pages::delete).post(privacy::pages::leave))
             .route("/account/deleted", get(privacy::pages::deleted))
             .route("/.well-known/change-password", get(well_known::change_password))

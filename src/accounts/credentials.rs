@@ -15,7 +15,19 @@ use crate::{
     ids::{DeviceId, TokenHash, UserId},
     limits::{Rule, Subject},
     outbox::{self, About, MailKind},
+    personal::personal,
 };
+
+/// Another address for the account, until it is confirmed.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PendingEmail {
+    pub email: String,
+    pub until: Timestamp,
+    /// The mail with the link could not be delivered.
+    pub is_unreachable: bool,
+}
+
+personal!(PendingEmail { until });
 
 impl Accounts {
     /// `keep`: the browser that asks stays signed in; every other one and every API token ends.
@@ -84,6 +96,47 @@ impl Accounts {
         outbox::owe_mail(&mut tx, MailKind::EmailChangeNotice, about, &known.email, &cause, now).await?;
         tx.commit().await?;
         tracing::info!(%user, "another address asked for");
+        Ok(())
+    }
+
+    /// The address that was asked for and has not answered yet.
+    pub async fn pending_email(&self, user: UserId) -> Result<Option<PendingEmail>, AppError> {
+        let life = Purpose::EmailChange.lifetime();
+        let mut tx = self.db.begin(System).await?;
+        let asked = store::asked_address(&mut tx, user, self.clock.now() - life).await?;
+        Ok(asked.map(|asked| PendingEmail {
+            email: asked.email,
+            until: asked.asked_at + life,
+            is_unreachable: asked.is_unreachable,
+        }))
+    }
+
+    /// Mails the link once more to the address that was asked for with the password, and counts as asking does. Only the
+    /// newest link works. False: nothing is asked for any more.
+    pub async fn ask_new_address_again(&self, user: UserId) -> Result<bool, AppError> {
+        let Some(pending) = self.pending_email(user).await? else { return Ok(false) };
+        self.limits.take(Rule::ChangeAccount, &Subject::user(user)).await?;
+        self.limits.take(Rule::ChangeAddress, &Subject::email(&pending.email)).await?;
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        // Taken back or confirmed meanwhile: then there is nothing to send.
+        store::lock(&mut tx, user).await?;
+        let asked = store::asked_address(&mut tx, user, now - Purpose::EmailChange.lifetime()).await?;
+        let Some(asked) = asked.filter(|asked| asked.email == pending.email) else { return Ok(false) };
+        let cause = cause(user, now);
+        outbox::owe_mail(&mut tx, MailKind::EmailChange, About::User(user), &asked.email, &cause, now)
+            .await?;
+        tx.commit().await?;
+        Ok(true)
+    }
+
+    /// Whatever was asked for until now opens nothing any more. Never refused for being asked often: it is what stops
+    /// somebody else's wish.
+    pub async fn withdraw_email_change(&self, user: UserId) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::withdraw_email_change(&mut tx, user, self.clock.now()).await?;
+        tx.commit().await?;
+        tracing::info!(%user, "another address taken back");
         Ok(())
     }
 

@@ -19,6 +19,7 @@ use jiff::Timestamp;
 use secrecy::SecretString;
 
 pub use self::{
+    credentials::PendingEmail,
     mail_tokens::Purpose,
     password::Passwords,
     people::{Profile, ProfileForm, SavedTraveller, TravellerForm},

@@ -196,7 +196,13 @@ impl Accounts {
                 id
             }
             None => {
-                if people_store::count_travellers(&mut tx).await? >= MOST_TRAVELLERS {
+                // One after the other: the same form sent twice is one traveller, and a full list is full.
+                people_store::lock(&mut tx).await?;
+                let known = people_store::travellers(&mut tx).await?;
+                if let Some((id, _)) = known.iter().find(|(_, known)| known == traveller) {
+                    return Ok(*id);
+                }
+                if known.len() >= MOST_TRAVELLERS {
                     return Err(too_many_travellers());
                 }
                 let id = TravellerId::new();
@@ -211,6 +217,7 @@ impl Accounts {
     /// Adds those whom the list does not hold yet, as far as there is room: it is a kindness on the way to something else.
     pub async fn keep_travellers(&self, user: UserId, travellers: &[SavedTraveller]) -> Result<(), AppError> {
         let mut tx = self.db.begin(Traveller::Account(user)).await?;
+        people_store::lock(&mut tx).await?;
         let mut known: Vec<SavedTraveller> =
             people_store::travellers(&mut tx).await?.into_iter().map(|(_, traveller)| traveller).collect();
         for traveller in travellers {

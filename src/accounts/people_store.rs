@@ -60,11 +60,10 @@ pub async fn travellers(tx: &mut Tx<Traveller>) -> Result<Vec<(TravellerId, Save
         .collect()
 }
 
-pub async fn count_travellers(tx: &mut Tx<Traveller>) -> Result<usize, AppError> {
-    let count = sqlx::query_scalar!(r#"select count(*) as "count!" from saved_travellers"#)
-        .fetch_one(&mut **tx)
-        .await?;
-    Ok(usize::try_from(count).unwrap_or(usize::MAX))
+/// Whoever changes the list of one account does it one after the other until the end of the transaction.
+pub async fn lock(tx: &mut Tx<Traveller>) -> Result<(), AppError> {
+    sqlx::query!("select user_id from profiles for update").fetch_optional(&mut **tx).await?;
+    Ok(())
 }
 
 pub async fn add_traveller(

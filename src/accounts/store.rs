@@ -268,6 +268,58 @@ pub async fn set_email(
     Ok(())
 }
 
+/// Another address that was asked for and has not answered.
+pub struct AskedAddress {
+    pub email: String,
+    pub asked_at: Timestamp,
+    /// Its mail came back, or was never taken.
+    pub is_unreachable: bool,
+}
+
+/// What `auth.opens` (migration 0025) would still let happen, sent or not. The newest wish alone counts.
+pub async fn asked_address(
+    tx: &mut Tx<System>,
+    user: UserId,
+    since: Timestamp,
+) -> Result<Option<AskedAddress>, AppError> {
+    let row = sqlx::query!(
+        r#"select m.to_address, m.created_at as "created_at: jiff_sqlx::Timestamp", m.state = 'dead' as "is_dead!"
+             from auth.users u
+            cross join lateral (
+                select * from mails where user_id = u.id and kind = 'email_change'
+                 order by created_at desc, id desc limit 1) m
+            where u.id = $1 and u.deleted_at is null
+              and m.created_at > $2
+              and m.created_at >= coalesce(u.password_changed_at, '-infinity')
+              and m.created_at > coalesce(u.email_change_withdrawn_at, '-infinity')
+              and not exists (select from auth.mail_tokens t where t.mail_id = m.id and t.used_at is not null)"#,
+        user.0,
+        since.to_sqlx() as _,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(row.map(|row| AskedAddress {
+        email: row.to_address,
+        asked_at: row.created_at.to_jiff(),
+        is_unreachable: row.is_dead,
+    }))
+}
+
+pub async fn withdraw_email_change(
+    tx: &mut Tx<System>,
+    user: UserId,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update auth.users set email_change_withdrawn_at = $2 where id = $1 and deleted_at is null",
+        user.0,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 pub async fn proven_email(tx: &mut Tx<System>, user: UserId) -> Result<Option<String>, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select email::text as "email!" from auth.users

@@ -4,23 +4,29 @@
 //! Only our own pages can send the sign-in form (`security::csrf`), so nobody else can put words into this. It counts for
 //! the one address that it was typed at, and that page asks as ever whose booking it is. It waits for an hour at most and
 //! sealed, for it names passengers, and the next sign-in in that browser takes its place.
+//!
+//! A form about the account itself stands at the same address for everybody. It carries a mark of whose it was, and whoever
+//! signs in with another account never sees it.
 
 use axum::{
     extract::{FromRef, FromRequestParts},
     http::request::Parts,
 };
-use base64::{Engine, prelude::BASE64_STANDARD as BASE64};
-use jiff::{SignedDuration, Timestamp};
+use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE};
 use serde::{Deserialize, Serialize};
-use tower_sessions::Session;
 use url::form_urlencoded;
 
-use crate::{clock::Clock, error::AppError, vault::Vault};
+use crate::{
+    clock::Clock,
+    error::AppError,
+    ids::UserId,
+    vault::Vault,
+    web::waiting::{KEPT_FORM, Waiting},
+};
 
 const PURPOSE: &str = "kept-form";
-/// Time to find a password, or to set a new one.
-const LIFE: SignedDuration = SignedDuration::from_hours(1);
-const SESSION_FORM: &str = "kept_form";
+/// The field with the mark.
+pub const WHOSE: &str = "whose";
 /// Nine passengers need a tenth of it.
 const MOST_BYTES: usize = 16 * 1024;
 /// Parts of names of fields that are typed again rather than carried about.
@@ -39,7 +45,7 @@ impl KeptForm {
         let may_travel = |name: &str| !NEVER.iter().any(|part| name.to_ascii_lowercase().contains(part));
         let fields: Vec<_> = fields.into_iter().filter(|(name, _)| may_travel(name)).collect();
         let bytes: usize = fields.iter().map(|(name, value)| name.len() + value.len() + 2).sum();
-        let something = fields.iter().any(|(_, value)| !value.trim().is_empty());
+        let something = fields.iter().any(|(name, value)| name != WHOSE && !value.trim().is_empty());
         (something && bytes <= MOST_BYTES).then(|| Self { path: path.to_owned(), fields })
     }
 
@@ -51,6 +57,10 @@ impl KeptForm {
         Self::new(path, form_urlencoded::parse(text.as_bytes()).into_owned())
     }
 
+    fn whose(&self) -> Option<&str> {
+        self.fields.iter().find(|(name, _)| name == WHOSE).map(|(_, mark)| mark.as_str())
+    }
+
     /// For the sign-in form.
     pub fn to_text(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.fields).finish()
@@ -59,43 +69,34 @@ impl KeptForm {
 
 /// Where the form of this session waits.
 #[derive(Clone, Debug)]
-pub struct KeptForms {
-    session: Session,
-    vault: Vault,
-    clock: Clock,
-}
-
-/// As it lies in the session.
-#[derive(Debug, Serialize, Deserialize)]
-struct Sealed {
-    /// In base64.
-    form: String,
-    since: Timestamp,
-}
+pub struct KeptForms(Waiting);
 
 impl KeptForms {
-    /// In place of whatever waited before; nothing takes that away too.
-    pub async fn keep(&self, form: Option<KeptForm>) -> Result<(), AppError> {
-        let Some(form) = form else { return forget(&self.session).await };
-        let sealed = self.vault.seal(PURPOSE, &serde_json::to_vec(&form)?);
-        let sealed = sealed.map_err(|error| AppError::broken(format!("a form to keep: {error}")))?;
-        let sealed = Sealed { form: BASE64.encode(sealed), since: self.clock.now() };
-        self.session.insert(SESSION_FORM, sealed).await.map_err(broken)
+    /// For whoever has just signed in, in place of whatever waited before; nothing takes that away too.
+    pub async fn keep(&self, form: Option<KeptForm>, user: UserId) -> Result<(), AppError> {
+        let is_theirs = |form: &KeptForm| form.whose().is_none_or(|mark| mark == self.mark(user));
+        match form.filter(is_theirs) {
+            Some(form) => self.0.put(KEPT_FORM, PURPOSE, &form).await,
+            None => self.0.forget(KEPT_FORM).await,
+        }
+    }
+
+    /// Names the account in a form of its own, and tells nothing of it.
+    pub fn mark(&self, user: UserId) -> String {
+        URL_SAFE.encode(&self.0.vault().sign(PURPOSE, user.0.as_bytes())[..16])
+    }
+
+    /// As [`Self::take`], for a form that must be of this account.
+    pub async fn take_of(&self, path: &str, user: UserId) -> Result<Option<Vec<(String, String)>>, AppError> {
+        let mark = self.mark(user);
+        let is_theirs = |(name, value): &(String, String)| name == WHOSE && *value == mark;
+        Ok(self.take(path).await?.filter(|fields| fields.iter().any(is_theirs)))
     }
 
     /// What was typed at this address, once. What waits for another address is given up.
     pub async fn take(&self, path: &str) -> Result<Option<Vec<(String, String)>>, AppError> {
-        let kept = self.session.get_value(SESSION_FORM).await.map_err(broken)?;
-        forget(&self.session).await?;
-        let kept =
-            kept.and_then(|value| serde_json::from_value(value).ok()).and_then(|kept| self.open(&kept));
+        let kept: Option<KeptForm> = self.0.take(KEPT_FORM, PURPOSE).await?;
         Ok(kept.filter(|kept| kept.path == path).map(|kept| kept.fields))
-    }
-
-    /// What an earlier version has kept, or another key has sealed, is nothing.
-    fn open(&self, kept: &Sealed) -> Option<KeptForm> {
-        let sealed = BASE64.decode(&kept.form).ok().filter(|_| !is_old(kept.since, self.clock.now()))?;
-        serde_json::from_slice(&self.vault.open(PURPOSE, &sealed).ok()?).ok()
     }
 }
 
@@ -107,35 +108,8 @@ where
     type Rejection = AppError;
 
     async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, AppError> {
-        let session = parts
-            .extensions
-            .get::<Session>()
-            .cloned()
-            .ok_or_else(|| AppError::broken("the route stands outside the session layer"))?;
-        Ok(Self { session, vault: Vault::from_ref(state), clock: Clock::from_ref(state) })
+        Waiting::from_request_parts(parts, state).await.map(Self)
     }
-}
-
-/// Before every handler: what nobody came back for is dropped.
-pub async fn drop_old(session: &Session, now: Timestamp) -> Result<(), AppError> {
-    let Some(kept) = session.get_value(SESSION_FORM).await.map_err(broken)? else { return Ok(()) };
-    let is_fresh = serde_json::from_value(kept).is_ok_and(|kept: Sealed| !is_old(kept.since, now));
-    if is_fresh { Ok(()) } else { forget(session).await }
-}
-
-async fn forget(session: &Session) -> Result<(), AppError> {
-    if session.get_value(SESSION_FORM).await.map_err(broken)?.is_some() {
-        session.remove_value(SESSION_FORM).await.map_err(broken)?;
-    }
-    Ok(())
-}
-
-fn is_old(since: Timestamp, now: Timestamp) -> bool {
-    now.duration_since(since) >= LIFE
-}
-
-fn broken(error: tower_sessions::session::Error) -> AppError {
-    AppError::broken(format!("form kept in the session: {error}"))
 }
 
 #[cfg(test)]

@@ -34,5 +34,6 @@ pub mod session_cache;
 pub mod shapes;
 pub mod user_agent;
 pub mod visitor;
+pub mod waiting;
 pub mod wire;
 pub mod well_known;

@@ -1,5 +1,6 @@
 //! The life of an account by its pages: what a mail asks for, what a person keeps with us, where they are signed in.
 
+use crate::sessions::soon;
 use jiff::SignedDuration;
 
 use crate::helpers::{
@@ -74,11 +75,50 @@ async fn a_sign_up_ends_on_the_same_page_for_every_address_and_its_mail_proves_t
     let account = alice.follow(done).await.expect(200);
     account.says("Your address is verified").says("verified on 23 Nov 2026");
 
-    // Once only, and the page says what to do next.
+    // Once only, and the page says what to do next. Pressed twice, it did what was wanted.
     let used = app.guest().get(&link).await.expect(410);
-    used.says("This link does nothing any more");
+    used.says("This link does nothing any more")
+        .says("If you have confirmed the address with it, all is well");
     let pressed = app.guest().post_form(&link, &[]).await.expect(410);
-    assert_eq!(pressed.attr("main a.btn", "href"), "/account");
+    assert_eq!(pressed.attr("main a.btn", "href"), "/login?next=%2Faccount");
+    let again = alice.submit(&page, "main form", &[]).await;
+    alice.follow(again).await.expect(200).says("verified already");
+    alice.open(&link).await.expect(200).says("verified already");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_link_that_proves_nothing_any_more_says_so_to_strangers_in_one_way_and_sends_its_owner_another() {
+    let app = TestApp::start().await;
+    let alice = app.guest();
+    alice.post_form("/signup", &[("name", "A"), ("email", ALICE), ("password", PASSWORD)]).await.redirect();
+    let old = app.mailed_link(ALICE, "/verify/").await;
+    app.clock.advance(SignedDuration::from_hours(25));
+    log_in(&alice, ALICE, PASSWORD).await.redirect();
+    let bob = app.guest();
+    bob.post_form("/signup", &[("name", "B"), ("email", BOB), ("password", PASSWORD)]).await.redirect();
+    log_in(&bob, BOB, PASSWORD).await.redirect();
+    let used = app.mailed_link(BOB, "/verify/").await;
+    let page = bob.get(&used).await.expect(200);
+    bob.submit(&page, "main form", &[]).await.redirect();
+    // Expired, used, never ours: a stranger is told the same.
+    let never = format!("/verify/{}", "A".repeat(43));
+    let mut told = Vec::new();
+    for link in [&old, &used, &never] {
+        told.push(app.guest().get(link).await.expect(410).words());
+        told.push(app.guest().post_form(link, &[]).await.expect(410).words());
+    }
+    told.dedup();
+    assert_eq!(told.len(), 1, "{told:?}");
+    // Its owner gets another one at once.
+    let page = alice.get(&old).await.expect(410);
+    page.says("is not confirmed yet").says(ALICE);
+    let sent = alice.submit(&page, "form[action='/account/verification']", &[]).await;
+    alice.follow(sent).await.expect(200).says("The link is on its way");
+    let new = app.mailed_link(ALICE, "/verify/").await;
+    let page = alice.get(&new).await.expect(200);
+    let done = alice.submit(&page, "main form", &[]).await;
+    alice.follow(done).await.expect(200).says("Your address is verified");
     app.finish().await;
 }
 
@@ -237,6 +277,78 @@ async fn another_address_counts_once_its_own_mail_was_read_and_both_are_told() {
 }
 
 #[tokio::test]
+async fn an_address_that_waits_for_its_proof_is_shown_sent_again_within_limits_and_taken_back() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let asks = async || {
+        let typed = [("email", NEW_ADDRESS), ("password", PASSWORD)];
+        fill(&alice, "/account/email", "form[action='/account/email']", &typed).await.redirect();
+    };
+    let again = "form[action='/account/email/again']";
+    assert!(!alice.get("/account").await.expect(200).has(again));
+    asks().await;
+    let page = alice.get("/account").await.expect(200);
+    page.says("Waiting for you to confirm your new address")
+        .says(NEW_ADDRESS)
+        .says("until 24 Nov, 09:00 UTC");
+    assert!(!app.bob().await.get("/account").await.expect(200).body.contains(NEW_ADDRESS));
+    let first = app.mailed_link(NEW_ADDRESS, "/email/").await;
+
+    // Sent again: only the newest link works, and not as often as somebody likes.
+    app.clock.advance(SignedDuration::from_mins(2));
+    let sent = alice.submit(&page, again, &[]).await;
+    let page = alice.follow(sent).await.expect(200);
+    page.says("The link is on its way again").says("until 24 Nov, 09:02 UTC");
+    let second = app.mailed_link(NEW_ADDRESS, "/email/").await;
+    assert_ne!(first, second);
+    alice.get(&first).await.expect(410);
+    alice.get(&second).await.expect(200);
+    alice.submit(&page, again, &[]).await.redirect();
+    let refused = alice.submit(&page, again, &[]).await.expect(429);
+    refused.says("Try again in").says("Waiting for you to confirm");
+    let newest = app.mailed_link(NEW_ADDRESS, "/email/").await;
+
+    // Taken back, and the link opens nothing; twice does no harm.
+    app.clock.advance(SignedDuration::from_secs(1));
+    for _ in 0..2 {
+        let back = alice.post_form("/account/email/withdraw", &[]).await;
+        let page = alice.follow(back).await.expect(200);
+        assert!(page.says("Taken back").words().contains(ALICE) && !page.has(again));
+    }
+    alice.get(&newest).await.expect(410);
+    alice.post_form(&newest, &[]).await.expect(410);
+    assert_eq!(alice.post_form("/account/email/again", &[]).await.redirect(), "/account");
+
+    // What is asked for after that counts, until it is confirmed or its day is over.
+    app.clock.advance(SignedDuration::from_hours(2));
+    asks().await;
+    let link = app.mailed_link(NEW_ADDRESS, "/email/").await;
+    app.clock.advance(SignedDuration::from_hours(24));
+    assert!(!alice.get("/account").await.expect(200).has(again));
+    alice.get(&link).await.expect(410);
+    asks().await;
+    let link = app.mailed_link(NEW_ADDRESS, "/email/").await;
+    let page = alice.get(&link).await.expect(200);
+    let done = alice.submit(&page, "main form", &[]).await;
+    let page = alice.follow(done).await.expect(200);
+    assert!(page.words().contains(NEW_ADDRESS) && !page.has(again));
+    app.run_jobs().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_mail_that_was_not_sent_yet_when_its_wish_is_taken_back_is_not_sent_at_all() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let typed = [("email", NEW_ADDRESS), ("password", PASSWORD)];
+    fill(&alice, "/account/email", "form[action='/account/email']", &typed).await.redirect();
+    alice.post_form("/account/email/withdraw", &[]).await.redirect();
+    app.run_jobs().await;
+    assert!(app.mails_to(NEW_ADDRESS).await.is_empty());
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn an_address_of_somebody_else_is_found_out_by_nobody() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
@@ -347,11 +459,35 @@ async fn travellers_are_saved_changed_and_removed_and_nobody_elses_are_touched()
 }
 
 #[tokio::test]
+async fn the_form_of_a_traveller_that_is_sent_twice_saves_one() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let typed = [
+        ("given_names", "Tomasz"),
+        ("family_name", "Nowak"),
+        ("day", "3"),
+        ("month", "5"),
+        ("year", "2018"),
+        ("sex", "m"),
+    ];
+    tokio::join!(
+        alice.post_form("/account/travellers", &typed),
+        alice.post_form("/account/travellers", &typed),
+        alice.post_form("/account/travellers", &typed),
+    );
+    assert_eq!(app.count("saved_travellers").await, 1);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_list_of_travellers_has_an_end() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
-    for _ in 0..40 {
-        alice.post_form("/account/travellers", &tom()).await.redirect();
+    for n in 0..40 {
+        let name = "A".repeat(n + 1);
+        let mut one = tom();
+        one[0].1 = &name;
+        alice.post_form("/account/travellers", &one).await.redirect();
     }
     alice.post_form("/account/travellers", &tom()).await.expect(422).says("This list is full");
     assert_eq!(app.count("saved_travellers").await, 40);
@@ -551,5 +687,74 @@ async fn a_kept_form_is_shown_at_its_own_address_only_and_a_huge_one_is_not_kept
     let page = app.guest().post_form(&theirs, &[("p1_given", &huge)]).await.expect(401);
     assert!(!page.body.contains("xxxx"));
     page.says("Sign in");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_session_that_ends_over_a_form_of_the_account_loses_nothing_of_it() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let typed = [
+        ("given_names", "Tomasz"),
+        ("family_name", "Nowak"),
+        ("day", "3"),
+        ("month", "5"),
+        ("year", "2018"),
+        ("sex", "m"),
+    ];
+    fill(&alice, "/account/travellers", "form[action='/account/travellers']", &typed).await.redirect();
+    let saved = alice.get("/account/travellers").await.attr(".queue a", "href");
+    let elsewhere = app.sign_in(ALICE).await;
+    let changed = [("given_names", "Wilhelmina"), ("family_name", "O\u{2019}Neill-Ng"), ("day", "9")];
+    let cases = [
+        (
+            "/account/profile",
+            "form[action='/account/profile']",
+            [("name", "Wilhelmina \"W\" <b>"), ("phone", "+351 9"), ("day", "9")],
+        ),
+        ("/account/travellers", "form[action='/account/travellers']", changed),
+        (saved.as_str(), "main form", changed),
+    ];
+    for (address, form, typed) in cases {
+        let browser = app.sign_in(ALICE).await;
+        let page = browser.get(address).await.expect(200);
+        elsewhere.post_form("/account/devices", &[]).await.redirect();
+        soon("the browser is out", async || browser.get("/account").await.status == 303).await;
+        let login = browser.submit(&page, form, &typed).await.expect(401);
+        login.says("what you typed comes back");
+        let who = [("email", ALICE), ("password", PASSWORD)];
+        let back = browser.submit(&login, "form[action='/login']", &who).await;
+        assert_eq!(back.redirect(), address);
+        let page = browser.follow(back).await.expect(200);
+        page.says("Your form is as you left it");
+        for (name, value) in typed {
+            assert_eq!(page.value(form, name), value, "{address}: {name}");
+        }
+        // Once.
+        assert!(!browser.get(address).await.expect(200).body.contains("Wilhelmina"), "{address}");
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_one_has_typed_into_a_form_of_the_account_is_never_shown_to_another() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.bob().await;
+    let page = alice.get("/account/profile").await.expect(200);
+    let typed = [("name", "Wilhelmina"), ("day", "9")];
+    alice.post_form("/logout", &[]).await.redirect();
+    // Alice's tab is still open, and bob signs in where it leads.
+    let login = alice.submit(&page, "form[action='/account/profile']", &typed).await.expect(401);
+    let who = [("email", BOB), ("password", PASSWORD)];
+    let back = alice.submit(&login, "form[action='/login']", &who).await;
+    assert_eq!(app.count("tower_sessions.session where position('kept_form'::bytea in data) > 0").await, 0);
+    assert!(!alice.follow(back).await.expect(200).body.contains("Wilhelmina"));
+    // Nothing typed is nothing kept, and a form without a mark is nobody's.
+    let guest = app.guest();
+    guest.post_form("/account/profile", &[("name", "")]).await.expect(401);
+    let login = guest.post_form("/account/profile", &typed).await.expect(401);
+    let back = guest.submit(&login, "form[action='/login']", &who).await;
+    assert!(!guest.follow(back).await.expect(200).body.contains("Wilhelmina"));
     app.finish().await;
 }

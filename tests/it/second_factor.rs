@@ -9,6 +9,7 @@ use super::helpers::{
     browser::Browser,
     page::Page,
 };
+use crate::sessions::soon;
 
 /// Shows the password in a new browser, and stands before the question for the code.
 async fn half_way(app: &TestApp) -> Browser {
@@ -76,7 +77,7 @@ async fn a_setup_counts_only_after_a_right_code_and_for_its_own_account() {
         bob.post_form("/account/second-factor/setup", &form).await.redirect();
     }
     assert_eq!(app.count("auth.second_factors").await, 0);
-    alice.submit(&page, "main form", &[("code", &code)]).await.expect(200);
+    alice.submit(&page, "main form", &[("code", &code)]).await.redirect();
     // What lies in the database makes no codes.
     let stored = app.texts("select encode(secret, 'base64') || user_id::text from auth.second_factors").await;
     assert_eq!(stored.len(), 1);
@@ -126,7 +127,8 @@ async fn a_recovery_code_opens_once_and_says_how_many_are_left() {
     type_code(&half_way(&app).await, &phone.recovery_codes[3]).await.expect(422);
     // New ones end the old ones.
     let page = browser.get("/account/second-factor").await.expect(200);
-    let shown = browser.submit(&page, "form[action$='/codes']", &[]).await.expect(200);
+    let done = browser.submit(&page, "form[action$='/codes']", &[]).await;
+    let shown = browser.follow(done).await.expect(200);
     let new = shown.texts(".codes li");
     assert_eq!(new.len(), 10);
     assert!(shown.attr("a[download]", "href").contains(&new[9]));
@@ -281,8 +283,75 @@ async fn who_has_lost_everything_is_let_in_by_an_operator_and_signed_out_everywh
     app.second_factor(&alice).await;
     assert_eq!(second_factor::reset(&app.db, "nobody@example.com", app.now()).await.unwrap(), None);
     assert!(second_factor::reset(&app.db, "ALICE@example.com", app.now()).await.unwrap().is_some());
-    assert!(!is_signed_in(&alice).await);
+    soon("the browser is out", async || !is_signed_in(&alice).await).await;
     assert!(is_signed_in(&app.sign_in(ALICE).await).await, "the password is enough again");
     app.run_jobs().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn loading_the_page_with_recovery_codes_again_shows_the_same_codes_and_they_work() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.prove_address(ALICE).await;
+    let setup = alice.open("/account/second-factor/setup").await.expect(200);
+    let code = Authenticator::reading(&setup).code(app.now());
+    let page = alice.submit(&setup, "main form", &[("code", &code)]).await;
+    assert_eq!(page.redirect(), "/account/second-factor/codes");
+    let shown = alice.get("/account/second-factor/codes").await.expect(200).texts(".codes li");
+    assert_eq!(shown.len(), 10);
+    // Loaded again, and the form sent again by going back.
+    assert_eq!(alice.get("/account/second-factor/codes").await.texts(".codes li"), shown);
+    assert_eq!(
+        alice.submit(&setup, "main form", &[("code", &code)]).await.redirect(),
+        "/account/second-factor/codes"
+    );
+    assert_eq!(alice.get("/account/second-factor/codes").await.texts(".codes li"), shown);
+    // New ones for whoever asks, once for each time that they ask.
+    let page = alice.get("/account/second-factor").await.expect(200);
+    for _ in 0..2 {
+        alice.submit(&page, "form[action$='/codes']", &[]).await.redirect();
+    }
+    let new = alice.get("/account/second-factor/codes").await.expect(200);
+    let second = new.texts(".codes li");
+    assert!(second.len() == 10 && second != shown);
+    alice.submit(&page, "form[action$='/codes']", &[]).await.redirect();
+    assert_eq!(alice.get("/account/second-factor/codes").await.texts(".codes li"), second);
+    type_code(&half_way(&app).await, &shown[0]).await.expect(422);
+    type_code(&half_way(&app).await, &second[0]).await.redirect();
+    // Kept, and not shown again: nor to somebody who goes back.
+    let kept = alice.submit(&new, "form[action$='/kept']", &[]).await;
+    alice.follow(kept).await.expect(200).says("not shown again");
+    let page = alice.get("/account/second-factor/codes").await.expect(200);
+    assert!(page.texts(".codes li").is_empty());
+    page.says("They were shown when they were made").says("9 of 10");
+    let done = alice.submit(&page, "form[action$='/codes']", &[]).await;
+    assert_eq!(alice.follow(done).await.texts(".codes li").len(), 10);
+    app.run_jobs().await;
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn recovery_codes_wait_sealed_for_a_quarter_of_an_hour_and_only_while_they_are_the_newest() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let phone = app.second_factor(&alice).await;
+    let rows = app.texts("select encode(data, 'escape') from tower_sessions.session").await;
+    for code in &phone.recovery_codes {
+        assert!(rows.iter().all(|row| !row.contains(code.as_str())), "a code lies in the session in plain");
+    }
+    // Made anew in another browser: what waits in this one would open nothing.
+    let elsewhere = half_way(&app).await;
+    let code = app.fresh_code(&phone);
+    type_code(&elsewhere, &code).await.redirect();
+    let page = elsewhere.get("/account/second-factor").await.expect(200);
+    let done = elsewhere.submit(&page, "form[action$='/codes']", &[]).await;
+    assert_eq!(elsewhere.follow(done).await.texts(".codes li").len(), 10);
+    assert!(alice.get("/account/second-factor/codes").await.expect(200).texts(".codes li").is_empty());
+    app.clock.advance(SignedDuration::from_mins(15));
+    let code = app.fresh_code(&phone);
+    elsewhere.post_form("/reauthenticate", &[("code", &code)]).await.redirect();
+    let page = elsewhere.get("/account/second-factor/codes").await.expect(200);
+    assert!(page.texts(".codes li").is_empty());
     app.finish().await;
 }

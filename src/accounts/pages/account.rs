@@ -9,7 +9,7 @@ use jiff::{Timestamp, tz::TimeZone};
 
 use super::said::{self, Said};
 use crate::{
-    accounts::{Accounts, devices},
+    accounts::{Accounts, PendingEmail, devices},
     airports::Airports,
     db::Db,
     error::{AppError, FieldErrors},
@@ -31,6 +31,7 @@ struct AccountPage {
     chrome: Chrome,
     said: Option<Said>,
     email: String,
+    pending: Option<Pending>,
     verified_on: Option<String>,
     password_changed_on: Option<String>,
     role: Option<&'static str>,
@@ -41,6 +42,20 @@ struct AccountPage {
     travellers: String,
     devices: String,
     errors: FieldErrors,
+}
+
+/// Another address that has not been confirmed.
+struct Pending {
+    email: String,
+    until: String,
+    is_unreachable: bool,
+}
+
+impl From<PendingEmail> for Pending {
+    fn from(pending: PendingEmail) -> Self {
+        let until = pending.until.to_zoned(TimeZone::UTC).strftime("%-d %b, %H:%M UTC").to_string();
+        Self { email: pending.email, until, is_unreachable: pending.is_unreachable }
+    }
 }
 
 pub async fn account(
@@ -66,7 +81,19 @@ pub async fn verify_again(
     let Err(error) = accounts.request_verification(who.user).await else {
         return Ok(Redirect::to("/account?done=verification").into_response());
     };
-    let page = AccountPage::new(&accounts, airports, &db, who, chrome).await?;
+    refused(error, &accounts, airports, &db, who, chrome).await
+}
+
+/// The account, saying how long to wait.
+pub(super) async fn refused(
+    error: AppError,
+    accounts: &Accounts,
+    airports: &Airports,
+    db: &Db,
+    who: SignedIn,
+    chrome: Chrome,
+) -> Result<Response, AppError> {
+    let page = AccountPage::new(accounts, airports, db, who, chrome).await?;
     typed_again(error, |errors| AccountPage { errors, ..page })
 }
 
@@ -89,6 +116,7 @@ impl AccountPage {
             chrome,
             said: None,
             email: user.email,
+            pending: accounts.pending_email(who.user).await?.map(Pending::from),
             verified_on: user.email_verified_at.map(day),
             password_changed_on: user.password_changed_at.map(day),
             role: who.staff.map(|role| role.code()),

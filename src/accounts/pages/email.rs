@@ -8,16 +8,18 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Sight, check_length_of, own_unless};
+use super::{Sight, account, check_length_of, own_unless};
 use crate::{
     accounts::{Accounts, Purpose},
+    airports::Airports,
+    db::Db,
     error::{AppError, FieldErrors},
     web::{
         again::typed_again,
         chrome::Chrome,
         components::Field,
         form::{self, Form, Path},
-        principal::MaybeSignedIn,
+        principal::{MaybeSignedIn, SignedIn},
         proof::ProvedByCode,
         session::Door,
     },
@@ -69,6 +71,27 @@ pub async fn change(
         Ok(()) => Ok(Redirect::to("/account?done=email").into_response()),
         Err(error) => typed_again(error, |errors| page(form.email, shown, errors)),
     }
+}
+
+/// The link once more, for somebody who is still waiting for the mail.
+pub async fn send_again(
+    State(accounts): State<Accounts>,
+    State(airports): State<&'static Airports>,
+    State(db): State<Db>,
+    who: SignedIn,
+    chrome: Chrome,
+) -> Result<Response, AppError> {
+    let done = match accounts.ask_new_address_again(who.user).await {
+        Ok(true) => "/account?done=email_again",
+        Ok(false) => "/account",
+        Err(error) => return account::refused(error, &accounts, airports, &db, who, chrome).await,
+    };
+    Ok(Redirect::to(done).into_response())
+}
+
+pub async fn withdraw(State(accounts): State<Accounts>, who: SignedIn) -> Result<Redirect, AppError> {
+    accounts.withdraw_email_change(who.user).await?;
+    Ok(Redirect::to("/account?done=email_withdrawn"))
 }
 
 #[derive(Template)]

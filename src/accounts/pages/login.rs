@@ -126,14 +126,16 @@ pub async fn log_in(
     };
     match account {
         Some(account) if factors.of(account.user).await?.is_some() => {
+            let user = account.user;
             let answer = code::ask(&door, &session, account, &page.next, clock.now()).await?;
-            forms.keep(kept).await?;
+            forms.keep(kept, user).await?;
             Ok(answer)
         }
         Some(account) => {
             let known = visitor.welcome(account.known());
+            let user = account.user;
             remember(&door, account).await?;
-            forms.keep(kept).await?;
+            forms.keep(kept, user).await?;
             Ok((known, Redirect::to(&page.next)).into_response())
         }
         None => again(LoginPage { refused: true, ..page }),

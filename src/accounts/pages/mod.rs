@@ -7,6 +7,7 @@ pub mod email;
 pub mod login;
 pub mod password;
 pub mod profile;
+pub mod recovery_codes;
 pub mod reauthenticate;
 pub mod reset;
 pub mod said;

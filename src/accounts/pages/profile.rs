@@ -7,7 +7,7 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::again;
+use super::{again, login};
 use crate::{
     accounts::{Accounts, ProfileForm},
     airports::Airports,
@@ -16,7 +16,8 @@ use crate::{
         chrome::Chrome,
         components::{Field, Fragment, error_summary_of},
         form::Form,
-        principal::SignedIn,
+        kept::{KeptForms, WHOSE},
+        principal::{MaybeSignedIn, SignedIn},
     },
 };
 
@@ -24,6 +25,9 @@ use crate::{
 #[template(path = "accounts/profile.html")]
 struct ProfilePage {
     chrome: Chrome,
+    /// What was typed when the session ended is here again.
+    is_back: bool,
+    whose: String,
     form: ProfileForm,
     countries: Vec<(&'static str, &'static str)>,
     errors: FieldErrors,
@@ -33,14 +37,21 @@ pub async fn profile(
     State(accounts): State<Accounts>,
     State(airports): State<&'static Airports>,
     who: SignedIn,
+    forms: KeptForms,
     chrome: Chrome,
 ) -> Result<Html<String>, AppError> {
-    let form = ProfileForm::filled(&accounts.profile(who.user).await?);
-    let countries = countries(airports);
-    Ok(Html(ProfilePage { chrome, form, countries, errors: FieldErrors::default() }.render()?))
+    let typed = forms.take_of(&chrome.current, who.user).await?;
+    let is_back = typed.is_some();
+    let form = match typed {
+        Some(typed) => Typed::from(typed).into(),
+        None => ProfileForm::filled(&accounts.profile(who.user).await?),
+    };
+    let (countries, whose) = (countries(airports), forms.mark(who.user));
+    let errors = FieldErrors::default();
+    Ok(Html(ProfilePage { chrome, is_back, whose, form, countries, errors }.render()?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub struct Typed {
     name: String,
     #[serde(default)]
@@ -53,11 +64,34 @@ pub struct Typed {
     year: String,
     #[serde(default)]
     nationality: String,
+    #[serde(default)]
+    whose: String,
+}
+
+impl Typed {
+    const FIELDS: [&str; 7] = ["name", "phone", "day", "month", "year", "nationality", WHOSE];
+
+    fn into_pairs(self) -> Vec<(String, String)> {
+        let Self { name, phone, day, month, year, nationality, whose } = self;
+        let values = [name, phone, day, month, year, nationality, whose];
+        Self::FIELDS.map(str::to_owned).into_iter().zip(values).collect()
+    }
+}
+
+impl From<Vec<(String, String)>> for Typed {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        let of = |name| {
+            let found = pairs.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let [name, phone, day, month, year, nationality, whose] = Self::FIELDS.map(of);
+        Self { name, phone, day, month, year, nationality, whose }
+    }
 }
 
 impl From<Typed> for ProfileForm {
     fn from(typed: Typed) -> Self {
-        let Typed { name, phone, day, month, year, nationality } = typed;
+        let Typed { name, phone, day, month, year, nationality, whose: _ } = typed;
         Self { name, phone, born_on: [day, month, year], nationality }
     }
 }
@@ -65,17 +99,25 @@ impl From<Typed> for ProfileForm {
 pub async fn save(
     State(accounts): State<Accounts>,
     State(airports): State<&'static Airports>,
-    who: SignedIn,
+    MaybeSignedIn(who): MaybeSignedIn,
+    forms: KeptForms,
     chrome: Chrome,
     Form(typed): Form<Typed>,
 ) -> Result<Response, AppError> {
+    let Some(who) = who else {
+        let page = chrome.current.clone();
+        return login::interrupted(chrome, &page, typed.into_pairs());
+    };
     let form = ProfileForm::from(typed);
     match form.check(accounts.today()) {
         Ok(profile) => {
             accounts.update_profile(who.user, &profile).await?;
             Ok(Redirect::to("/account?done=profile").into_response())
         }
-        Err(errors) => again(ProfilePage { chrome, form, countries: countries(airports), errors }),
+        Err(errors) => {
+            let (countries, whose) = (countries(airports), forms.mark(who.user));
+            again(ProfilePage { chrome, is_back: false, whose, form, countries, errors })
+        }
     }
 }
 

@@ -22,6 +22,7 @@ impl Done {
 pub fn of(code: &str) -> Option<Said> {
     Some(match code {
         "verified" => ("Your address is verified", "Tickets and changes of times reach you there."),
+        "verified_before" => ("Your address is verified already", "That link had nothing left to do."),
         "verification" => (
             "The link is on its way",
             "Only the newest mail counts. It should be with you in a minute or two.",
@@ -38,6 +39,12 @@ pub fn of(code: &str) -> Option<Said> {
             "One more step: read your mail",
             "We have written to the new address. It counts once you have used the link in that mail.",
         ),
+        "email_again" => {
+            ("The link is on its way again", "Only the newest mail counts, and only its link works.")
+        }
+        "email_withdrawn" => {
+            ("Taken back", "Your address stays as it is. The link in that mail opens nothing any more.")
+        }
         "new_email" => {
             ("Your address is changed", "Sign in with the new one from now on. Both addresses were told.")
         }
@@ -45,6 +52,11 @@ pub fn of(code: &str) -> Option<Said> {
         "profile" => ("Your profile is saved", "It is filled in when you book."),
         "traveller" => ("Saved", "You can pick this traveller when you book."),
         "removed" => ("Removed from the list", "Bookings that were made stay as they are."),
+        "codes" => (
+            "Your recovery codes are kept by you",
+            "They are not shown again. New ones can be made at any time.",
+        ),
+        "factor_off" => ("The second factor is off", "From now on the password alone signs you in."),
         "program" => ("That program is signed out", "If you did not know it, change your password too."),
         "device" => ("That device is signed out", "If you did not know it, change your password too."),
         "devices" => (

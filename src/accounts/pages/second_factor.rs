@@ -1,4 +1,4 @@
-//! The second factor of an account: set it up, replace it, get new recovery codes, remove it.
+//! The second factor of an account: set it up, replace it, remove it.
 
 use askama::Template;
 use axum::{
@@ -9,11 +9,14 @@ use jiff::tz::TimeZone;
 use secrecy::{ExposeSecret, SecretString};
 use serde::Deserialize;
 
-use super::{again, check_length, safe_next};
+use super::{
+    again, check_length, recovery_codes, safe_next,
+    said::{self, Said},
+};
 use crate::{
     accounts::{
         Accounts, SecondFactors,
-        second_factor::{LONGEST_CODE, Setup},
+        second_factor::{Confirmed, LONGEST_CODE, Setup},
     },
     error::{AppError, FieldErrors},
     web::{
@@ -23,6 +26,7 @@ use crate::{
         principal::SignedIn,
         proof::Proved,
         session::Door,
+        waiting::Waiting,
     },
 };
 
@@ -31,19 +35,28 @@ pub struct SecondFactorQuery {
     /// Where a sign-in with a recovery code was going.
     #[serde(default)]
     next: String,
+    #[serde(default)]
+    done: String,
 }
 
 #[derive(Template)]
 #[template(path = "accounts/second_factor.html")]
 struct SecondFactorPage {
     chrome: Chrome,
-    /// Since when, and how many recovery codes are left.
-    factor: Option<(String, usize)>,
+    said: Option<Said>,
+    factor: Option<Factor>,
     next: Option<String>,
     is_staff: bool,
     /// Nobody has proven the address: then there is none to be had.
     is_unproven: bool,
     errors: FieldErrors,
+}
+
+struct Factor {
+    since: String,
+    codes_left: usize,
+    /// Which recovery codes new ones are to take the place of.
+    codes: i64,
 }
 
 pub async fn second_factor(
@@ -55,6 +68,7 @@ pub async fn second_factor(
 ) -> Result<Html<String>, AppError> {
     let mut page = SecondFactorPage::load(&factors, &who, chrome).await?;
     page.is_unproven = !accounts.user(who.user).await?.is_verified();
+    page.said = said::of(&query.done);
     page.next = (!query.next.is_empty()).then(|| safe_next(&query.next));
     Ok(Html(page.render()?))
 }
@@ -63,10 +77,11 @@ impl SecondFactorPage {
     async fn load(factors: &SecondFactors, who: &SignedIn, chrome: Chrome) -> Result<Self, AppError> {
         let factor = factors.of(who.user).await?.map(|factor| {
             let since = TimeZone::UTC.to_datetime(factor.since).strftime("%-d %B %Y").to_string();
-            (since, factor.codes_left)
+            Factor { since, codes_left: factor.codes_left, codes: factor.codes_made_at.as_microsecond() }
         });
         let is_staff = who.staff.is_some();
-        Ok(Self { chrome, factor, next: None, is_staff, is_unproven: false, errors: FieldErrors::default() })
+        let errors = FieldErrors::default();
+        Ok(Self { chrome, said: None, factor, next: None, is_staff, is_unproven: false, errors })
     }
 }
 
@@ -102,21 +117,11 @@ pub struct SetupForm {
     code: SecretString,
 }
 
-#[derive(Template)]
-#[template(path = "accounts/recovery_codes.html")]
-struct RecoveryCodesPage {
-    chrome: Chrome,
-    codes: Vec<SecretString>,
-    /// The same as a file.
-    file: SecretString,
-    /// After a setup; otherwise the app stays what it was.
-    is_set_up: bool,
-}
-
 pub async fn set_up(
     State(factors): State<SecondFactors>,
     who: Proved,
     door: Door,
+    waiting: Waiting,
     chrome: Chrome,
     Form(form): Form<SetupForm>,
 ) -> Result<Response, AppError> {
@@ -126,37 +131,18 @@ pub async fn set_up(
     };
     let typed = Some(form.code.expose_secret()).filter(|typed| typed.len() <= LONGEST_CODE);
     match factors.confirm(who.user, who.device, &setup, typed.unwrap_or_default()).await? {
-        Some(codes) => {
+        Confirmed::Done(codes) => {
             door.second_factor_proved().await?;
-            Ok(Html(RecoveryCodesPage::new(chrome, codes, true).render()?).into_response())
+            recovery_codes::keep(&waiting, who.user, codes, true).await?;
+            Ok(Redirect::to(recovery_codes::PAGE).into_response())
         }
-        None => {
+        Confirmed::Before => Ok(Redirect::to(recovery_codes::PAGE).into_response()),
+        Confirmed::Wrong => {
             let message = "That code is not right. Take the one that the app shows now, for the account that you just added";
             let errors = FieldErrors::one("code", message);
             let page = SecondFactorSetupPage::new(chrome, setup, who.has_second_factor);
             again(SecondFactorSetupPage { errors, ..page })
         }
-    }
-}
-
-impl RecoveryCodesPage {
-    fn new(chrome: Chrome, codes: Vec<SecretString>, is_set_up: bool) -> Self {
-        let lines: Vec<&str> = codes.iter().map(|code| code.expose_secret()).collect();
-        let text = format!("Recovery codes for {}\r\n{}\r\n", chrome.site.name, lines.join("\r\n"));
-        let file: String = url::form_urlencoded::byte_serialize(text.as_bytes()).collect();
-        let file = format!("data:text/plain;charset=utf-8,{}", file.replace('+', "%20")).into();
-        Self { chrome, codes, file, is_set_up }
-    }
-}
-
-pub async fn renew_codes(
-    State(factors): State<SecondFactors>,
-    who: Proved,
-    chrome: Chrome,
-) -> Result<Response, AppError> {
-    match factors.renew_codes(who.user).await? {
-        Some(codes) => Ok(Html(RecoveryCodesPage::new(chrome, codes, false).render()?).into_response()),
-        None => Ok(Redirect::to("/account/second-factor").into_response()),
     }
 }
 
@@ -193,5 +179,5 @@ pub async fn remove(
     }
     factors.remove(who.user).await?;
     door.renew(|known| known.second_factor_at = None).await?;
-    Ok(Redirect::to("/account/second-factor").into_response())
+    Ok(Redirect::to("/account/second-factor?done=factor_off").into_response())
 }

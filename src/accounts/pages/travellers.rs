@@ -9,7 +9,7 @@ use maud::html;
 use serde::Deserialize;
 
 use super::{
-    again,
+    again, login,
     said::{self, Said},
 };
 use crate::{
@@ -21,7 +21,8 @@ use crate::{
         chrome::Chrome,
         components::{Field, Fragment, date_field, error_summary_of, picks, words::date},
         form::{Form, Path, Query},
-        principal::SignedIn,
+        kept::{KeptForms, WHOSE},
+        principal::{MaybeSignedIn, SignedIn},
     },
 };
 
@@ -30,6 +31,8 @@ use crate::{
 struct TravellersPage {
     chrome: Chrome,
     said: Option<Said>,
+    is_back: bool,
+    whose: String,
     people: Vec<Person>,
     form: TravellerForm,
     errors: FieldErrors,
@@ -43,11 +46,18 @@ struct Person {
 }
 
 impl TravellersPage {
-    async fn new(accounts: &Accounts, user: UserId, chrome: Chrome) -> Result<Self, AppError> {
+    async fn new(
+        accounts: &Accounts,
+        forms: &KeptForms,
+        user: UserId,
+        chrome: Chrome,
+    ) -> Result<Self, AppError> {
         let people = accounts.saved_travellers(user).await?;
         Ok(Self {
             chrome,
             said: None,
+            is_back: false,
+            whose: forms.mark(user),
             people: people.into_iter().map(Person::from).collect(),
             form: TravellerForm::default(),
             errors: FieldErrors::default(),
@@ -73,14 +83,20 @@ impl From<(TravellerId, SavedTraveller)> for Person {
 pub async fn travellers(
     State(accounts): State<Accounts>,
     who: SignedIn,
+    forms: KeptForms,
     chrome: Chrome,
     Query(query): Query<said::Done>,
 ) -> Result<Html<String>, AppError> {
-    let page = TravellersPage::new(&accounts, who.user, chrome).await?;
-    Ok(Html(TravellersPage { said: query.said(), ..page }.render()?))
+    let typed = forms.take_of(&chrome.current, who.user).await?;
+    let page = TravellersPage::new(&accounts, &forms, who.user, chrome).await?;
+    let page = match typed {
+        Some(typed) => TravellersPage { is_back: true, form: Typed::from(typed).into(), ..page },
+        None => TravellersPage { said: query.said(), ..page },
+    };
+    Ok(Html(page.render()?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
 pub struct Typed {
     #[serde(default)]
     given_names: String,
@@ -94,21 +110,49 @@ pub struct Typed {
     year: String,
     #[serde(default)]
     sex: String,
+    #[serde(default)]
+    whose: String,
+}
+
+impl Typed {
+    const FIELDS: [&str; 7] = ["given_names", "family_name", "day", "month", "year", "sex", WHOSE];
+
+    fn into_pairs(self) -> Vec<(String, String)> {
+        let Self { given_names, family_name, day, month, year, sex, whose } = self;
+        let values = [given_names, family_name, day, month, year, sex, whose];
+        Self::FIELDS.map(str::to_owned).into_iter().zip(values).collect()
+    }
+}
+
+impl From<Vec<(String, String)>> for Typed {
+    fn from(pairs: Vec<(String, String)>) -> Self {
+        let of = |name| {
+            let found = pairs.iter().find(|(known, _)| known == name);
+            found.map(|(_, value)| value.clone()).unwrap_or_default()
+        };
+        let [given_names, family_name, day, month, year, sex, whose] = Self::FIELDS.map(of);
+        Self { given_names, family_name, day, month, year, sex, whose }
+    }
 }
 
 impl From<Typed> for TravellerForm {
     fn from(typed: Typed) -> Self {
-        let Typed { given_names, family_name, day, month, year, sex } = typed;
+        let Typed { given_names, family_name, day, month, year, sex, whose: _ } = typed;
         Self { given_names, family_name, born_on: [day, month, year], sex }
     }
 }
 
 pub async fn add(
     State(accounts): State<Accounts>,
-    who: SignedIn,
+    MaybeSignedIn(who): MaybeSignedIn,
+    forms: KeptForms,
     chrome: Chrome,
     Form(typed): Form<Typed>,
 ) -> Result<Response, AppError> {
+    let Some(who) = who else {
+        let page = chrome.current.clone();
+        return login::interrupted(chrome, &page, typed.into_pairs());
+    };
     let form = TravellerForm::from(typed);
     match form.check(accounts.today()) {
         Ok(traveller) => {
@@ -116,7 +160,7 @@ pub async fn add(
             Ok(Redirect::to("/account/travellers?done=traveller").into_response())
         }
         Err(errors) => {
-            let page = TravellersPage::new(&accounts, who.user, chrome).await?;
+            let page = TravellersPage::new(&accounts, &forms, who.user, chrome).await?;
             again(TravellersPage { form, errors, ..page })
         }
     }
@@ -126,6 +170,8 @@ pub async fn add(
 #[template(path = "accounts/traveller.html")]
 struct TravellerPage {
     chrome: Chrome,
+    is_back: bool,
+    whose: String,
     id: TravellerId,
     form: TravellerForm,
     errors: FieldErrors,
@@ -134,20 +180,31 @@ struct TravellerPage {
 pub async fn traveller(
     State(accounts): State<Accounts>,
     who: SignedIn,
+    forms: KeptForms,
     chrome: Chrome,
     Path(id): Path<TravellerId>,
 ) -> Result<Html<String>, AppError> {
-    let form = TravellerForm::filled(&own(&accounts, who.user, id).await?);
-    Ok(Html(TravellerPage { chrome, id, form, errors: FieldErrors::default() }.render()?))
+    let kept = own(&accounts, who.user, id).await?;
+    let typed = forms.take_of(&chrome.current, who.user).await?;
+    let is_back = typed.is_some();
+    let form = typed.map_or_else(|| TravellerForm::filled(&kept), |typed| Typed::from(typed).into());
+    let whose = forms.mark(who.user);
+    let errors = FieldErrors::default();
+    Ok(Html(TravellerPage { chrome, is_back, whose, id, form, errors }.render()?))
 }
 
 pub async fn change(
     State(accounts): State<Accounts>,
-    who: SignedIn,
+    MaybeSignedIn(who): MaybeSignedIn,
+    forms: KeptForms,
     chrome: Chrome,
     Path(id): Path<TravellerId>,
     Form(typed): Form<Typed>,
 ) -> Result<Response, AppError> {
+    let Some(who) = who else {
+        let page = chrome.current.clone();
+        return login::interrupted(chrome, &page, typed.into_pairs());
+    };
     let form = TravellerForm::from(typed);
     match form.check(accounts.today()) {
         Ok(traveller) => {
@@ -157,7 +214,8 @@ pub async fn change(
         Err(errors) => {
             // Whoever may not see it is not told what is wrong with it either.
             own(&accounts, who.user, id).await?;
-            again(TravellerPage { chrome, id, form, errors })
+            let whose = forms.mark(who.user);
+            again(TravellerPage { chrome, is_back: false, whose, id, form, errors })
         }
     }
 }

@@ -36,6 +36,24 @@ pub struct SecondFactor {
     pub since: Timestamp,
     /// Recovery codes that have not been used.
     pub codes_left: usize,
+    /// When the present recovery codes were made: tells one set from the next.
+    pub codes_made_at: Timestamp,
+}
+
+/// Recovery codes on their way to the one page that shows them.
+#[derive(Clone, Debug)]
+pub struct NewCodes {
+    pub codes: Vec<SecretString>,
+    pub made_at: Timestamp,
+}
+
+/// What came of a code that was typed to prove a new app.
+#[derive(Clone, Debug)]
+pub enum Confirmed {
+    Done(NewCodes),
+    /// By the same form a moment ago: a second press, or the page sent again. Its recovery codes stay what they are.
+    Before,
+    Wrong,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -101,30 +119,35 @@ impl SecondFactors {
     }
 
     /// The app works: from now on it is asked for, in place of whatever was before. Whoever came in without it is out, people
-    /// and programs, except the browser `keep`. New recovery codes, or `None` where the code is not right.
+    /// and programs, except the browser `keep`.
     pub async fn confirm(
         &self,
         user: UserId,
         keep: DeviceId,
         setup: &Setup,
         typed: &str,
-    ) -> Result<Option<Vec<SecretString>>, AppError> {
+    ) -> Result<Confirmed, AppError> {
         let now = self.clock.now();
-        let Some(TypedCode::App(code)) = TypedCode::read(typed) else { return Ok(None) };
-        let Some(step) = codes::step_of(setup.secret(), &code, now)? else { return Ok(None) };
+        let Some(TypedCode::App(code)) = TypedCode::read(typed) else { return Ok(Confirmed::Wrong) };
+        let Some(step) = codes::step_of(setup.secret(), &code, now)? else { return Ok(Confirmed::Wrong) };
         let sealed = self.seal(user, setup.secret())?;
-        let codes = codes::recovery_codes();
         let mut tx = self.db.begin(System).await?;
         accounts::proven_email(&mut tx, user).await?.ok_or_else(unproven)?;
-        let had_one = store::lock(&mut tx, user).await?.is_some();
+        let before = store::lock(&mut tx, user).await?;
+        if let Some(factor) = &before
+            && factor.last_step >= step
+            && self.vault.open(&purpose(user), &factor.secret).is_ok_and(|secret| *secret == setup.secret())
+        {
+            return Ok(Confirmed::Before);
+        }
         store::replace(&mut tx, user, &sealed, step, now).await?;
-        store::replace_codes(&mut tx, user, &hashes(&codes), now).await?;
-        let kind = if had_one { MailKind::SecondFactorReplaced } else { MailKind::SecondFactorSet };
+        let codes = new_codes(&mut tx, user, now).await?;
+        let kind = if before.is_some() { MailKind::SecondFactorReplaced } else { MailKind::SecondFactorSet };
         tell(&mut tx, user, kind, now).await?;
         accounts::devices::end_everything(&mut tx, user, Some(keep)).await?;
         tx.commit().await?;
         tracing::info!(user = %user, "second factor set up");
-        Ok(Some(codes))
+        Ok(Confirmed::Done(codes))
     }
 
     /// Whether the typed code opens: the app's, or a recovery code. Each opens once. Wrong ones are counted under the lock
@@ -201,14 +224,15 @@ impl SecondFactors {
         Ok(login.filter(|login| login.user == user && login.mark() == password).map(Account::from))
     }
 
-    /// Ten new recovery codes; the old ones open nothing any more. `None`: there is no second factor.
-    pub async fn renew_codes(&self, user: UserId) -> Result<Option<Vec<SecretString>>, AppError> {
-        let codes = codes::recovery_codes();
+    /// Ten new recovery codes in place of those that were made at this moment; they open nothing any more. `None`: there
+    /// are newer ones already (the form was sent twice), or there is no second factor.
+    pub async fn renew_codes(&self, user: UserId, of: Timestamp) -> Result<Option<NewCodes>, AppError> {
         let mut tx = self.db.begin(System).await?;
-        if store::lock(&mut tx, user).await?.is_none() {
+        store::lock(&mut tx, user).await?;
+        if store::find(&mut tx, user).await?.is_none_or(|factor| factor.codes_made_at != of) {
             return Ok(None);
         }
-        store::replace_codes(&mut tx, user, &hashes(&codes), self.clock.now()).await?;
+        let codes = new_codes(&mut tx, user, self.clock.now()).await?;
         tx.commit().await?;
         Ok(Some(codes))
     }
@@ -229,6 +253,17 @@ impl SecondFactors {
         let sealed = self.vault.seal(&purpose(user), secret);
         sealed.map_err(|error| AppError::broken(format!("a second factor: {error}")))
     }
+}
+
+/// In place of those before, and later than them: the moment tells the sets apart.
+async fn new_codes(tx: &mut Tx<System>, user: UserId, now: Timestamp) -> Result<NewCodes, AppError> {
+    let before = store::find(tx, user).await?.map(|factor| factor.codes_made_at);
+    // As finely as PostgreSQL counts.
+    let now = Timestamp::from_microsecond(now.as_microsecond()).unwrap_or(now);
+    let made_at = before.map_or(now, |before| now.max(before + SignedDuration::from_micros(1)));
+    let codes = codes::recovery_codes();
+    store::replace_codes(tx, user, &hashes(&codes), made_at).await?;
+    Ok(NewCodes { codes, made_at })
 }
 
 /// Whoever deletes an account, or helps somebody whose app and codes are gone, takes it away in their own transaction.

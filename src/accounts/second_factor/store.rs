@@ -22,7 +22,9 @@ pub async fn find(tx: &mut Tx<System>, user: UserId) -> Result<Option<SecondFact
     let row = sqlx::query!(
         r#"select f.confirmed_at as "confirmed_at: jiff_sqlx::Timestamp",
                   (select count(*) from auth.recovery_codes c
-                    where c.user_id = f.user_id and c.used_at is null) as "codes_left!"
+                    where c.user_id = f.user_id and c.used_at is null) as "codes_left!",
+                  coalesce((select max(c.created_at) from auth.recovery_codes c where c.user_id = f.user_id),
+                           f.confirmed_at) as "codes_made_at!: jiff_sqlx::Timestamp"
              from auth.second_factors f where f.user_id = $1"#,
         user.0,
     )
@@ -31,6 +33,7 @@ pub async fn find(tx: &mut Tx<System>, user: UserId) -> Result<Option<SecondFact
     Ok(row.map(|row| SecondFactor {
         since: row.confirmed_at.to_jiff(),
         codes_left: usize::try_from(row.codes_left).unwrap_or_default(),
+        codes_made_at: row.codes_made_at.to_jiff(),
     }))
 }
 

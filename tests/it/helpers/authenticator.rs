@@ -47,7 +47,8 @@ impl TestApp {
         let setup = browser.open("/account/second-factor/setup").await.expect(200);
         let mut phone = Authenticator::reading(&setup);
         let code = phone.code(self.now());
-        let shown = browser.submit(&setup, "main form", &[("code", &code)]).await.expect(200);
+        let done = browser.submit(&setup, "main form", &[("code", &code)]).await;
+        let shown = browser.follow(done).await.expect(200);
         phone.recovery_codes = shown.texts(".codes li");
         assert_eq!(phone.recovery_codes.len(), 10);
         phone

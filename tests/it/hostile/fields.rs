@@ -31,7 +31,7 @@ fn target(page: &str, action: &'static str, honest: &[(&'static str, &str)]) -> 
 }
 
 /// Ends of the addresses of every form that has fields; the last test holds them against the route table.
-const ATTACKED: [&str; 27] = [
+const ATTACKED: [&str; 29] = [
     "/flights",
     "/bookings",
     "/passengers",
@@ -44,6 +44,8 @@ const ATTACKED: [&str; 27] = [
     "/reauthenticate",
     "/account/second-factor/setup",
     "/account/second-factor/remove",
+    "/account/second-factor/codes",
+    "/account/export",
     "/account/profile",
     "/account/travellers",
     "/account/password",
@@ -329,6 +331,7 @@ async fn the_forms_of_an_account_take_anything() {
         ("/account/password", [("current_password", wrong), ("password", "cobalt fjord umbrella nine")]),
         ("/account/email", [("email", "new@example.com"), ("password", wrong)]),
         ("/account/delete", [("password", wrong), ("password", wrong)]),
+        ("/account/export", [("password", wrong), ("password", wrong)]),
         ("/reauthenticate", [("password", wrong), ("next", "/account")]),
     ] {
         attack(&app, &alice, &target(page, page, &with)).await;
@@ -350,6 +353,9 @@ async fn the_forms_of_a_second_factor_take_anything() {
     let page = "/account/second-factor";
     let wrong = [("password", "not the right one at all"), ("code", "000000")];
     attack(&app, &alice, &target(page, "/account/second-factor/remove", &wrong)).await;
+    let codes = app.texts("select encode(hash, 'hex') from auth.recovery_codes order by 1").await;
+    attack(&app, &alice, &target(page, "/account/second-factor/codes", &[("of", "0")])).await;
+    assert_eq!(app.texts("select encode(hash, 'hex') from auth.recovery_codes order by 1").await, codes);
     assert_eq!(app.count("auth.second_factors").await, 1);
     app.abandon_jobs();
     app.finish().await;
@@ -419,7 +425,7 @@ async fn roles_and_reasons_take_anything() {
 #[test]
 fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
     /// Buttons alone, or JSON with tests of its own.
-    const WITHOUT_FIELDS: [&str; 17] = [
+    const WITHOUT_FIELDS: [&str; 19] = [
         "/bookings/claim",
         "/bookings/{reference}/drop",
         "/logout",
@@ -429,7 +435,9 @@ fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
         "/account/verification",
         "/account/travellers/{id}/remove",
         "/account/devices",
-        "/account/second-factor/codes",
+        "/account/second-factor/codes/kept",
+        "/account/email/again",
+        "/account/email/withdraw",
         "/account/devices/{id}/end",
         "/account/programs/{id}/end",
         "/admin/staff/{id}/remove",
