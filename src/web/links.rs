@@ -135,8 +135,13 @@ impl HeldLinks {
     pub(super) async fn keep_alone(session: &Session) -> Result<(), AppError> {
         let mut links = Self::all(session).await?;
         links.0.retain(Held::is_the_browsers);
-        session.flush().await.map_err(broken)?;
-        if links.0.is_empty() { Ok(()) } else { links.write(session).await }
+        if links.0.is_empty() {
+            return session.flush().await.map_err(broken);
+        }
+        session.clear().await;
+        links.write(session).await?;
+        // Whoever knew the id of before has nothing.
+        session.cycle_id().await.map_err(broken)
     }
 
     pub fn of(&self, reference: &BookingReference) -> Option<TokenHash> {

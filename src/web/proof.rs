@@ -5,7 +5,7 @@ use std::ops::Deref;
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::request::Parts,
+    http::{Method, request::Parts},
     response::{IntoResponse, Redirect, Response},
 };
 use jiff::{SignedDuration, Timestamp};
@@ -121,12 +121,17 @@ fn is_fresh(proved_at: Option<Timestamp>, now: Timestamp) -> bool {
     proved_at.is_some_and(|at| now.duration_since(at) < FRESH)
 }
 
+/// A form is not sent on behind the question: its page says that nothing was done yet.
 fn ask_again(parts: &Parts) -> Response {
     if parts.uri.path().starts_with("/api/") {
         return proof_too_old().into_response();
     }
-    let next = Frame::of(&parts.extensions).map_or("/", |frame| frame.return_to.as_str());
-    prove_and_go_to(next).into_response()
+    let page = Frame::of(&parts.extensions).map_or("/", |frame| frame.return_to.as_str());
+    if matches!(parts.method, Method::GET | Method::HEAD) {
+        return prove_and_go_to(page).into_response();
+    }
+    let page = page.split(['?', '#']).next().unwrap_or("/");
+    prove_and_go_to(&format!("{page}?done=again")).into_response()
 }
 
 pub fn prove_and_go_to(next: &str) -> Redirect {

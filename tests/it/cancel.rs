@@ -746,6 +746,7 @@ async fn a_dispute_that_comes_in_between_freezes_the_refund_until_it_is_settled(
     assert_eq!(booked.refunds().await, [format!("{} cancelled succeeded", booked.back())]);
     booked.books_are_closed(booked.fee, booked.fee).await;
     booked.page().await.says("went back to where you paid from");
+    let viewer = booked.app.sign_in("viewer@example.com").await;
     viewer.get(&record).await.expect(200).says("Accepted 23 Nov 09:").says("Succeeded Refund of");
     booked.app.finish().await;
 }

@@ -11,13 +11,14 @@ use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
 use serde::{Deserialize, Serialize};
 
+use super::said::{self, Said};
 use crate::{
     accounts::{SecondFactors, second_factor::NewCodes},
     error::AppError,
     ids::UserId,
     web::{
         chrome::Chrome,
-        form::Form,
+        form::{Form, Query},
         principal::SignedIn,
         proof::Proved,
         waiting::{RECOVERY_CODES, Waiting},
@@ -38,6 +39,7 @@ struct Kept {
 #[template(path = "accounts/recovery_codes.html")]
 struct RecoveryCodesPage {
     chrome: Chrome,
+    said: Option<Said>,
     shown: Option<Shown>,
     codes_left: usize,
     /// Which codes new ones are to take the place of.
@@ -56,6 +58,7 @@ pub async fn recovery_codes(
     who: Proved,
     waiting: Waiting,
     chrome: Chrome,
+    Query(query): Query<said::Done>,
 ) -> Result<Response, AppError> {
     let Some(factor) = factors.of(who.user).await? else {
         return Ok(Redirect::to("/account/second-factor").into_response());
@@ -65,7 +68,7 @@ pub async fn recovery_codes(
     let kept = kept.filter(|kept| kept.made_at == factor.codes_made_at);
     let shown = kept.map(|kept| Shown::new(&chrome.site.name, kept));
     let of = factor.codes_made_at.as_microsecond();
-    let page = RecoveryCodesPage { chrome, shown, codes_left: factor.codes_left, of };
+    let page = RecoveryCodesPage { chrome, said: query.said(), shown, codes_left: factor.codes_left, of };
     Ok(Html(page.render()?).into_response())
 }
 

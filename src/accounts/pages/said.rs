@@ -6,6 +6,15 @@ use serde::Deserialize;
 /// The fact, and what it means.
 pub type Said = (&'static str, &'static str);
 
+/// Whoever was asked for a proof on the way comes back to a form that was not sent.
+const AGAIN: Said =
+    ("Nothing was done yet", "We asked first whether it is still you. Press the button once more.");
+
+/// For `data-is` of a note.
+pub fn tone(said: &Said) -> &'static str {
+    if *said == AGAIN { "warn" } else { "good" }
+}
+
 /// `?done=…` of the account's pages.
 #[derive(Debug, Deserialize)]
 pub struct Done {
@@ -21,6 +30,7 @@ impl Done {
 
 pub fn of(code: &str) -> Option<Said> {
     Some(match code {
+        "again" => AGAIN,
         "verified" => ("Your address is verified", "Tickets and changes of times reach you there."),
         "verified_before" => ("Your address is verified already", "That link had nothing left to do."),
         "verification" => (

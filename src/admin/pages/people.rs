@@ -126,6 +126,7 @@ fn read_role(errors: &mut FieldErrors, typed: &str) -> Option<StaffRole> {
 #[template(path = "admin/person.html")]
 struct PersonPage {
     chrome: Chrome,
+    said: Option<Fragment>,
     person: MemberView,
     is_oneself: bool,
     roles: Fragment,
@@ -137,15 +138,18 @@ pub async fn person(
     staff: May<ManageStaff>,
     chrome: Chrome,
     Path(id): Path<String>,
+    Query(query): Query<Done>,
 ) -> Result<Html<String>, AppError> {
     let member = people::member(&db, user_of(&id)?).await?;
-    Ok(Html(PersonPage::new(chrome, &staff, member, FieldErrors::default()).render()?))
+    let page = PersonPage::new(chrome, &staff, member, FieldErrors::default());
+    Ok(Html(PersonPage { said: query.said(), ..page }.render()?))
 }
 
 impl PersonPage {
     fn new(chrome: Chrome, staff: &May<ManageStaff>, member: Member, errors: FieldErrors) -> Self {
         Self {
             chrome,
+            said: None,
             is_oneself: staff.user == member.user,
             roles: role_choice(&member.role, &errors),
             person: member.into(),

@@ -20,6 +20,10 @@ impl Done {
 
 pub fn of(code: &str) -> Option<Fragment> {
     let (fact, meaning) = match code {
+        "again" => {
+            let meaning = "We asked first whether it is still you. Send the form once more.";
+            return Some(notice(Tone::Warn, "Nothing was done yet", meaning));
+        }
         "added" => ("Added", "They sign in anew, and then see what their role shows."),
         "role" => ("The role is changed", "It counts at once. They were signed out and sign in anew."),
         "removed" => (

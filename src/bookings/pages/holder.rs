@@ -41,7 +41,8 @@ where
             return Err(if account.is_some() { AppError::NotFound } else { AppError::Unauthenticated });
         };
         if let (Some(session), Some(account)) = (parts.extensions.get::<Session>(), &account) {
-            claim::adopt(&Bookings::from_ref(state), session, account).await?;
+            // On the heap: every page of a booking carries this future inside its own.
+            Box::pin(claim::adopt(&Bookings::from_ref(state), session, account)).await?;
         }
         if let Some(link) = held(parts, &reference).await?
             && Bookings::from_ref(state).opens(link, &reference).await?
