@@ -140,7 +140,7 @@ pieces! {
 
 impl App {
     pub fn new(parts: Parts) -> Result<Self, AppError> {
-        let site = site_settings(&parts.config, parts.checkout_origin);
+        let site = SiteSettings::new(&parts.config, parts.checkout_origin);
         let Parts { config, db, clock, payments, supplier, mailer, vault, meters, courier, .. } = parts;
         let emails = Emails::new(db.clone(), clock.clone(), mailer, vault.clone(), (&config).into());
         let hooks = Hooks {
@@ -456,20 +456,6 @@ impl App {
             .with_http_only(true)
             .with_same_site(SameSite::Lax)
             .with_path("/")
-    }
-}
-
-fn site_settings(config: &Config, checkout_origin: String) -> SiteSettings {
-    SiteSettings {
-        name: config.site.name.clone(),
-        legal_name: config.site.seller_name.clone(),
-        address: config.site.seller_address.clone(),
-        public_origin: config.link(""),
-        checkout_origins: vec![checkout_origin],
-        demo: config.mode.is_pretend(),
-        https: config.is_https(),
-        has_mailbox: config.mode == Mode::Demo,
-        show_causes: config.mode == Mode::Demo,
     }
 }
 

@@ -7,6 +7,7 @@ use axum::{extract::FromRequestParts, http::request::Parts};
 use tower_sessions::Session;
 
 use crate::{
+    config::{Config, Mode},
     error::AppError,
     personal::personal,
     web::{frame::Frame, powers::Power, principal::StaffRole, session::SessionUser},
@@ -32,6 +33,22 @@ pub struct SiteSettings {
     pub show_causes: bool,
     /// What is mailed can be read on a page here.
     pub has_mailbox: bool,
+}
+
+impl SiteSettings {
+    pub fn new(config: &Config, checkout_origin: String) -> Self {
+        Self {
+            name: config.site.name.clone(),
+            legal_name: config.site.seller_name.clone(),
+            address: config.site.seller_address.clone(),
+            public_origin: config.link(""),
+            checkout_origins: vec![checkout_origin],
+            demo: config.mode.is_pretend(),
+            https: config.is_https(),
+            has_mailbox: config.mode == Mode::Demo,
+            show_causes: config.mode == Mode::Demo,
+        }
+    }
 }
 
 #[derive(Clone, PartialEq, Eq)]
