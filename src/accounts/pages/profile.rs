@@ -53,6 +53,7 @@ pub async fn profile(
 
 #[derive(Deserialize, Default)]
 pub struct Typed {
+    #[serde(default)]
     name: String,
     #[serde(default)]
     phone: String,
