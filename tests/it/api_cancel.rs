@@ -122,6 +122,11 @@ async fn what_is_not_paid_is_given_up_and_can_be_paid_by_nobody() {
     assert_eq!(desk(&alice, &draft).await["outcome"], "give_up");
     let unpaid = delete(&alice, &draft, "?quote=01900000-0000-7000-8000-000000000000").await.expect(409);
     assert_eq!(code(&unpaid), "not_paid");
+    // A quote that is empty is a program's mistake, and no word to give anything up.
+    for query in ["?quote=", "?quote", "?quote=&", "?&"] {
+        assert_eq!(pointers(&delete(&alice, &draft, query).await.expect(422)), ["/quote"], "{query}");
+    }
+    assert_eq!(app.state(&draft).await.booking, "draft");
     let (one, two) = tokio::join!(delete(&alice, &draft, ""), delete(&alice, &draft, ""));
     for answer in [one, two, delete(&alice, &draft, "").await] {
         let booking = answer.expect(200).json();

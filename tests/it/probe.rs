@@ -14,7 +14,7 @@ use tokio::{
 use crate::helpers::app::{ALICE, BOB, PASSWORD, TestApp};
 
 /// Every way in together.
-const AT_MOST: Duration = Duration::from_secs(300);
+const AT_MOST: Duration = Duration::from_secs(420);
 
 fn root() -> PathBuf {
     PathBuf::from(env!("CARGO_MANIFEST_DIR"))
@@ -88,7 +88,9 @@ async fn schemathesis_finds_no_failure_of_ours_and_no_answer_that_is_not_documen
     app.second_factor(&finance).await;
     let session = finance.cookie("session").expect("a session");
     let of_staff = ["--include-path-regex", "^/api/admin/"];
-    let of_others = ["--exclude-path-regex", "^/api/(openapi|docs|airports|flights)"];
+    // What a guest is refused is known by now: this is about who is known and may not.
+    let of_others =
+        ["--exclude-path-regex", "^/api/(openapi|docs|airports|flights)", "--phases", "examples,fuzzing"];
     for (who, way, email, more, args) in [
         ("staff", "cookie", ALICE, Some(("PROBE_SESSION", session.as_str())), &of_staff[..]),
         ("guest", "guest", ALICE, None, &[]),

@@ -3,7 +3,7 @@
 
 use axum::{
     Json as Answer,
-    extract::State,
+    extract::{RawQuery, State},
     http::StatusCode,
     response::{IntoResponse, Response},
 };
@@ -171,10 +171,12 @@ pub async fn cancel(
     State(checkout): State<Checkout>,
     who: ApiUser<BookingsWrite>,
     Path(reference): Path<BookingReference>,
+    RawQuery(query): RawQuery,
     Params(asked): Params<Asked>,
 ) -> Result<Response, AppError> {
     let traveller = who.traveller();
-    if asked.quote.is_empty() {
+    // An empty quote is a program's mistake, and no word to give a booking up.
+    if query.is_none_or(|query| query.is_empty()) {
         return give_up(&checkout, traveller, &reference).await;
     }
     // A booking that is not there is told before what is wrong with the quote.
