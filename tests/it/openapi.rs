@@ -106,8 +106,9 @@ fn every_code_is_told_by_some_operation() {
 }
 
 /// Codes that only pages answer: no call of the API comes to them.
-const OF_PAGES: [&str; 9] = [
+const OF_PAGES: [&str; 10] = [
     "address_not_verified",
+    "endpoint_paused",
     "last_owner",
     "mail_is_personal",
     "mail_on_its_way",
