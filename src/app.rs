@@ -24,10 +24,7 @@ use crate::{
     config::{Config, Mode},
     courier::Courier,
     db::Db,
-    demo::{
-        self, DemoMailbox,
-        pages::{Catcher, DemoCatcher},
-    },
+    demo::{self, Catcher, DemoCatcher, DemoMailbox},
     emails::{self, Emails},
     error::AppError,
     hooks::{self, Hooks},
@@ -143,13 +140,7 @@ impl App {
         let site = SiteSettings::new(&parts.config, parts.checkout_origin);
         let Parts { config, db, clock, payments, supplier, mailer, vault, meters, courier, .. } = parts;
         let emails = Emails::new(db.clone(), clock.clone(), mailer, vault.clone(), (&config).into());
-        let hooks = Hooks {
-            db: db.clone(),
-            clock: clock.clone(),
-            courier,
-            vault: vault.clone(),
-            staff: config.mail.staff.clone(),
-        };
+        let hooks = Hooks::new(db.clone(), clock.clone(), courier, vault.clone(), &config);
         let limits = Limits::new(db.clone(), clock.clone(), vault.clone());
         let accounts = Accounts {
             db: db.clone(),

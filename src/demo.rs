@@ -2,6 +2,8 @@
 
 pub mod pages;
 
+pub use pages::{Catcher, DemoCatcher};
+
 use askama::Template;
 use axum::{
     extract::State,

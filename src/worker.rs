@@ -136,6 +136,7 @@ impl Worker {
             Job::RemindOfHold(id) => self.checkout.remind_of_hold(*id).await,
             Job::SoundAlarm => self.emails.sound_alarm().await,
             Job::FindBooking(id) => self.bookings.find(*id).await,
+            Job::CheckFlights(id) => self.bookings.check_flights(*id).await,
             Job::SpreadEvent(id) => self.hooks.spread(*id).await,
             Job::ServeEndpoint(id) => self.hooks.serve(*id).await,
         }
@@ -203,6 +204,7 @@ impl Worker {
             Round::Searches => search::sweep(&mut tx, now).await.map(drop)?,
             Round::Links => bookings::links::sweep(&mut tx, now).await?,
             Round::Finds => bookings::find::sweep(&mut tx, now).await?,
+            Round::Flights => bookings::changes::sweep(&mut tx, now).await?,
             Round::Tokens => tokens::sweep(&mut tx, now).await?,
             Round::Limits => limits::sweep(&mut tx, now).await?,
             Round::Sessions => session::sweep(&mut tx, now).await?,
@@ -275,11 +277,12 @@ enum Round {
     Documents,
     SecondFactors,
     Hooks,
+    Flights,
     Invariants,
 }
 
 impl Round {
-    const ALL: [Self; 14] = [
+    const ALL: [Self; 15] = [
         Self::Searches,
         Self::Links,
         Self::Finds,
@@ -293,6 +296,7 @@ impl Round {
         Self::Documents,
         Self::SecondFactors,
         Self::Hooks,
+        Self::Flights,
         Self::Invariants,
     ];
 
@@ -311,6 +315,7 @@ impl Round {
             Self::Documents => "documents",
             Self::SecondFactors => "second-factors",
             Self::Hooks => "hooks",
+            Self::Flights => "flights",
             Self::Invariants => "invariants",
         }
     }

@@ -37,9 +37,8 @@ impl Urgency {
     /// A kind that a newer version raised is taken for the worst.
     pub fn of(kind: &str) -> Self {
         match kind {
-            "supplier_unknown" | "mail_late" | "mail_server" | "cancel_asked" | "cancel_refused" => {
-                Self::TravellerWaits
-            }
+            "supplier_unknown" | "mail_late" | "mail_server" | "cancel_asked" | "cancel_refused"
+            | "airline_change" => Self::TravellerWaits,
             "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" | "round_late"
             | "hook_dead" | "hook_paused" => Self::CanWait,
             _ => Self::MoneyAtRisk,
@@ -77,6 +76,9 @@ pub fn next_step(kind: &str) -> &'static str {
         }
         "sealed_unreadable" => "Put the missing key back among ENCRYPTION_KEYS.",
         "round_late" => "Read why in the log, and mend it: what is to be forgotten stays until then.",
+        "airline_change" => {
+            "The traveller has been told. Where flights are cancelled, ask the airline for others or for the money; where times are new, wait for the answer."
+        }
         "hook_dead" => "Read under Webhooks why, mend the receiving system, and send it again.",
         "hook_paused" => "Mend the receiving system, then resume it under Webhooks and send what it missed.",
         "invariant_broken" => "Stop refunding by hand, and find out what moved.",

@@ -150,7 +150,7 @@ pub struct AttentionRow {
 
 pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<BookingRecord, AppError> {
     let row = sqlx::query!(
-        r#"select id, booking_reference, booking_status, supplier_status, quote, quote_hash, amount_minor, currency, origin,
+        r#"select id, booking_reference, booking_status, supplier_status, quote, airline_change, quote_hash, amount_minor, currency, origin,
                   destination, departs_at as "departs_at: jiff_sqlx::Timestamp", supplier, supplier_order_id, pnr,
                   hold_expires_at as "hold_expires_at: jiff_sqlx::Timestamp",
                   confirmed_at as "confirmed_at: jiff_sqlx::Timestamp", ended_reason, contact_email, contact_phone,
@@ -186,7 +186,7 @@ pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<Bo
         reference: row.booking_reference,
         state: row.booking_status,
         supplier_state: row.supplier_status,
-        quote: row.quote,
+        quote: flights_now(row.quote, row.airline_change),
         quote_hash: row.quote_hash,
         amount_minor: row.amount_minor,
         currency: row.currency,
@@ -412,6 +412,16 @@ async fn attention(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<AttentionRow
             raised_at: row.raised_at.to_jiff(),
         })
         .collect())
+}
+
+/// The quote with the times that the airline has given its flights since.
+fn flights_now(mut quote: Value, change: Option<Value>) -> Value {
+    let slices =
+        change.and_then(|mut change| Some(change.get_mut("flights")?.get_mut("rescheduled")?.take()));
+    if let Some((slices, quote)) = slices.zip(quote.as_object_mut()) {
+        quote.insert("slices".to_owned(), slices);
+    }
+    quote
 }
 
 #[cfg(test)]

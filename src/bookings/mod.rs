@@ -1,6 +1,7 @@
 //! Bookings: from the first choice of an offer to the ticket. What pages and API both call is [`Bookings`].
 
 pub mod api;
+pub mod changes;
 pub mod claim_store;
 pub mod claims;
 pub mod documents;
@@ -26,7 +27,7 @@ use crate::{
     itinerary::{Contact, DocumentRule, Offer, OfferId, Passenger},
     money::Money,
     outbox::{self, About, Attention, Job, MailKind},
-    supplier::{Hold, SharedSupplier, SupplierError},
+    supplier::{AirlineChange, Hold, SharedSupplier, SupplierError},
     vault::Vault,
 };
 use documents::{DocumentNote, GivenDocument};
@@ -42,7 +43,7 @@ pub struct Booking {
     pub user: Option<UserId>,
     pub state: BookingState,
     pub supplier_state: SupplierState,
-    /// The quote: exactly what the traveller saw.
+    /// The quote: exactly what the traveller saw, but with the times that the airline has given its flights since.
     pub offer: Offer,
     pub quote_hash: String,
     pub amount: Money,
@@ -52,6 +53,8 @@ pub struct Booking {
     pub hold: Option<Hold>,
     pub supplier: String,
     pub pnr: Option<String>,
+    /// What the airline has made of the flights since they were sold.
+    pub airline_change: Option<AirlineChange>,
     /// What the supplier takes for the tickets.
     pub supplier_total: Option<Money>,
     pub terms_accepted_at: Option<Timestamp>,

@@ -12,9 +12,9 @@ use crate::{
     db::{Principal, System, Traveller, Tx},
     error::{AppError, InternalError},
     ids::{AttemptId, BookingId, BookingReference, PassengerId, UserId},
-    itinerary::{Contact, Offer, Passenger, PassengerKind, Sex},
+    itinerary::{Contact, Offer, Passenger, PassengerKind, Sex, Slice},
     money::Money,
-    supplier::{Hold, HoldId, Order},
+    supplier::{AirlineChange, Flights, Hold, HoldId, Order},
 };
 
 struct BookingRow {
@@ -33,6 +33,7 @@ struct BookingRow {
     hold_expires_at: Option<jiff_sqlx::Timestamp>,
     supplier: String,
     pnr: Option<String>,
+    airline_change: Option<Value>,
     supplier_total_minor: Option<i64>,
     raised_from_minor: Option<i64>,
     terms_accepted_at: Option<jiff_sqlx::Timestamp>,
@@ -49,7 +50,7 @@ macro_rules! booking_row {
             BookingRow,
             r#"select id as "id: BookingId", booking_reference, user_id as "user_id: UserId", booking_status,
                       supplier_status, quote, quote_hash, amount_minor, currency, contact_email, contact_phone,
-                      hold_id, hold_expires_at as "hold_expires_at: jiff_sqlx::Timestamp", supplier, pnr,
+                      hold_id, hold_expires_at as "hold_expires_at: jiff_sqlx::Timestamp", supplier, pnr, airline_change,
                       supplier_total_minor,
                       raised_from_minor, terms_accepted_at as "terms_accepted_at: jiff_sqlx::Timestamp",
                       secured_by as "secured_by: AttemptId",
@@ -74,6 +75,10 @@ impl TryFrom<BookingRow> for Booking {
             (Some(email), Some(phone)) => Some(Contact { email, phone }),
             _ => None,
         };
+        let airline_change: Option<AirlineChange> =
+            row.airline_change.map(serde_json::from_value).transpose()?;
+        let mut offer: Offer = serde_json::from_value(row.quote)?;
+        offer.slices = flights_now(offer.slices, airline_change.as_ref());
         let hold = match (row.hold_id, row.hold_expires_at) {
             (Some(id), Some(at)) => Some(Hold { id: HoldId(id), expires_at: at.to_jiff() }),
             _ => None,
@@ -83,7 +88,8 @@ impl TryFrom<BookingRow> for Booking {
             user: row.user_id,
             state: row.booking_status.parse().map_err(|_| unreadable("booking status"))?,
             supplier_state: row.supplier_status.parse().map_err(|_| unreadable("supplier status"))?,
-            offer: serde_json::from_value(row.quote)?,
+            offer,
+            airline_change,
             quote_hash: row.quote_hash,
             amount: Money::new(row.amount_minor, currency),
             raised_from: row.raised_from_minor.map(|minor| Money::new(minor, currency)),
@@ -100,6 +106,50 @@ impl TryFrom<BookingRow> for Booking {
             id: row.id,
         })
     }
+}
+
+/// The flights as they are: as they were sold, unless the airline has given them new times.
+pub fn flights_now(sold: Vec<Slice>, change: Option<&AirlineChange>) -> Vec<Slice> {
+    match change.map(|change| &change.flights) {
+        Some(Flights::Rescheduled(slices)) => slices.clone(),
+        Some(Flights::Cancelled) | None => sold,
+    }
+}
+
+/// Confirmed bookings whose flights are ahead and were not looked at since then, the next to leave first.
+pub async fn unchecked_flights(
+    tx: &mut Tx<System>,
+    now: Timestamp,
+    since: Timestamp,
+    limit: i64,
+) -> Result<Vec<BookingId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select b.id as "id: BookingId" from bookings b
+            where b.booking_status = 'confirmed' and b.departs_at > $1
+              and not exists (select from outbox o where o.kind = 'check_flights' and o.subject = b.id::text
+                                 and (o.created_at > $2 or o.state in ('ready', 'running')))
+            order by b.departs_at, b.id limit $3"#,
+        now.to_sqlx() as _,
+        since.to_sqlx() as _,
+        limit,
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+pub async fn set_airline_change(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    change: &AirlineChange,
+) -> Result<(), AppError> {
+    sqlx::query!(
+        "update bookings set airline_change = $2 where id = $1",
+        id.0,
+        serde_json::to_value(change)?
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(())
 }
 
 pub async fn insert_draft<P: Principal>(tx: &mut Tx<P>, draft: &Draft) -> Result<(), AppError> {
@@ -156,7 +206,7 @@ pub async fn list_own(
     // Without a place, a place above all: "or there is none" would let the index begin at the newest each time.
     let rows = sqlx::query!(
         r#"select id as "id: BookingId", booking_reference, booking_status, amount_minor, currency, quote,
-                  created_at as "created_at: jiff_sqlx::Timestamp"
+                  airline_change, created_at as "created_at: jiff_sqlx::Timestamp"
              from bookings
             where user_id = app_user_id()
               and (created_at, id) < (coalesce($1::timestamptz, 'infinity'),
@@ -171,6 +221,9 @@ pub async fn list_own(
     .await?;
     rows.into_iter()
         .map(|row| {
+            let change: Option<AirlineChange> = row.airline_change.map(serde_json::from_value).transpose()?;
+            let mut offer: Offer = serde_json::from_value(row.quote)?;
+            offer.slices = flights_now(offer.slices, change.as_ref());
             Ok(BookingLine {
                 id: row.id,
                 reference: row
@@ -182,7 +235,7 @@ pub async fn list_own(
                     .parse()
                     .map_err(|_| AppError::broken("a booking status of another form"))?,
                 amount: Money::new(row.amount_minor, row.currency.parse()?),
-                offer: serde_json::from_value(row.quote)?,
+                offer,
                 created_at: row.created_at.to_jiff(),
             })
         })

@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::{
     admin,
     bookings::{
-        self, Booking, BookingFile,
+        self, Booking, BookingFile, changes,
         lifecycle::BookingState,
         links::{self, Link},
     },
@@ -17,6 +17,7 @@ use crate::{
     emails::{
         alarm::StaffAlarm,
         cancel::{BookingCancelled, CancellationRefused, CancellationStarted},
+        change::AirlineChanged,
         facts::{Brief, Payment, Return, Ticketed},
         gather_account,
         hook::HookPaused,
@@ -140,6 +141,7 @@ pub(super) async fn gather(
                 }
             }
         }
+        MailKind::AirlineChange => return airline_change(tx, mail, &booking, brief).await,
         MailKind::CancellationRefused => Letter::CancellationRefused(CancellationRefused { booking: brief }),
         MailKind::MoneyReturned => {
             if let Some(granted) = granted(tx, mail, &booking, &attempts, &brief).await? {
@@ -164,6 +166,25 @@ async fn alarm(tx: &mut Tx<System>) -> Result<Option<Letter>, AppError> {
     let open = admin::attention::money_at_risk(tx).await?;
     let open: Vec<_> = open.into_iter().map(Into::into).collect();
     Ok((!open.is_empty()).then(|| Letter::StaffAlarm(StaffAlarm { open })))
+}
+
+/// `None`: the airline has changed it again, or the booking has ended.
+async fn airline_change(
+    tx: &mut Tx<System>,
+    mail: &Mail,
+    booking: &Booking,
+    brief: Brief,
+) -> Result<Option<Letter>, AppError> {
+    let current = booking.airline_change.as_ref();
+    let current = current.filter(|change| changes::cause(booking.id, change) == mail.cause);
+    let Some(change) = current.filter(|_| booking.state == BookingState::Confirmed) else { return Ok(None) };
+    let events = bookings::store::events(tx, booking.id).await?;
+    let event = events.into_iter().rev().find(|event| {
+        event.kind == changes::EVENT && event.data["change"]["id"].as_str() == Some(&change.id)
+    });
+    let before = event.map(|mut event| serde_json::from_value(event.data["before"].take())).transpose()?;
+    let before = before.ok_or_else(|| AppError::broken(format!("mail {}: no change behind it", mail.id)))?;
+    Ok(Some(Letter::AirlineChange(AirlineChanged::of(brief, before, change))))
 }
 
 /// `None`: somebody has resumed or deleted it already.
@@ -226,7 +247,10 @@ pub(super) async fn papers(
     mail: &Mail,
     sender: &Sender,
 ) -> Result<Option<Papers>, AppError> {
-    let has_papers = matches!(mail.kind, MailKind::BookingConfirmation | MailKind::PaymentReceipt);
+    let has_papers = matches!(
+        mail.kind,
+        MailKind::BookingConfirmation | MailKind::PaymentReceipt | MailKind::AirlineChange
+    );
     let Some(id) = mail.about.booking().filter(|_| has_papers) else { return Ok(None) };
     let Some(booking) = bookings::store::find_by_id(tx, id).await? else { return Ok(None) };
     let file = BookingFile {

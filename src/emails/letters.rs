@@ -13,6 +13,7 @@ use crate::{
         },
         alarm::StaffAlarm,
         cancel::{BookingCancelled, CancellationRefused, CancellationStarted},
+        change::AirlineChanged,
         facts::{Brief, Fact, Payment, Return, Ticketed, fare_facts, passenger_fact},
         hook::HookPaused,
         look, parts, plain,
@@ -100,6 +101,7 @@ pub enum Letter {
     CancellationStarted(CancellationStarted),
     BookingCancelled(BookingCancelled),
     CancellationRefused(CancellationRefused),
+    AirlineChange(AirlineChanged),
     BookingLink(BookingLink),
     VerifyEmail(VerifyEmail),
     AccountExists(AccountExists),
@@ -136,6 +138,7 @@ impl Letter {
             Self::CancellationStarted(letter) => letter.compose(sender),
             Self::BookingCancelled(letter) => letter.compose(sender),
             Self::CancellationRefused(letter) => letter.compose(sender),
+            Self::AirlineChange(letter) => letter.compose(sender),
             Self::BookingLink(letter) => letter.compose(sender),
             Self::VerifyEmail(letter) => letter.compose(sender),
             Self::AccountExists(letter) => letter.compose(sender),
@@ -198,6 +201,7 @@ written_by! {
     CancellationStarted: "cancellation_started/subject.txt" "cancellation_started/body.txt" "cancellation_started/body.html";
     BookingCancelled: "booking_cancelled/subject.txt" "booking_cancelled/body.txt" "booking_cancelled/body.html";
     CancellationRefused: "cancellation_refused/subject.txt" "cancellation_refused/body.txt" "cancellation_refused/body.html";
+    AirlineChanged: "airline_change/subject.txt" "airline_change/body.txt" "airline_change/body.html";
     BookingLink: "booking_link/subject.txt" "booking_link/body.txt" "booking_link/body.html";
     VerifyEmail: "verify_email/subject.txt" "verify_email/body.txt" "verify_email/body.html";
     AccountExists: "account_exists/subject.txt" "account_exists/body.txt" "account_exists/body.html";

@@ -6,6 +6,7 @@
 mod account;
 mod alarm;
 mod cancel;
+mod change;
 mod facts;
 mod gather;
 mod gather_account;
@@ -220,7 +221,9 @@ fn in_words(time: SignedDuration) -> String {
 /// What goes with the letter, for the calendar and the file.
 fn attachments(kind: MailKind, papers: &Papers) -> Result<Vec<Attachment>, AppError> {
     let files = match kind {
-        MailKind::BookingConfirmation => vec![papers.itinerary()?, papers.calendar_file()],
+        MailKind::BookingConfirmation | MailKind::AirlineChange => {
+            vec![papers.itinerary()?, papers.calendar_file()]
+        }
         MailKind::PaymentReceipt => vec![papers.receipt()?],
         _ => Vec::new(),
     };

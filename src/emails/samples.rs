@@ -13,6 +13,7 @@ use crate::{
         },
         alarm::{Open, StaffAlarm},
         cancel,
+        change::AirlineChanged,
         facts::{Brief, Payment, Return, Ticketed},
         hook::HookPaused,
         letters::{
@@ -266,6 +267,24 @@ fn agency_letters() -> Option<Vec<Sample>> {
     ])
 }
 
+/// The same flights, each an hour and five minutes later.
+fn later(offer: &Offer) -> Option<Offer> {
+    let later = |time: &LocalTime, airport: &Airport| {
+        let at = time.at.checked_add(jiff::SignedDuration::from_mins(65)).ok()?;
+        Some(LocalTime::new(at, &TimeZone::get(&airport.zone).ok()?))
+    };
+    let mut offer = offer.clone();
+    for slice in &mut offer.slices {
+        let mut segments: Vec<Segment> = slice.clone().into();
+        for segment in &mut segments {
+            segment.departs = later(&segment.departs, &segment.from)?;
+            segment.arrives = later(&segment.arrives, &segment.to)?;
+        }
+        *slice = Slice::try_from(segments).ok()?;
+    }
+    Some(offer)
+}
+
 pub fn booking_letters() -> Option<Vec<Sample>> {
     let (family, single) = (family()?, over_the_date_line()?);
     let kenji = vec![person(PassengerKind::Adult, "Kenji", "Sato", None)?];
@@ -290,6 +309,10 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
     let paid = RefundPaid { booking: known(), payment: payment.clone(), at, number: number() };
     let failed = RefundFailed { booking: known(), payment, at, number: number() };
     let cancelled = cancel::samples::letters(&known(), &visa(&family))?;
+    let changed = |booking: Brief, is_cancelled| {
+        let before = family.slices.clone();
+        Letter::AirlineChange(AirlineChanged { booking, before, is_cancelled })
+    };
     let letters = vec![
         ("booking_confirmation", confirmation(&family, family_members()?, true)?),
         ("booking_confirmation_not_yet_charged", confirmation(&single, kenji.clone(), false)?),
@@ -312,6 +335,8 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
         ("money_returned_granted", returned(&family, WhyReturned::Granted, Return::Part, part())?),
         ("refund_paid", Letter::RefundPaid(paid)),
         ("refund_failed", Letter::RefundFailed(failed)),
+        ("airline_change", changed(Brief { offer: later(&family)?, ..known() }, false)),
+        ("airline_change_cancelled", changed(by_link(), true)),
         ("booking_link", Letter::BookingLink(BookingLink { booking: by_link() })),
         ("booking_link_to_an_account", Letter::BookingLink(BookingLink { booking: known() })),
     ];

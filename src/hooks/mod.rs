@@ -19,6 +19,7 @@ pub use self::{
 use crate::{
     audit::{self, Action},
     clock::Clock,
+    config::Config,
     courier::Courier,
     db::{Db, Staff, System, Tx},
     error::{AppError, FieldErrors, Refusal},
@@ -76,6 +77,10 @@ pub struct Hooks {
 }
 
 impl Hooks {
+    pub fn new(db: Db, clock: Clock, courier: Courier, vault: Vault, config: &Config) -> Self {
+        Self { db, clock, courier, vault, staff: config.mail.staff.clone() }
+    }
+
     pub async fn add(&self, by: UserId, new: &NewEndpoint) -> Result<HookEndpointId, AppError> {
         let (id, now) = (HookEndpointId::new(), self.clock.now());
         let sealed = self.seal(id, &Secret::random())?;

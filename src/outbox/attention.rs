@@ -50,6 +50,8 @@ pub enum Attention {
     /// A periodic round of the worker has failed for a day.
     RoundLate,
     InvariantBroken,
+    /// The airline has other times for flights that were sold, or does not fly them.
+    AirlineChange,
     /// The agency's own system did not take an event for three days.
     HookDead,
     /// Nothing more is sent to one of the agency's own systems.
@@ -81,6 +83,7 @@ impl Attention {
             Self::SealedUnreadable => "sealed_unreadable",
             Self::RoundLate => "round_late",
             Self::InvariantBroken => "invariant_broken",
+            Self::AirlineChange => "airline_change",
             Self::HookDead => "hook_dead",
             Self::HookPaused => "hook_paused",
         }

@@ -22,6 +22,8 @@ pub enum FactKind {
     BookingExpired,
     /// Paid, but no ticket: the money goes back.
     BookingFailed,
+    /// The airline has other times for its flights, or does not fly them.
+    BookingChanged,
     PaymentCaptured,
     RefundSucceeded,
     /// It came back, or never left.
@@ -33,11 +35,12 @@ pub enum FactKind {
 }
 
 impl FactKind {
-    pub const ALL: [Self; 10] = [
+    pub const ALL: [Self; 11] = [
         Self::BookingConfirmed,
         Self::BookingCancelled,
         Self::BookingExpired,
         Self::BookingFailed,
+        Self::BookingChanged,
         Self::PaymentCaptured,
         Self::RefundSucceeded,
         Self::RefundFailed,
@@ -52,6 +55,7 @@ impl FactKind {
             Self::BookingCancelled => "booking.cancelled",
             Self::BookingExpired => "booking.expired",
             Self::BookingFailed => "booking.failed",
+            Self::BookingChanged => "booking.changed",
             Self::PaymentCaptured => "payment.captured",
             Self::RefundSucceeded => "refund.succeeded",
             Self::RefundFailed => "refund.failed",
@@ -72,6 +76,9 @@ impl FactKind {
                 "Nobody paid in time, so the seats went back. Money that comes late may still confirm it."
             }
             Self::BookingFailed => "It was paid, but there are no tickets. The money goes back.",
+            Self::BookingChanged => {
+                "The airline has new times for the flights, or does not fly them: change.kind is rescheduled or cancelled."
+            }
             Self::PaymentCaptured => "The money was taken.",
             Self::RefundSucceeded => "The money has left us. Banks take days to show it.",
             Self::RefundFailed => {

@@ -33,6 +33,8 @@ pub enum MailKind {
     BookingCancelled,
     /// The airline would not cancel: the tickets stand.
     CancellationRefused,
+    /// The airline has other times for the flights, or does not fly them.
+    AirlineChange,
     /// Somebody asked for the way to a booking.
     BookingLink,
     /// Is this address yours?
@@ -60,7 +62,7 @@ pub enum MailKind {
 }
 
 impl MailKind {
-    pub const ALL: [Self; 26] = [
+    pub const ALL: [Self; 27] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
         Self::NotTicketed,
@@ -72,6 +74,7 @@ impl MailKind {
         Self::CancellationStarted,
         Self::BookingCancelled,
         Self::CancellationRefused,
+        Self::AirlineChange,
         Self::BookingLink,
         Self::VerifyEmail,
         Self::AccountExists,
@@ -102,6 +105,7 @@ impl MailKind {
             Self::CancellationStarted => "cancellation_started",
             Self::BookingCancelled => "booking_cancelled",
             Self::CancellationRefused => "cancellation_refused",
+            Self::AirlineChange => "airline_change",
             Self::BookingLink => "booking_link",
             Self::VerifyEmail => "verify_email",
             Self::AccountExists => "account_exists",

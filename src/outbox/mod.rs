@@ -52,6 +52,8 @@ pub enum Job {
     SoundAlarm,
     /// Send a link to a booking's contact, if what somebody typed belongs together.
     FindBooking(FindId),
+    /// Ask the airline how the flights of a booking stand.
+    CheckFlights(BookingId),
     /// Put an event on its way to every endpoint of the agency's systems.
     SpreadEvent(HookEventId),
     /// Send an endpoint the next event that is due. One job for each endpoint: it is the clock of a queue.
@@ -62,7 +64,7 @@ const SEND_MAIL: &str = "send_mail";
 const SERVE_ENDPOINT: &str = "serve_endpoint";
 
 impl Job {
-    const KINDS: [&'static str; 16] = [
+    const KINDS: [&'static str; 17] = [
         "open_session",
         "check_attempt",
         "apply_event",
@@ -77,6 +79,7 @@ impl Job {
         "find_booking",
         "remind_of_hold",
         "sound_alarm",
+        "check_flights",
         "spread_event",
         SERVE_ENDPOINT,
     ];
@@ -97,6 +100,7 @@ impl Job {
             Self::FindBooking(_) => "find_booking",
             Self::RemindOfHold(_) => "remind_of_hold",
             Self::SoundAlarm => "sound_alarm",
+            Self::CheckFlights(_) => "check_flights",
             Self::SpreadEvent(_) => "spread_event",
             Self::ServeEndpoint(_) => SERVE_ENDPOINT,
         }
@@ -116,6 +120,7 @@ impl Job {
             | Self::LapseHold(id)
             | Self::RemindOfHold(id)
             | Self::ReleaseHold(id)
+            | Self::CheckFlights(id)
             | Self::CancelAtSupplier(id) => id.to_string(),
             Self::SubmitRefund(id) => id.to_string(),
             Self::SendMail(id) => id.to_string(),
@@ -143,6 +148,7 @@ impl Job {
             "find_booking" => Self::FindBooking(subject.parse().ok()?),
             "remind_of_hold" => Self::RemindOfHold(subject.parse().ok()?),
             "sound_alarm" => Self::SoundAlarm,
+            "check_flights" => Self::CheckFlights(subject.parse().ok()?),
             "spread_event" => Self::SpreadEvent(subject.parse().ok()?),
             SERVE_ENDPOINT => Self::ServeEndpoint(subject.parse().ok()?),
             _ => return None,
@@ -333,6 +339,7 @@ mod tests {
             Job::FindBooking(FindId::new()),
             Job::RemindOfHold(BookingId::new()),
             Job::SoundAlarm,
+            Job::CheckFlights(BookingId::new()),
             Job::SpreadEvent(HookEventId::new()),
             Job::ServeEndpoint(HookEndpointId::new()),
         ];

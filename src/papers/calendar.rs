@@ -57,6 +57,7 @@ fn event(out: &mut Lines, papers: &Papers, place: usize, segment: &Segment) {
     let title = format!("{} {} to {}", segment.flight(), from.city, to.city);
     let title = match papers.validity {
         Validity::NotTicketed => format!("Not ticketed: {title}"),
+        Validity::NotFlown => format!("Cancelled by the airline: {title}"),
         _ => title,
     };
     out.text("SUMMARY", &title);
@@ -67,7 +68,7 @@ fn event(out: &mut Lines, papers: &Papers, place: usize, segment: &Segment) {
     out.line(match papers.validity {
         Validity::Valid | Validity::BeingCancelled => "STATUS:CONFIRMED",
         Validity::NotTicketed => "STATUS:TENTATIVE",
-        Validity::Ended => "STATUS:CANCELLED",
+        Validity::NotFlown | Validity::Ended => "STATUS:CANCELLED",
     });
     out.line("TRANSP:OPAQUE");
     out.line("END:VEVENT");

@@ -205,6 +205,7 @@ fn one_segment(sheets: &mut Sheets, papers: &Papers, segment: &Segment) {
         Validity::Valid => "Confirmed",
         Validity::NotTicketed => "Not ticketed",
         Validity::BeingCancelled => "Being cancelled",
+        Validity::NotFlown => "Not flown",
         Validity::Ended => "Ended",
     };
     let line = format!(

@@ -16,13 +16,14 @@ use serde_json::Value;
 use url::Url;
 
 use crate::{
-    bookings::{Event, lifecycle::BookingState},
+    bookings::{Booking, Event, lifecycle::BookingState},
     checkout::Standing,
     config::{Config, Site},
     error::AppError,
     ids::{AttemptId, BookingId, BookingReference},
     itinerary::Offer,
     money::{Money, MoneyError},
+    supplier::Flights,
 };
 use face::Face;
 use facts::{Payment, Ticketed};
@@ -30,7 +31,7 @@ use facts::{Payment, Ticketed};
 static FACE: LazyLock<Option<Face>> = LazyLock::new(Face::load);
 
 /// Events that change what a calendar or a receipt says. Each makes the next version of both.
-const TURNS: [&str; 5] = ["confirmed", "cancelling", "cancelled", "expired", "failed"];
+const TURNS: [&str; 6] = ["confirmed", "changed_by_airline", "cancelling", "cancelled", "expired", "failed"];
 
 /// Who issues papers, and where the booking is found.
 #[derive(Clone, Debug)]
@@ -68,12 +69,17 @@ pub enum Validity {
     Valid,
     NotTicketed,
     BeingCancelled,
+    /// The airline does not fly.
+    NotFlown,
     Ended,
 }
 
 impl Validity {
-    const fn of(state: BookingState) -> Self {
-        match state {
+    fn of(booking: &Booking) -> Self {
+        let is_flown =
+            booking.airline_change.as_ref().is_none_or(|change| change.flights != Flights::Cancelled);
+        match booking.state {
+            BookingState::Confirmed if !is_flown => Self::NotFlown,
             BookingState::Confirmed => Self::Valid,
             BookingState::Draft | BookingState::Held | BookingState::Ticketing => Self::NotTicketed,
             BookingState::Cancelling => Self::BeingCancelled,
@@ -89,6 +95,7 @@ impl Validity {
                 Some("Not valid for travel. No ticket has been issued for this booking yet.")
             }
             Self::BeingCancelled => Some("Not valid for travel. This booking is being cancelled."),
+            Self::NotFlown => Some("Not valid for travel. The airline does not fly these flights."),
             Self::Ended => Some("Not valid for travel. This booking has ended."),
         }
     }
@@ -138,7 +145,7 @@ impl Papers {
             issuer,
             booking: booking.id,
             reference: booking.reference.clone(),
-            validity: Validity::of(booking.state),
+            validity: Validity::of(booking),
             pnr: booking.pnr.clone(),
             issued_at: booking.confirmed_at,
             price_lines: facts::price_lines(&booking.offer)?,

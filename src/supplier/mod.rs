@@ -11,7 +11,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::{
     ids::{BookingId, BookingReference},
-    itinerary::{Contact, Document, Offer, OfferId, Passenger, SearchQuery},
+    itinerary::{Contact, Document, Offer, OfferId, Passenger, SearchQuery, Slice},
     money::Money,
 };
 
@@ -53,6 +53,11 @@ pub trait Supplier: Send + Sync {
 
     /// What became of a cancellation whose answer was lost. `None` is a fact: the tickets stand.
     async fn find_cancellation(&self, booking: BookingId) -> Result<Option<Cancellation>, SupplierError>;
+
+    /// What the airline has made of an order's flights since they were sold. `None`: nothing, or nothing is told here.
+    async fn find_change(&self, _booking: BookingId) -> Result<Option<AirlineChange>, SupplierError> {
+        Ok(None)
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -108,6 +113,23 @@ pub struct CancelRequest {
 pub struct Cancellation {
     /// What of the order's total is not owed any more.
     pub credit: Money,
+}
+
+/// What the airline has changed, all of it, as it stands.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct AirlineChange {
+    /// The supplier's name of this state of things: another name is another change.
+    pub id: String,
+    pub flights: Flights,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Flights {
+    /// The same flights at these times.
+    Rescheduled(Vec<Slice>),
+    /// None of them is flown.
+    Cancelled,
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -21,6 +21,7 @@ mod booking_pages;
 mod bookings;
 mod cancel;
 mod cast;
+mod changes;
 mod cost;
 mod demo;
 mod doctor;

@@ -27,7 +27,8 @@ fn event_tone(kind: &str) -> Tone {
             Tone::Bad
         }
         "failed" | "payment_quarantined" => Tone::Bad,
-        "expired" | "price_up" | "price_changed" | "sold_out" | "card_declined" | "hold_lapsed" => Tone::Warn,
+        "expired" | "price_up" | "price_changed" | "sold_out" | "card_declined" | "hold_lapsed"
+        | "changed_by_airline" => Tone::Warn,
         _ => Tone::Plain,
     }
 }
@@ -37,7 +38,8 @@ pub(super) fn facts(data: &Value, attempts: &[admin::AttemptRow]) -> String {
     let Value::Object(map) = data else { return String::new() };
     let fact = |(name, value): (&String, &Value)| {
         let text = match value {
-            Value::Null => return None,
+            // What is more than a word stands elsewhere on the page.
+            Value::Null | Value::Object(_) | Value::Array(_) => return None,
             Value::String(text) => text.clone(),
             other => other.to_string(),
         };

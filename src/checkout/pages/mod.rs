@@ -90,6 +90,7 @@ pub mod samples {
             hold: (state != BookingState::Draft).then_some(hold),
             supplier: "timetable".to_owned(),
             pnr: None,
+            airline_change: None,
             supplier_total: None,
             terms_accepted_at: None,
             secured_by: None,

@@ -5,7 +5,7 @@ use serde_json::Value;
 
 use crate::{
     bookings::{
-        Event,
+        Event, changes,
         lifecycle::BookingState,
         pages::words::{Here, airline, carriers},
     },
@@ -104,6 +104,16 @@ fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
         }
         "confirmed" if data.get("from").and_then(Value::as_str) == Some("cancelling") => None,
         "confirmed" => said(Tone::Good, "Booking confirmed", ""),
+        changes::EVENT if data["change"]["flights"].as_str() == Some("cancelled") => said(
+            Tone::Bad,
+            "Airline cancelled your flights",
+            "You cannot travel with these tickets. A person of ours asks the airline for others, or for your money.",
+        ),
+        changes::EVENT => said(
+            Tone::Warn,
+            "Airline changed the times",
+            "Your tickets are good for the new ones, which stand on this page.",
+        ),
         "failed" => said(Tone::Bad, "Not booked", news::not_ticketed(reason(data))),
         "expired" => said(Tone::Off, "Time to pay was over", "The booking was closed."),
         "cancel_asked" => said(

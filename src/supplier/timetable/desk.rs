@@ -3,6 +3,7 @@
 use super::{
     Timetable,
     airlines::AIRLINES,
+    changes,
     key::OfferKey,
     offers::{self, Found},
     passports,
@@ -144,6 +145,7 @@ impl Timetable {
             tickets: request.passengers.iter().map(|_| ticket(&located)).collect(),
             total: today.total,
             on_cancel: switches::cancel_word(&request.passengers),
+            on_check: changes::change_word(&request.passengers),
         };
         if seats::claim_order(&mut tx, &order, now).await.map_err(unavailable)? {
             seats::lock_hold(&mut tx, request.booking).await.map_err(unavailable)?;

@@ -23,11 +23,19 @@
 //! | Canceltimeoutbefore | no answer the first time, and nothing was done |
 //! | Canceltimeoutafter | no answer the first time, but the tickets are cancelled |
 //!
+//! After the tickets were issued, the next look at the flights of an order finds by the same way:
+//!
+//! | family name | what happens |
+//! |---|---|
+//! | Rescheduled | everything leaves 65 minutes later |
+//! | Flightcancelled | the airline does not fly |
+//!
 //! Flights that cross certain borders need a passport from each passenger; the airline refuses the number REFUSED99.
 //!
 //! Tests have [`Switches`] as well.
 
 mod airlines;
+mod changes;
 mod counter;
 mod desk;
 mod engine;
@@ -52,6 +60,7 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use jiff::Timestamp;
 
+pub use changes::Change;
 pub use survey::Survey;
 pub use switches::{Fault, Switches};
 
@@ -62,7 +71,8 @@ use self::{
     world::World,
 };
 use super::{
-    CancelRequest, Cancellation, Hold, HoldId, HoldRequest, Order, OrderRequest, Supplier, SupplierError,
+    AirlineChange, CancelRequest, Cancellation, Hold, HoldId, HoldRequest, Order, OrderRequest, Supplier,
+    SupplierError,
 };
 use crate::{
     clock::Clock,
@@ -224,6 +234,10 @@ impl Supplier for Timetable {
         let mut tx = self.db.begin(System).await.map_err(unavailable)?;
         let sale = seats::lock_sale(&mut tx, booking).await.map_err(unavailable)?;
         Ok(sale.and_then(|sale| sale.credit).map(|credit| Cancellation { credit }))
+    }
+
+    async fn find_change(&self, booking: BookingId) -> Result<Option<AirlineChange>, SupplierError> {
+        self.look_for_change(booking).await
     }
 }
 

@@ -65,6 +65,7 @@ pub(super) struct NewOrder<'a> {
     pub tickets: Vec<String>,
     pub total: Money,
     pub on_cancel: Option<&'static str>,
+    pub on_check: Option<&'static str>,
 }
 
 /// What was sold, as far as giving it back needs it.
@@ -318,8 +319,8 @@ pub(super) async fn claim_order(
     now: Timestamp,
 ) -> Result<bool, sqlx::Error> {
     let made = sqlx::query!(
-        "insert into timetable.orders (booking_id, id, booking_reference, pnr, tickets, total_minor, currency, offer_id, created_at, on_cancel)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10) on conflict (booking_id) do nothing",
+        "insert into timetable.orders (booking_id, id, booking_reference, pnr, tickets, total_minor, currency, offer_id, created_at, on_cancel, on_check)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (booking_id) do nothing",
         order.booking.0,
         format!("tt_{}", order.booking),
         order.reference.as_str(),
@@ -330,6 +331,7 @@ pub(super) async fn claim_order(
         order.offer_id,
         now.to_sqlx() as _,
         order.on_cancel,
+        order.on_check,
     )
     .execute(&mut **tx)
     .await?;
@@ -390,6 +392,22 @@ pub(super) async fn find_order(
         let currency = row.currency.parse::<Currency>().unwrap_or(price::CURRENCY);
         Order { id: row.id, pnr: row.pnr, tickets: row.tickets, total: Money::new(row.total_minor, currency) }
     }))
+}
+
+/// What an order's tickets are good for, and what its names say of it. `None`: there are no such tickets.
+pub(super) struct Sold {
+    pub offer: String,
+    pub on_check: Option<String>,
+}
+
+pub(super) async fn flights_of(tx: &mut Tx<System>, booking: BookingId) -> Result<Option<Sold>, sqlx::Error> {
+    sqlx::query_as!(
+        Sold,
+        "select offer_id as offer, on_check from timetable.orders where booking_id = $1 and cancelled_at is null",
+        booking.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await
 }
 
 /// The order of a booking, locked, if it has one.

@@ -5,6 +5,7 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
+use super::changes::Change;
 use crate::{ids::BookingId, itinerary::Passenger};
 
 /// What an order or a cancellation runs into.
@@ -34,6 +35,7 @@ struct Levers {
     order_fault: Option<Fault>,
     hold_fault: Option<Fault>,
     cancel_fault: Option<Fault>,
+    change: Option<Change>,
     search_down: bool,
     lost_once: HashSet<(BookingId, Fault)>,
     lost_cancel_once: HashSet<(BookingId, Fault)>,
@@ -71,6 +73,11 @@ impl Switches {
         self.levers().cancel_fault = fault;
     }
 
+    /// What the next look at the flights of any order finds.
+    pub fn set_change(&self, change: Option<Change>) {
+        self.levers().change = change;
+    }
+
     /// Search, fares and repricing do not answer.
     pub fn set_search_down(&self, down: bool) {
         self.levers().search_down = down;
@@ -87,6 +94,10 @@ impl Switches {
 
     pub(super) fn hold_fault(&self) -> Option<Fault> {
         self.levers().hold_fault
+    }
+
+    pub(super) fn change(&self) -> Option<Change> {
+        self.levers().change
     }
 
     pub(super) fn search_down(&self) -> bool {

@@ -1,0 +1,129 @@
+//! What the airline changes after the tickets were issued. The flights of every confirmed booking are asked for once a day
+//! until they leave; what is new is written down, told to the traveller and to staff, and shown from then on.
+
+use jiff::{SignedDuration, Timestamp};
+use serde_json::json;
+
+use crate::{
+    bookings::{
+        Actor, Booking, Bookings,
+        lifecycle::{BookingState, SupplierEvent},
+        ordering, store,
+        told::state_of,
+    },
+    db::{System, Tx},
+    error::AppError,
+    ids::BookingId,
+    outbox::{self, About, Attention, FactKind, Job, MailKind, Outcome},
+    supplier::{AirlineChange, Flights},
+};
+
+/// How long a look at the flights lasts.
+const EVERY: SignedDuration = SignedDuration::from_hours(24);
+/// So many are looked at in one round of a minute.
+const AT_ONCE: i64 = 100;
+/// The kind of the timeline's line.
+pub const EVENT: &str = "changed_by_airline";
+
+/// The worker's round: whose flights were not looked at for a day.
+pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<(), sqlx::Error> {
+    for id in store::unchecked_flights(tx, now, now - EVERY, AT_ONCE).await? {
+        outbox::push(tx, &Job::CheckFlights(id), now, now).await?;
+    }
+    Ok(())
+}
+
+/// Names a change of one booking: heard twice, it is told once.
+pub fn cause(id: BookingId, change: &AirlineChange) -> String {
+    format!("{id}/{}", change.id)
+}
+
+impl Bookings {
+    /// The job that asks how the flights stand.
+    pub async fn check_flights(&self, id: BookingId) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let booking = store::find_by_id(&mut tx, id).await?;
+        drop(tx);
+        if !booking.is_some_and(|booking| is_ahead(&booking, self.clock.now())) {
+            return Ok(Outcome::Done);
+        }
+        let change = self.supplier.find_change(id).await.map_err(|error| AppError::Upstream {
+            service: "supplier",
+            reason: error.to_string(),
+            detail: "How the flights stand could not be asked.".to_owned(),
+        })?;
+        if let Some(change) = change {
+            self.take_change(id, change).await?;
+        }
+        Ok(Outcome::Done)
+    }
+
+    async fn take_change(&self, id: BookingId, change: AirlineChange) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let mut booking = store::lock(&mut tx, id).await?;
+        let is_known = booking.airline_change.as_ref().is_some_and(|known| known.id == change.id);
+        if is_known || !is_ahead(&booking, now) || !is_of(&booking, &change) {
+            return Ok(());
+        }
+        let event = SupplierEvent::ChangedByAirline;
+        ordering::step(&mut tx, id, booking.supplier_state, event, now).await?;
+        let before = booking.offer.slices.clone();
+        store::set_airline_change(&mut tx, id, &change).await?;
+        let data = json!({ "flights": code(&change), "change": change, "before": before });
+        store::record(&mut tx, id, EVENT, Actor::Supplier, &data, now).await?;
+        if let Flights::Rescheduled(slices) = &change.flights {
+            booking.offer.slices.clone_from(slices);
+        }
+        self.tell_of_change(&mut tx, &booking, &change, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
+    async fn tell_of_change(
+        &self,
+        tx: &mut Tx<System>,
+        booking: &Booking,
+        change: &AirlineChange,
+        now: Timestamp,
+    ) -> Result<(), AppError> {
+        let (id, cause) = (booking.id, cause(booking.id, change));
+        if let Some(contact) = &booking.contact {
+            let kind = MailKind::AirlineChange;
+            outbox::owe_mail(tx, kind, About::Booking(id), &contact.email, &cause, now).await?;
+        }
+        let detail = match &change.flights {
+            Flights::Rescheduled(_) => "the airline has changed the times of the flights",
+            Flights::Cancelled => "the airline does not fly these flights",
+        };
+        outbox::raise(tx, Attention::AirlineChange, &id.to_string(), Some(id), detail, now).await?;
+        let data = json!({ "booking": state_of(booking, None), "change": { "kind": code(change) } });
+        outbox::tell(tx, FactKind::BookingChanged, id, &cause, &data, now).await?;
+        Ok(())
+    }
+}
+
+const fn code(change: &AirlineChange) -> &'static str {
+    match change.flights {
+        Flights::Rescheduled(_) => "rescheduled",
+        Flights::Cancelled => "cancelled",
+    }
+}
+
+/// There are tickets, and somebody may still have to be told.
+fn is_ahead(booking: &Booking, now: Timestamp) -> bool {
+    let leaves = booking.offer.slices.last().map(|slice| slice.first().departs.at);
+    booking.state == BookingState::Confirmed && leaves.is_some_and(|at| at > now)
+}
+
+/// New times of the same flights. Anything else is not understood here, and nobody is told nonsense.
+fn is_of(booking: &Booking, change: &AirlineChange) -> bool {
+    let Flights::Rescheduled(slices) = &change.flights else { return true };
+    let flights = |slices: &[crate::itinerary::Slice]| -> Vec<Vec<String>> {
+        let of = |segment: &crate::itinerary::Segment| {
+            format!("{} {} {}", segment.flight(), segment.from.code, segment.to.code)
+        };
+        slices.iter().map(|slice| slice.segments().iter().map(of).collect()).collect()
+    };
+    flights(slices) == flights(&booking.offer.slices)
+}
