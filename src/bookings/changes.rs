@@ -20,6 +20,8 @@ use crate::{
 
 /// How long a look at the flights lasts.
 const EVERY: SignedDuration = SignedDuration::from_hours(24);
+/// Nobody waits for it: whatever else is due goes first.
+const SOON: SignedDuration = SignedDuration::from_secs(30);
 /// So many are looked at in one round of a minute.
 const AT_ONCE: i64 = 100;
 /// The kind of the timeline's line.
@@ -28,7 +30,7 @@ pub const EVENT: &str = "changed_by_airline";
 /// The worker's round: whose flights were not looked at for a day.
 pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<(), sqlx::Error> {
     for id in store::unchecked_flights(tx, now, now - EVERY, AT_ONCE).await? {
-        outbox::push(tx, &Job::CheckFlights(id), now, now).await?;
+        outbox::push(tx, &Job::CheckFlights(id), now + SOON, now).await?;
     }
     Ok(())
 }

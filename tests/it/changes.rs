@@ -17,7 +17,7 @@ async fn confirmed_for(app: &TestApp, alice: &Browser, family_name: &str) -> Str
 /// The worker's rounds, and what they leave to do.
 async fn look(app: &TestApp) {
     app.sweep().await;
-    app.run_jobs().await;
+    app.advance(SignedDuration::from_mins(1)).await;
 }
 
 async fn calendar(alice: &Browser, reference: &str) -> String {
