@@ -35,6 +35,7 @@
 //! Tests have [`Switches`] as well.
 
 mod airlines;
+mod calendar;
 mod changes;
 mod counter;
 mod desk;
@@ -51,7 +52,10 @@ mod sphere;
 mod survey;
 mod switches;
 #[cfg(test)]
+mod oracle;
+#[cfg(test)]
 mod tests;
+mod ways;
 mod world;
 mod zones;
 

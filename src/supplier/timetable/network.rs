@@ -124,7 +124,7 @@ fn route(nodes: &[Node], ruler: &Ruler, a: usize, b: usize) -> Option<Route> {
         (true, false) => PULL_FAR[usize::from(node.size)],
         (false, _) => PULL[usize::from(node.size)],
     };
-    let mut tenths = pull(from) * pull(to) * 4 / (u32::from(km) + 1_100);
+    let mut tenths = pull(from) * pull(to) * 9 / 2 / (u32::from(km) + 1_100);
     if from.country != to.country {
         tenths = tenths * 6 / 10;
     }

@@ -4,7 +4,7 @@ use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
 use super::{
     airlines::{AIRLINES, Kind},
-    engine::{self, Leg, Way},
+    engine::{self, Leg},
     fleet::{self, aircraft},
     key::{OfferKey, SegmentKey},
     passports,
@@ -115,7 +115,7 @@ fn prices(world: &World, key: &OfferKey, slices: &[Vec<Found>]) -> Vec<Passenger
                 );
                 // A lap infant pays no charges for a seat.
                 if kind != PassengerKind::Infant {
-                    price::taxes(world, &seat, nth == 0).into_iter().for_each(|tax| add(&mut taxes, tax));
+                    price::taxes(world, &seat, nth == 0).for_each(|tax| add(&mut taxes, tax));
                 }
             }
         }
@@ -142,20 +142,15 @@ fn seat(found: &Found, quoted_day: i32) -> Seat<'_> {
     }
 }
 
-/// What one adult pays for a way at its lowest brand: enough to rank thousands.
-pub(super) fn quick_cents(world: &World, way: &Way, cabin: Cabin, quoted_day: i32) -> i64 {
-    let brand = price::brands(cabin).start;
-    let legs = way.legs().count();
-    let cents = way.legs().map(|leg| {
-        let flight = world.flights[leg.flight as usize];
-        let cabin = cabin_on(&flight, cabin);
-        let load = price::load(&flight, leg.day, cabin, 0);
-        // Where it departs hardly moves the rank, and is dear to look up.
-        let found = Found { flight, from: flight.to, leg, cabin, load };
-        let seat = seat(&found, quoted_day);
-        price::fare(price::base_fare(world, &seat), &seat, brand, legs, 0, PassengerKind::Adult) + 2_000
-    });
-    cents.sum()
+/// What one adult pays for a leg at the lowest brand, as if nobody had bought here yet: fare, before it is part of
+/// anything, and taxes, in cents.
+pub(super) fn leg_price(world: &World, leg: &Leg, cabin: Cabin, quoted_day: i32, starts: bool) -> (i64, i64) {
+    let flight = world.flights[leg.flight as usize];
+    let cabin = cabin_on(&flight, cabin);
+    let load = price::load(&flight, leg.day, cabin, 0);
+    let found = Found { flight, from: leg.from, leg: *leg, cabin, load };
+    let seat = seat(&found, quoted_day);
+    (price::base_fare(world, &seat), price::tax_cents(world, &seat, starts))
 }
 
 fn segment(world: &World, found: &Found, brand: u8) -> Segment {

@@ -57,11 +57,23 @@ pub(super) fn load(flight: &Flight, day: i32, cabin: Cabin, sold_here: u16) -> u
 
 /// The cheapest fare of one adult in cents, without taxes.
 pub(super) fn base_fare(world: &World, seat: &Seat<'_>) -> i64 {
-    let km = i64::from(seat.flight.km);
-    let mut cents = 1_900 + km.min(2_000) * 5 + (km - 2_000).clamp(0, 4_000) * 4 + (km - 6_000).max(0) * 6;
-    let route = world.nodes[usize::from(seat.from)].hash ^ world.nodes[usize::from(seat.flight.to)].hash;
-    let own = mix(u64::from(seat.flight.carrier) << 32 | u64::from(seat.flight.number));
-    let airline = match AIRLINES[usize::from(seat.flight.carrier)].kind {
+    let factors = [
+        day_factor(seat.day, seat.lead),
+        LOADS[usize::from(seat.load.min(7))],
+        cabin_factor(seat.cabin, seat.flight.km),
+    ];
+    factors
+        .into_iter()
+        .fold(flight_fare(world, seat.flight, seat.from), |cents, factor| cents * factor / 1_000)
+}
+
+/// What a flight costs before the day and the seat are known.
+pub(super) fn flight_fare(world: &World, flight: &Flight, from: u16) -> i64 {
+    let km = i64::from(flight.km);
+    let cents = 1_900 + km.min(2_000) * 5 + (km - 2_000).clamp(0, 4_000) * 4 + (km - 6_000).max(0) * 6;
+    let route = world.nodes[usize::from(from)].hash ^ world.nodes[usize::from(flight.to)].hash;
+    let own = mix(u64::from(flight.carrier) << 32 | u64::from(flight.number));
+    let airline = match AIRLINES[usize::from(flight.carrier)].kind {
         Kind::LowCost => 680,
         Kind::Feeder => 1_080,
         Kind::Network => 1_000,
@@ -70,18 +82,20 @@ pub(super) fn base_fare(world: &World, seat: &Seat<'_>) -> i64 {
         airline,
         per_mille(850, mix(route) % 350),
         per_mille(900, own % 220),
-        WEEKDAYS[usize::try_from((seat.day + 3).rem_euclid(7)).unwrap_or(0)],
-        SEASONS[month(seat.day)],
-        lead_factor(seat.lead),
-        [820, 860, 910, 970, 1_050, 1_160, 1_320, 1_560][usize::from(seat.load.min(7))],
-        if (480..1_260).contains(&seat.flight.departs) { 1_000 } else { 930 },
-        cabin_factor(seat.cabin, seat.flight.km),
+        if (480..1_260).contains(&flight.departs) { 1_000 } else { 930 },
     ];
-    for factor in factors {
-        cents = cents * factor / 1_000;
-    }
-    cents
+    factors.into_iter().fold(cents, |cents, factor| cents * factor / 1_000)
 }
+
+/// Weekday, season and how early one buys, per mille.
+pub(super) fn day_factor(day: i32, lead: i32) -> i64 {
+    let weekday = WEEKDAYS[usize::try_from((day + 3).rem_euclid(7)).unwrap_or(0)];
+    weekday * SEASONS[month(day)] / 1_000 * lead_factor(lead) / 1_000
+}
+
+/// By eighths of the cabin that are sold.
+const LOADS: [i64; 8] = [LEAST_LOAD, 860, 910, 970, 1_050, 1_160, 1_320, 1_560];
+pub(super) const LEAST_LOAD: i64 = 820;
 
 /// Monday first.
 const WEEKDAYS: [i64; 7] = [1_020, 930, 930, 980, 1_110, 1_000, 1_110];
@@ -104,7 +118,7 @@ fn lead_factor(days: i32) -> i64 {
     }
 }
 
-fn cabin_factor(cabin: Cabin, km: u16) -> i64 {
+pub(super) fn cabin_factor(cabin: Cabin, km: u16) -> i64 {
     match cabin {
         Cabin::Economy => 1_000,
         Cabin::PremiumEconomy => 1_850,
@@ -122,7 +136,12 @@ fn month(day: i32) -> usize {
     usize::try_from(((5 * day_of_year + 2) / 153 + 2) % 12).unwrap_or(0)
 }
 
-/// Fare of one passenger for one flight in a brand. A change of planes is sold cheaper than its two flights apart.
+/// A change of planes is sold cheaper than its flights apart.
+pub(super) fn through(base: i64, legs: usize) -> i64 {
+    if legs > 1 { base * 720 / 1_000 } else { base }
+}
+
+/// Fare of one passenger for one flight in a brand.
 pub(super) fn fare(
     base: i64,
     seat: &Seat<'_>,
@@ -131,7 +150,6 @@ pub(super) fn fare(
     uplift_percent: u8,
     kind: PassengerKind,
 ) -> i64 {
-    let through = if legs > 1 { 720 } else { 1_000 };
     let (factor, extra) = match (seat.cabin, brand) {
         (_, 0) => (1_000, 0),
         (Cabin::Economy, 1) => (1_120, 2_400),
@@ -139,7 +157,7 @@ pub(super) fn fare(
         (_, 1) => (1_000, 0),
         _ => (1_260, 6_000),
     };
-    let adult = (base * through / 1_000 * factor / 1_000 + extra) * (100 + i64::from(uplift_percent)) / 100;
+    let adult = (through(base, legs) * factor / 1_000 + extra) * (100 + i64::from(uplift_percent)) / 100;
     match kind {
         PassengerKind::Adult => adult,
         PassengerKind::Child => adult * 3 / 4,
@@ -147,30 +165,40 @@ pub(super) fn fare(
     }
 }
 
+/// Code, name and cents of a tax.
+type Charge = (&'static str, &'static str, i64);
+
 /// Taxes and charges of one passenger with a seat for one flight; `starts` where the slice begins.
-pub(super) fn taxes(world: &World, seat: &Seat<'_>, starts: bool) -> Vec<Tax> {
+fn charges(world: &World, seat: &Seat<'_>, starts: bool) -> [Option<Charge>; 4] {
     let node = &world.nodes[usize::from(seat.from)];
     let abroad = node.country != world.nodes[usize::from(seat.flight.to)].country;
-    let tax = |code: &str, name: &str, cents: i64| Tax {
-        code: code.into(),
-        name: name.into(),
-        amount: euros(cents),
-    };
     let own = i64::try_from(node.hash % 280).unwrap_or(0);
     let size = i64::from(node.size);
     let departing = if starts { 420 + size * 210 } else { 260 + size * 60 };
-    let mut taxes = vec![
-        tax("XA", "Airport charge", departing + own + if abroad { 380 } else { 0 }),
-        tax("XS", "Security charge", 310 + own / 2),
-    ];
-    if seat.flight.km > LONG_KM && AIRLINES[usize::from(seat.flight.carrier)].kind == Kind::Network {
-        taxes.push(tax("YQ", "Carrier surcharge", if seat.cabin == Cabin::Economy { 6_800 } else { 17_500 }));
-    }
-    if starts && let Some((code, name, bands)) = duty(node.country) {
-        let band = usize::from(seat.flight.km > 3_200) + usize::from(seat.flight.km > 8_800);
-        taxes.push(tax(code, name, bands[band]));
-    }
-    taxes
+    let surcharge =
+        seat.flight.km > LONG_KM && AIRLINES[usize::from(seat.flight.carrier)].kind == Kind::Network;
+    let duty = if starts { duty(node.country) } else { None };
+    let band = usize::from(seat.flight.km > 3_200) + usize::from(seat.flight.km > 8_800);
+    [
+        Some(("XA", "Airport charge", departing + own + if abroad { 380 } else { 0 })),
+        Some(("XS", "Security charge", 310 + own / 2)),
+        surcharge
+            .then(|| ("YQ", "Carrier surcharge", if seat.cabin == Cabin::Economy { 6_800 } else { 17_500 })),
+        duty.map(|(code, name, bands)| (code, name, bands[band])),
+    ]
+}
+
+pub(super) fn taxes(world: &World, seat: &Seat<'_>, starts: bool) -> impl Iterator<Item = Tax> + use<> {
+    charges(world, seat, starts).into_iter().flatten().map(|(code, name, cents)| Tax {
+        code: code.into(),
+        name: name.into(),
+        amount: euros(cents),
+    })
+}
+
+/// Their sum, in cents.
+pub(super) fn tax_cents(world: &World, seat: &Seat<'_>, starts: bool) -> i64 {
+    charges(world, seat, starts).into_iter().flatten().map(|(_, _, cents)| cents).sum()
 }
 
 /// Departure taxes by distance: short, middle, long; in cents.

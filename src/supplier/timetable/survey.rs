@@ -2,8 +2,16 @@
 
 use jiff::Timestamp;
 
-use super::{search, switches::Switches, world::World};
-use crate::{airports::Airports, itinerary::SearchQuery};
+use super::{
+    calendar, offers,
+    switches::Switches,
+    ways::{Market, ways},
+    world::World,
+};
+use crate::{
+    airports::Airports,
+    itinerary::{SearchQuery, SliceQuery},
+};
 
 pub struct Survey {
     world: World,
@@ -11,9 +19,9 @@ pub struct Survey {
 }
 
 impl Survey {
-    /// Builds a world of its own, as a start does.
-    pub fn build() -> Self {
-        Self { world: World::build(Airports::world()), switches: Switches::default() }
+    /// Builds a world of its own, as a start does, with `density` times the flights.
+    pub fn build(density: u16) -> Self {
+        Self { world: World::build(Airports::world(), density), switches: Switches::default() }
     }
 
     pub fn departures_per_day(&self) -> u32 {
@@ -30,10 +38,19 @@ impl Survey {
 
     /// Everything that a search does before it asks for seats; how many ways are worth asking for.
     pub fn search(&self, query: &SearchQuery, now: Timestamp) -> usize {
-        query
-            .slices
-            .iter()
-            .map(|slice| search::ways(&self.world, &self.switches, slice, query, now).len())
-            .sum()
+        let market = Market::new(&self.world, &self.switches, query, now);
+        query.slices.iter().map(|slice| ways(&market, slice).len()).sum()
+    }
+
+    /// The price calendar: on how many of the days after the query's date there is something.
+    pub fn calendar(&self, query: &SearchQuery, days: i32, now: Timestamp) -> usize {
+        let market = Market::new(&self.world, &self.switches, query, now);
+        let days_of = |slice: &SliceQuery| {
+            let first = offers::day_of(slice.date);
+            let (from, to) = (market.places(slice.from), market.places(slice.to));
+            let all = calendar::cheapest(&market, [&from, &to], first..=first + days - 1);
+            all.iter().flatten().count()
+        };
+        query.slices.iter().map(days_of).sum()
     }
 }

@@ -6,13 +6,16 @@ use jiff::{Timestamp, civil, tz::TimeZone};
 
 use super::{
     airlines::{AIRLINES, connects},
-    engine::{self, Way},
+    calendar,
+    engine::{self, Leg, Merit, Question, Way},
     key::{OfferKey, SegmentKey},
     network::mix,
     offers, price,
-    world::World,
+    switches::Switches,
+    ways::{Market, Priced},
+    world::{Flight, World},
 };
-use crate::itinerary::{Cabin, Condition, Offer, Party, PassengerKind};
+use crate::itinerary::{Cabin, Condition, Offer, Party, PassengerKind, SearchQuery, SliceQuery};
 
 fn world() -> &'static World {
     World::shared()
@@ -24,8 +27,8 @@ fn at(code: &str) -> u16 {
 
 const DAY: civil::Date = civil::date(2027, 3, 12);
 
-fn key(way: &Way, cabin: Cabin, brand: u8, party: Party) -> OfferKey {
-    let legs = way.legs().map(|leg| {
+fn key(legs: &[Leg], cabin: Cabin, brand: u8, party: Party) -> OfferKey {
+    let legs = legs.iter().map(|leg| {
         let flight = world().flights[leg.flight as usize];
         let load = price::load(&flight, leg.day, cabin, 0);
         SegmentKey { carrier: flight.carrier, number: flight.number, day: leg.day, load }
@@ -34,8 +37,26 @@ fn key(way: &Way, cabin: Cabin, brand: u8, party: Party) -> OfferKey {
     OfferKey { quoted_at, cabin, brand, party, uplift: 0, slices: vec![legs.collect()] }
 }
 
-fn ways(from: &str, to: &str, date: civil::Date) -> Vec<Way> {
-    engine::find(world(), &[at(from)], &[at(to)], offers::day_of(date), i64::MIN)
+fn ways_between(from: &[u16], to: &[u16], date: civil::Date) -> Vec<Vec<Leg>> {
+    let question = Question { from, to, day: offers::day_of(date), earliest: i64::MIN };
+    let found = engine::find(world(), question, |_: &Flight, _| true);
+    found.ways.iter().map(|way| found.legs_of(*way)).collect()
+}
+
+fn ways(from: &str, to: &str, date: civil::Date) -> Vec<Vec<Leg>> {
+    ways_between(&[at(from)], &[at(to)], date)
+}
+
+fn market(from: &str, to: &str, cabin: Cabin, set: impl Fn(&Switches)) -> Market<'static> {
+    let switches: &'static Switches = Box::leak(Box::default());
+    set(switches);
+    let slices = vec![SliceQuery { from: from.parse().unwrap(), to: to.parse().unwrap(), date: DAY }];
+    let query = SearchQuery { slices, party: Party::new(2, 1, 0).unwrap(), cabin };
+    Market::new(world(), switches, &query, "2026-11-23T09:00:00Z".parse().unwrap())
+}
+
+fn minutes(legs: &[Leg]) -> i64 {
+    legs[legs.len() - 1].arrives - legs[0].departs
 }
 
 #[test]
@@ -61,113 +82,42 @@ fn every_airport_is_joined_to_a_hub_and_no_number_flies_twice() {
         }
     }
     let daily = world.flights_per_day();
-    assert!((60_000..120_000).contains(&daily), "{daily}");
-}
-
-/// The simplest thing that could find the same: every flight of the day against every flight of three days.
-fn naive(from: &str, to: &str, date: civil::Date) -> BTreeSet<(u32, Option<u32>, i64)> {
-    let (world, a, b, day) = (world(), at(from), at(to), offers::day_of(date));
-    let mut of_origin = vec![Vec::new(); world.nodes.len()];
-    for flight in 0..u32::try_from(world.flights.len()).unwrap() {
-        of_origin[usize::from(world.origin_of(flight))].push(flight);
-    }
-    let leaving = |origin: u16, day: i32| {
-        let zone = TimeZone::get(&world.airports.all()[usize::from(origin)].zone).unwrap();
-        let midnight = civil::date(1970, 1, 1).checked_add(jiff::Span::new().days(day)).unwrap();
-        let mut legs = Vec::new();
-        for &flight_at in &of_origin[usize::from(origin)] {
-            let flight = world.flights[flight_at as usize];
-            let weekday = u8::try_from(midnight.weekday().to_monday_zero_offset()).unwrap();
-            if flight.days >> weekday & 1 == 1 {
-                let local =
-                    midnight.at(0, 0, 0, 0) + jiff::SignedDuration::from_mins(i64::from(flight.departs));
-                let departs = zone.to_timestamp(local).unwrap().as_second() / 60;
-                legs.push((flight_at, flight, departs, departs + i64::from(flight.block)));
-            }
-        }
-        legs
-    };
-    let mut found = BTreeSet::new();
-    let mut onward = std::collections::HashMap::new();
-    for (first_at, first, departs, lands) in leaving(a, day) {
-        if first.to == b {
-            found.insert((first_at, None, departs));
-            continue;
-        }
-        let stop = first.to;
-        if world.edge(stop, b).is_none()
-            || !engine::sensible(world.km(a, b), world.km(a, stop), world.km(stop, b))
-        {
-            continue;
-        }
-        let later = onward.entry(stop).or_insert_with(|| {
-            let mut legs: Vec<_> = (day - 1..=day + 3).flat_map(|day| leaving(stop, day)).collect();
-            legs.retain(|(_, flight, ..)| flight.to == b);
-            legs.sort_by_key(|(at, _, departs, _)| (*departs, *at));
-            legs
-        });
-        let feasible = later.iter().filter(|(_, second, departs, _)| {
-            let wait = departs - lands;
-            let same = first.carrier == second.carrier;
-            connects(first.carrier, second.carrier)
-                && wait >= engine::connection_minutes(world, a, stop, b, same)
-                && wait <= engine::LONGEST_LAYOVER
-        });
-        found.extend(feasible.take(2).map(|(second_at, ..)| (first_at, Some(*second_at), departs)));
-    }
-    found
-}
-
-#[test]
-fn the_engine_finds_what_a_naive_join_finds() {
-    let mut pairs = vec![
-        ("LIS", "JFK", DAY),
-        ("BRS", "FNC", civil::date(2027, 3, 28)),
-        ("GKA", "SYD", civil::date(2027, 4, 4)),
-    ];
-    let all = world().airports.all();
-    for seed in 0..3_u64 {
-        let pick = |salt: u64| all[usize::try_from(mix(seed * 2 + salt)).unwrap() % all.len()].code.as_str();
-        pairs.push((pick(0), pick(1), civil::date(2026, 11, 1)));
-    }
-    for (from, to, date) in pairs {
-        let found: BTreeSet<_> = ways(from, to, date)
-            .iter()
-            .map(|way| (way.first.flight, way.second.map(|leg| leg.flight), way.departs()))
-            .collect();
-        assert_eq!(found, naive(from, to, date), "{from} {to} {date}");
-    }
+    assert!((95_000..105_000).contains(&daily), "{daily}");
 }
 
 #[test]
 fn hub_pairs_have_many_ways_and_every_way_is_sensible() {
     let found = ways("LHR", "JFK", DAY);
-    assert!(found.iter().filter(|way| way.second.is_none()).count() >= 3);
-    assert!(found.iter().filter(|way| way.second.is_some()).count() >= 20);
-    for way in &found {
-        assert!((5 * 60..36 * 60).contains(&way.minutes()), "{way:?}");
+    assert!(found.iter().filter(|legs| legs.len() == 1).count() >= 3);
+    assert!(found.iter().filter(|legs| legs.len() == 2).count() >= 20);
+    for legs in &found {
+        assert!((5 * 60..36 * 60).contains(&minutes(legs)), "{legs:?}");
     }
-    assert!(engine::find(world(), &[at("LIS")], &[at("LIS")], 20_000, 0).is_empty());
+    assert!(ways_between(&[at("LIS")], &[at("LIS")], DAY).is_empty());
 }
 
 #[test]
 fn what_nobody_would_choose_is_left_out() {
-    let found = ways("LIS", "JFK", DAY);
-    let priced = found.iter().map(|way| (*way, offers::quick_cents(world(), way, Cabin::Economy, 20_779)));
-    let kept = engine::without_pointless(priced.collect(), |item| *item);
+    let market = market("LIS", "JFK", Cabin::Economy, |_| ());
+    let (from, to) = ([at("LIS")], [at("JFK")]);
+    let question = Question { from: &from, to: &to, day: offers::day_of(DAY), earliest: i64::MIN };
+    let found = market.price(&engine::find(world(), question, |_: &Flight, _| true));
+    let kept = engine::without_pointless(found.clone(), |(_, merit)| *merit);
     assert!(!kept.is_empty() && kept.len() < found.len());
-    for (way, cents) in &kept {
-        let better = |(other, others): &&(Way, i64)| {
-            other.departs() >= way.departs()
-                && other.arrives() <= way.arrives()
-                && other.minutes() < way.minutes()
-                && others <= cents
+    let cheapest = |of: &[(Way, Merit)]| of.iter().map(|(_, merit)| merit.cents).min();
+    assert_eq!(cheapest(&kept), cheapest(&found), "the cheapest stays, whatever else it is");
+    for (_, merit) in kept.iter().filter(|(_, merit)| Some(merit.cents) != cheapest(&found)) {
+        let better = |(_, other): &&(Way, Merit)| {
+            other.departs >= merit.departs
+                && other.arrives <= merit.arrives
+                && other.minutes() < merit.minutes()
+                && other.cents <= merit.cents
         };
         assert_eq!(kept.iter().find(better), None);
     }
     let city = [at("LHR"), at("LGW"), at("STN"), at("LTN"), at("LCY")];
-    for way in engine::find(world(), &city, &[at("JFK")], offers::day_of(DAY), i64::MIN) {
-        assert!(way.second.is_none() || !city.contains(&world().flights[way.first.flight as usize].to));
+    for legs in ways_between(&city, &[at("JFK")], DAY) {
+        assert!(legs[1..].iter().all(|leg| !city.contains(&leg.from)));
     }
 }
 
@@ -177,10 +127,10 @@ fn local_times_hold_on_the_days_when_clocks_change() {
     for (from, to, date) in
         [("LIS", "CDG", civil::date(2027, 3, 28)), ("JFK", "LHR", civil::date(2026, 11, 1))]
     {
-        for way in ways(from, to, date) {
+        for legs in ways(from, to, date) {
             let offer =
-                offers::offer(world(), &key(&way, Cabin::Economy, 0, Party::new(1, 0, 0).unwrap())).unwrap();
-            for (segment, leg) in offer.segments().zip(way.legs()) {
+                offers::offer(world(), &key(&legs, Cabin::Economy, 0, Party::new(1, 0, 0).unwrap())).unwrap();
+            for (segment, leg) in offer.segments().zip(&legs) {
                 let flight = world().flights[leg.flight as usize];
                 let minute =
                     i32::from(segment.departs.local.hour()) * 60 + i32::from(segment.departs.local.minute());
@@ -196,10 +146,10 @@ fn local_times_hold_on_the_days_when_clocks_change() {
 
 fn every_offer(from: &str, to: &str, party: Party) -> Vec<Offer> {
     let mut made = Vec::new();
-    for way in ways(from, to, DAY) {
+    for legs in ways(from, to, DAY) {
         for cabin in [Cabin::Economy, Cabin::Business] {
             for brand in price::brands(cabin) {
-                made.push(offers::offer(world(), &key(&way, cabin, brand, party)).unwrap());
+                made.push(offers::offer(world(), &key(&legs, cabin, brand, party)).unwrap());
             }
         }
     }
@@ -224,9 +174,9 @@ fn a_total_is_the_sum_of_its_lines_and_dearer_brands_promise_more() {
         let again = offers::offer(world(), &OfferKey::parse(&offer.id).unwrap()).unwrap();
         assert_eq!(again, offer, "the id alone says it all");
     }
-    let way = ways("LIS", "JFK", DAY)[0];
+    let legs = ways("LIS", "JFK", DAY).swap_remove(0);
     let families: Vec<Offer> = price::brands(Cabin::Economy)
-        .map(|brand| offers::offer(world(), &key(&way, Cabin::Economy, brand, party)).unwrap())
+        .map(|brand| offers::offer(world(), &key(&legs, Cabin::Economy, brand, party)).unwrap())
         .collect();
     assert!(families.windows(2).all(|pair| pair[0].total.minor < pair[1].total.minor));
     assert_eq!(families[2].fare.conditions.change, Condition::Free);
@@ -243,12 +193,12 @@ fn the_world_is_the_same_on_every_machine() {
             ^ u64::from(flight.number)
             ^ at as u64);
     }
-    let way = ways("LIS", "JFK", DAY).into_iter().find(|way| way.second.is_none()).unwrap();
-    let offer = offers::offer(world, &key(&way, Cabin::Economy, 0, Party::new(1, 0, 0).unwrap())).unwrap();
+    let legs = ways("LIS", "JFK", DAY).into_iter().find(|legs| legs.len() == 1).unwrap();
+    let offer = offers::offer(world, &key(&legs, Cabin::Economy, 0, Party::new(1, 0, 0).unwrap())).unwrap();
     let segment = &offer.slices[0].segments()[0];
     let shown = format!(
         "{}{} {} {} {}",
-        AIRLINES[usize::from(world.flights[way.first.flight as usize].carrier)].code,
+        AIRLINES[usize::from(world.flights[legs[0].flight as usize].carrier)].code,
         segment.number,
         segment.departs.local,
         segment.arrives.local,
@@ -256,6 +206,30 @@ fn the_world_is_the_same_on_every_machine() {
     );
     assert_eq!(
         (shown.as_str(), sum),
-        ("0T2055 2027-03-12T18:50:00 2027-03-12T20:50:00 30346", 15_000_344_821_109_522_007)
+        ("3A4289 2027-03-12T11:30:00 2027-03-12T13:30:00 31490", 5_888_499_218_402_253_682)
     );
+}
+
+#[test]
+fn the_calendar_has_the_cheapest_way_of_each_day() {
+    for (from, to) in [("LIS", "JFK"), ("LHR", "SIN"), ("BRS", "FNC"), ("GKA", "SYD"), ("FNC", "YYC")] {
+        for cabin in [Cabin::Economy, Cabin::Business] {
+            let market = market(from, to, cabin, |switches| switches.set_sold_out("3A4289", true));
+            let (from, to) = ([at(from)], [at(to)]);
+            let days = offers::day_of(DAY)..=offers::day_of(DAY) + 30;
+            let calendar = calendar::cheapest(&market, [&from, &to], days.clone());
+            assert_eq!(calendar.len(), 31);
+            for (day, cheapest) in days.zip(calendar) {
+                let question = Question { from: &from, to: &to, day, earliest: market.earliest };
+                let found = engine::find(world(), question, |flight: &Flight, day| market.sells(flight, day));
+                let mut all = market.price(&found);
+                if all.iter().any(|(way, _)| way.changes() < 2) {
+                    all.retain(|(way, _)| way.changes() < 2);
+                }
+                let order = |merit: &Merit| (merit.cents, merit.minutes(), merit.departs);
+                let least = all.iter().map(|(_, merit)| order(merit)).min();
+                assert_eq!(cheapest.as_ref().map(|Priced { merit, .. }| order(merit)), least, "{day}");
+            }
+        }
+    }
 }

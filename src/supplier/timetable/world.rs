@@ -31,8 +31,9 @@ pub(super) struct Flight {
 #[derive(Clone, Copy)]
 pub(super) struct Edge {
     pub to: u16,
-    count: u16,
+    pub km: u16,
     start: u32,
+    count: u16,
 }
 
 pub(super) struct World {
@@ -53,14 +54,15 @@ impl World {
     /// The one world of this process.
     pub(super) fn shared() -> &'static Self {
         static WORLD: OnceLock<World> = OnceLock::new();
-        WORLD.get_or_init(|| Self::build(Airports::world()))
+        WORLD.get_or_init(|| Self::build(Airports::world(), 1))
     }
 
-    pub(super) fn build(airports: &'static Airports) -> Self {
+    /// With every flight `density` times a day: 1, but where the benchmark asks how the engine grows.
+    pub(super) fn build(airports: &'static Airports, density: u16) -> Self {
         let ruler = Ruler::new();
         let nodes = network::nodes(airports);
         let routes = network::routes(&nodes, &ruler);
-        let mut planner = Planner::new(airports, &nodes);
+        let mut planner = Planner::new(airports, &nodes, density);
         for route in &routes {
             planner.fly(route);
         }
@@ -95,7 +97,7 @@ impl World {
                 self.origins.push(count(self.edges.len()));
             }
             if last != Some((from, flight.to)) {
-                self.edges.push(Edge { to: flight.to, count: 0, start: at });
+                self.edges.push(Edge { to: flight.to, km: flight.km, start: at, count: 0 });
                 last = Some((from, flight.to));
             }
             if let Some(edge) = self.edges.last_mut() {
@@ -182,6 +184,8 @@ struct Planner<'a> {
     /// Bit set of the network airlines with a hub at each airport.
     hub_of: Vec<u64>,
     next_number: Vec<u16>,
+    last_number: u16,
+    density: u16,
     planned: Vec<(u16, Flight)>,
 }
 
@@ -189,7 +193,7 @@ const FIRST_NUMBER: u16 = 100;
 const LAST_NUMBER: u16 = 9_998;
 
 impl<'a> Planner<'a> {
-    fn new(airports: &Airports, nodes: &'a [Node]) -> Self {
+    fn new(airports: &Airports, nodes: &'a [Node], density: u16) -> Self {
         let mut hub_of = vec![0_u64; nodes.len()];
         for (carrier, airline) in AIRLINES.iter().enumerate() {
             for hub in airline.hubs.split_whitespace().filter_map(|hub| airports.index(hub.parse().ok()?)) {
@@ -200,6 +204,9 @@ impl<'a> Planner<'a> {
             nodes,
             hub_of,
             next_number: vec![FIRST_NUMBER; AIRLINES.len()],
+            // Nobody prints the numbers of a denser world.
+            last_number: if density == 1 { LAST_NUMBER } else { u16::MAX - 3 },
+            density,
             planned: Vec::with_capacity(60_000),
         }
     }
@@ -213,6 +220,7 @@ impl<'a> Planner<'a> {
                 ^ u64::from(carrier));
             let aircraft = aircraft_for(route, share, AIRLINES[usize::from(carrier)].kind, self.nodes);
             let (each_day, days) = frequency(share, seed);
+            let each_day = each_day * self.density;
             for nth in 0..each_day {
                 self.pair(route, carrier, aircraft, days, nth, each_day);
             }
@@ -222,7 +230,7 @@ impl<'a> Planner<'a> {
     /// There and back: an odd number out, the even one after it home.
     fn pair(&mut self, route: &Route, carrier: u8, aircraft: u8, days: u8, nth: u16, each_day: u16) {
         let next = &mut self.next_number[usize::from(carrier)];
-        if *next > LAST_NUMBER {
+        if *next > self.last_number {
             return;
         }
         let number = *next + 1;

@@ -44,19 +44,25 @@ impl ZoneRules {
 
     /// UTC minute of a local minute. What the clock skips is read an hour later, what it shows twice is the first time.
     pub(super) fn to_utc(&self, local: i64) -> i64 {
-        let offset = self
-            .changes
-            .iter()
-            .rev()
-            .find(|change| local >= change.local)
-            .map_or(self.first_offset, |c| c.offset);
-        local - i64::from(offset)
+        let changes = self.changes.partition_point(|change| change.local <= local);
+        local - i64::from(self.offset_after(changes))
+    }
+
+    /// The offset of a whole local day (since 1970), if nothing changes within it or beside it.
+    pub(super) fn offset_on(&self, day: i32) -> Option<i64> {
+        let midnight = i64::from(day) * 1_440;
+        let changes = |local: i64| self.changes.partition_point(|change| change.local <= local);
+        let before = changes(midnight - 120);
+        (before == changes(midnight + 1_560)).then(|| i64::from(self.offset_after(before)))
     }
 
     pub(super) fn to_local(&self, utc: i64) -> i64 {
-        let offset =
-            self.changes.iter().rev().find(|change| utc >= change.at).map_or(self.first_offset, |c| c.offset);
-        utc + i64::from(offset)
+        let changes = self.changes.partition_point(|change| change.at <= utc);
+        utc + i64::from(self.offset_after(changes))
+    }
+
+    fn offset_after(&self, changes: usize) -> i32 {
+        changes.checked_sub(1).map_or(self.first_offset, |last| self.changes[last].offset)
     }
 }
 

@@ -1,0 +1,203 @@
+//! Finding ways: non-stop, with one change and with two, on one date, between airports or whole cities.
+
+mod changes;
+mod rank;
+mod two_changes;
+mod wall;
+
+use std::ops::{Range, RangeInclusive};
+
+use self::wall::Wall;
+pub(super) use self::{
+    changes::{Path, paths},
+    rank::{Merit, without_pointless, worthwhile},
+};
+use super::world::{Edge, Flight, World};
+
+/// A flight on a day. Instants are UTC minutes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Leg {
+    pub flight: u32,
+    pub from: u16,
+    /// Days since 1970 of the departure on the origin's wall.
+    pub day: i32,
+    pub departs: i64,
+    pub arrives: i64,
+}
+
+/// One leg, two with a change, three with two: places in [`Search::legs`].
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Way([u32; 3]);
+
+const NO_LEG: u32 = u32::MAX;
+
+impl Way {
+    fn of(legs: &[usize]) -> Self {
+        let mut way = [NO_LEG; 3];
+        for (place, leg) in way.iter_mut().zip(legs) {
+            *place = u32::try_from(*leg).unwrap_or(NO_LEG);
+        }
+        Self(way)
+    }
+
+    pub(super) fn places(self) -> impl Iterator<Item = usize> {
+        self.0.into_iter().filter(|leg| *leg != NO_LEG).map(|leg| leg as usize)
+    }
+
+    pub(super) fn changes(self) -> usize {
+        self.places().count() - 1
+    }
+}
+
+/// Longest wait that still counts as one journey.
+pub(super) const LONGEST_LAYOVER: i64 = 10 * 60;
+/// Nowhere is a change quicker.
+const SHORTEST_LAYOVER: i64 = 35;
+
+/// What is asked: ways that leave on `day`, not before the UTC minute `earliest`.
+#[derive(Clone, Copy)]
+pub(super) struct Question<'a> {
+    pub from: &'a [u16],
+    pub to: &'a [u16],
+    pub day: i32,
+    pub earliest: i64,
+}
+
+impl Question<'_> {
+    /// Nobody changes planes in the city that they leave from or go to.
+    fn is_at_either_end(&self, stop: u16) -> bool {
+        self.from.contains(&stop) || self.to.contains(&stop)
+    }
+}
+
+/// One search: every leg that was looked at stands once, so that a seat or a price is reckoned once.
+pub(super) struct Search<'a, S> {
+    world: &'a World,
+    /// Whether a flight has room on a day.
+    sells: S,
+    pub legs: Vec<Leg>,
+    pub ways: Vec<Way>,
+}
+
+/// All sensible ways.
+///
+/// With up to one change: each first flight with the next flights onward. With two changes only what is worth them.
+pub(super) fn find<'a, S: Fn(&Flight, i32) -> bool>(
+    world: &'a World,
+    question: Question<'_>,
+    sells: S,
+) -> Search<'a, S> {
+    let mut search = Search { world, sells, legs: Vec::with_capacity(512), ways: Vec::with_capacity(512) };
+    let firsts: Vec<Vec<Range<usize>>> =
+        question.from.iter().map(|from| search.first_legs(*from, question)).collect();
+    let pairs = || {
+        let from = question.from.iter().zip(&firsts);
+        from.flat_map(|(a, firsts)| question.to.iter().map(move |b| (*a, *b, firsts.as_slice())))
+            .filter(|(a, b, _)| a != b)
+    };
+    for (a, b, firsts) in pairs() {
+        search.up_to_one_change(question, [a, b], firsts);
+    }
+    let beaten = two_changes::Beaten::by(&search);
+    for (a, b, firsts) in pairs() {
+        search.two_changes(question, [a, b], firsts, &beaten);
+    }
+    search
+}
+
+/// All ways on one path.
+pub(super) fn find_along<'a, S: Fn(&Flight, i32) -> bool>(
+    world: &'a World,
+    question: Question<'_>,
+    path: &Path,
+    sells: S,
+) -> Search<'a, S> {
+    let mut search = Search { world, sells, legs: Vec::new(), ways: Vec::new() };
+    if let Some((from, edge)) = path.edges().next() {
+        let wall = Wall::new(world, from, question.day..=question.day);
+        let firsts = search.departures(&wall, edge, question.earliest..=i64::MAX);
+        let firsts = search.only_with_room(firsts);
+        search.along(path, firsts);
+    }
+    search
+}
+
+impl<S> Search<'_, S> {
+    pub(super) fn legs_of(&self, way: Way) -> Vec<Leg> {
+        way.places().map(|leg| self.legs[leg]).collect()
+    }
+
+    /// When it leaves and when it lands.
+    pub(super) fn ends(&self, way: Way) -> [i64; 2] {
+        let first = way.places().next().map_or(0, |leg| self.legs[leg].departs);
+        [first, way.places().last().map_or(0, |leg| self.legs[leg].arrives)]
+    }
+}
+
+impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
+    /// The day's departures, beside the airport's edges.
+    fn first_legs(&mut self, a: u16, question: Question<'_>) -> Vec<Range<usize>> {
+        let wall = Wall::new(self.world, a, question.day..=question.day);
+        let edges = self.world.edges(a).iter();
+        edges
+            .map(|edge| {
+                let all = self.departures(&wall, edge, question.earliest..=i64::MAX);
+                self.only_with_room(all)
+            })
+            .collect()
+    }
+
+    /// Flights of one edge between two instants, by time; full ones too.
+    fn departures(&mut self, wall: &Wall<'_>, edge: &Edge, between: RangeInclusive<i64>) -> Range<usize> {
+        let begin = self.legs.len();
+        let (start, flights) = self.world.flights_of(edge);
+        for day in wall.days() {
+            for (at, flight) in (start..).zip(flights) {
+                if flight.days & day.weekday != 0 {
+                    let departs = wall.to_utc(day, flight.departs);
+                    if between.contains(&departs) {
+                        let arrives = departs + i64::from(flight.block);
+                        self.legs.push(Leg {
+                            flight: at,
+                            from: wall.airport,
+                            day: day.day,
+                            departs,
+                            arrives,
+                        });
+                    }
+                }
+            }
+        }
+        // On the night when the clock goes back they are not in order yet.
+        if !self.legs[begin..].is_sorted_by_key(|leg| leg.departs) {
+            self.legs[begin..].sort_by_key(|leg| leg.departs);
+        }
+        begin..self.legs.len()
+    }
+
+    /// Of the newest legs.
+    fn only_with_room(&mut self, legs: Range<usize>) -> Range<usize> {
+        let mut kept = legs.start;
+        for leg in legs.clone() {
+            if self.has_room(leg) {
+                self.legs.swap(kept, leg);
+                kept += 1;
+            }
+        }
+        self.legs.truncate(kept);
+        legs.start..kept
+    }
+
+    fn has_room(&self, leg: usize) -> bool {
+        let leg = &self.legs[leg];
+        (self.sells)(&self.world.flights[leg.flight as usize], leg.day)
+    }
+}
+
+pub(super) fn leg(world: &World, at: u32, flight: &Flight, from: u16, day: i32) -> Option<Leg> {
+    if flight.days & wall::weekday(day) == 0 {
+        return None;
+    }
+    let departs = world.zone(from).to_utc(i64::from(day) * 1_440 + i64::from(flight.departs));
+    Some(Leg { flight: at, from, day, departs, arrives: departs + i64::from(flight.block) })
+}

@@ -1,0 +1,53 @@
+//! The clock on an airport's wall over a few days: looked up once, read for every flight.
+
+use std::ops::RangeInclusive;
+
+use super::{
+    super::{world::World, zones::ZoneRules},
+    LONGEST_LAYOVER, SHORTEST_LAYOVER,
+};
+
+pub(super) struct Wall<'a> {
+    pub airport: u16,
+    zone: &'a ZoneRules,
+    days: Vec<Day>,
+}
+
+pub(super) struct Day {
+    /// Since 1970.
+    pub day: i32,
+    /// Its bit in [`Flight::days`](super::Flight::days).
+    pub weekday: u8,
+    /// Minutes ahead of UTC, all day long; none on the days when that changes.
+    offset: Option<i64>,
+}
+
+impl<'a> Wall<'a> {
+    pub(super) fn new(world: &'a World, airport: u16, days: RangeInclusive<i32>) -> Self {
+        let zone = world.zone(airport);
+        let day = |day| Day { day, weekday: weekday(day), offset: zone.offset_on(day) };
+        Self { airport, zone, days: days.map(day).collect() }
+    }
+
+    /// The days of the flights that somebody who lands between the two instants may change to.
+    pub(super) fn after(world: &'a World, airport: u16, lands: &RangeInclusive<i64>) -> Self {
+        let zone = world.zone(airport);
+        let day = |utc| i32::try_from(zone.to_local(utc).div_euclid(1_440)).unwrap_or(i32::MAX);
+        let (first, last) = (day(lands.start() + SHORTEST_LAYOVER), day(lands.end() + LONGEST_LAYOVER));
+        Self::new(world, airport, first..=last)
+    }
+
+    pub(super) fn days(&self) -> &[Day] {
+        &self.days
+    }
+
+    pub(super) fn to_utc(&self, day: &Day, minute: u16) -> i64 {
+        let local = i64::from(day.day) * 1_440 + i64::from(minute);
+        day.offset.map_or_else(|| self.zone.to_utc(local), |offset| local - offset)
+    }
+}
+
+/// The bit of a day's weekday. 1 January 1970 was a Thursday; bit 0 is Monday.
+pub(super) fn weekday(day: i32) -> u8 {
+    1 << (day + 3).rem_euclid(7)
+}

@@ -1,0 +1,221 @@
+//! The engine against the simplest thing that could find the same: every flight against every flight, instants by jiff,
+//! and the rules written once more, from their words.
+
+use std::collections::{BTreeMap, BTreeSet, HashMap};
+
+use jiff::{SignedDuration, Span, civil, tz::TimeZone};
+
+use super::{
+    airlines::connects,
+    engine::{self, Question},
+    network::mix,
+    offers,
+    world::{Flight, World},
+};
+
+/// A way as flights, and when it leaves and lands.
+type Found = (Vec<u32>, i64, i64);
+
+#[derive(Clone, Copy)]
+struct Leg {
+    at: u32,
+    flight: Flight,
+    from: u16,
+    departs: i64,
+    lands: i64,
+}
+
+struct Naive<'a> {
+    world: &'a World,
+    a: u16,
+    b: u16,
+    day: i32,
+    of_origin: Vec<Vec<u32>>,
+    leaving: HashMap<u16, Vec<Leg>>,
+}
+
+impl<'a> Naive<'a> {
+    fn new(world: &'a World, a: u16, b: u16, date: civil::Date) -> Self {
+        let mut of_origin = vec![Vec::new(); world.nodes.len()];
+        for flight in 0..u32::try_from(world.flights.len()).unwrap() {
+            of_origin[usize::from(world.origin_of(flight))].push(flight);
+        }
+        Self { world, a, b, day: offers::day_of(date), of_origin, leaving: HashMap::new() }
+    }
+
+    fn leaving(&self, origin: u16, day: i32) -> Vec<Leg> {
+        let zone = TimeZone::get(&self.world.airports.all()[usize::from(origin)].zone).unwrap();
+        let midnight = civil::date(1970, 1, 1).checked_add(Span::new().days(day)).unwrap();
+        let weekday = midnight.weekday().to_monday_zero_offset();
+        let mut legs = Vec::new();
+        for &at in &self.of_origin[usize::from(origin)] {
+            let flight = self.world.flights[at as usize];
+            if flight.days >> weekday & 1 == 1 {
+                let local = midnight.at(0, 0, 0, 0) + SignedDuration::from_mins(i64::from(flight.departs));
+                let departs = zone.to_timestamp(local).unwrap().as_second() / 60;
+                legs.push(Leg {
+                    at,
+                    flight,
+                    from: origin,
+                    departs,
+                    lands: departs + i64::from(flight.block),
+                });
+            }
+        }
+        legs
+    }
+
+    /// All flights of some days, by time.
+    fn later(&mut self, origin: u16) -> Vec<Leg> {
+        if let Some(known) = self.leaving.get(&origin) {
+            return known.clone();
+        }
+        let mut legs: Vec<Leg> =
+            (self.day - 1..=self.day + 4).flat_map(|day| self.leaving(origin, day)).collect();
+        legs.sort_by_key(|leg| (leg.departs, leg.at));
+        self.leaving.insert(origin, legs.clone());
+        legs
+    }
+
+    fn fits(&self, first: &Leg, second: &Leg) -> bool {
+        let node = |at: u16| &self.world.nodes[usize::from(at)];
+        let (from, stop, to) = (node(first.from), node(second.from), node(second.flight.to));
+        let same = first.flight.carrier == second.flight.carrier;
+        let least = 35
+            + i64::from(stop.size.max(3) - 3) * 5
+            + if from.country == stop.country && stop.country == to.country { 0 } else { 15 }
+            + if same { 0 } else { 10 };
+        let wait = second.departs - first.lands;
+        first.flight.to == second.from
+            && connects(first.flight.carrier, second.flight.carrier)
+            && (least..=600).contains(&wait)
+    }
+
+    fn within(&self, km: u32, per_cent: u32, more: u32) -> bool {
+        km <= u32::from(self.world.km(self.a, self.b)) * per_cent / 100 + more
+    }
+
+    fn up_to_one_change(&mut self) -> Vec<Vec<Leg>> {
+        let mut found = Vec::new();
+        for first in self.leaving(self.a, self.day) {
+            let stop = first.flight.to;
+            if stop == self.b {
+                found.push(vec![first]);
+                continue;
+            }
+            let km = u32::from(first.flight.km) + u32::from(self.world.km(stop, self.b));
+            if self.world.edge(stop, self.b).is_none() || !self.within(km, 125, 200) {
+                continue;
+            }
+            let onward = self.later(stop);
+            let fits = onward.iter().filter(|leg| leg.flight.to == self.b && self.fits(&first, leg));
+            found.extend(fits.take(2).map(|second| vec![first, *second]));
+        }
+        found
+    }
+
+    fn two_changes(&mut self, fewer: &[Vec<Leg>]) -> Vec<Vec<Leg>> {
+        let enough: BTreeSet<u16> =
+            fewer.iter().filter(|legs| legs.len() == 2).map(|legs| legs[1].from).collect();
+        let minutes = |legs: &[Leg]| legs[legs.len() - 1].lands - legs[0].departs;
+        let quickest = fewer.iter().map(|legs| minutes(legs)).min();
+        let mut found = Vec::new();
+        for first in self.leaving(self.a, self.day) {
+            let x = first.flight.to;
+            // By last flight, the best: landing, kilometres, then the flights themselves.
+            let mut best: BTreeMap<u32, (i64, u32, [u32; 2], Vec<Leg>)> = BTreeMap::new();
+            if x == self.b || enough.contains(&x) {
+                continue;
+            }
+            let short = u32::from(first.flight.km) + u32::from(self.world.km(x, self.b));
+            if !self.within(short, 400, 1_200) {
+                continue;
+            }
+            for second in self.later(x) {
+                let y = second.flight.to;
+                if [self.a, self.b].contains(&y) || enough.contains(&y) || !self.fits(&first, &second) {
+                    continue;
+                }
+                if self.world.edge(y, self.b).is_none() {
+                    continue;
+                }
+                for last in self.later(y) {
+                    if last.flight.to != self.b || !self.fits(&second, &last) {
+                        continue;
+                    }
+                    let km = [first, second, last].iter().map(|leg| u32::from(leg.flight.km)).sum();
+                    let legs = vec![first, second, last];
+                    let beaten = fewer.iter().any(|other| {
+                        other[0].departs >= first.departs && other[other.len() - 1].lands <= last.lands
+                    });
+                    let too_long = quickest.is_some_and(|quickest| minutes(&legs) > quickest * 3 / 2 + 180);
+                    let straight = u32::from(self.world.km(self.a, self.b));
+                    if beaten || too_long || km > straight * 4 / 3 + 400 {
+                        continue;
+                    }
+                    let key = (last.lands, km, [second.at, last.at], legs);
+                    let known = best.entry(last.at).or_insert_with(|| key.clone());
+                    if (key.0, key.1, key.2) < (known.0, known.1, known.2) {
+                        *known = key;
+                    }
+                }
+            }
+            let mut best: Vec<_> = best.into_values().collect();
+            best.sort_by_key(|(lands, km, flights, _)| (*lands, *km, *flights));
+            found.extend(best.into_iter().take(2).map(|(.., legs)| legs));
+        }
+        found
+    }
+
+    fn all(mut self) -> BTreeSet<Found> {
+        let mut found = self.up_to_one_change();
+        found.extend(self.two_changes(&found.clone()));
+        let way = |legs: Vec<Leg>| {
+            (legs.iter().map(|leg| leg.at).collect(), legs[0].departs, legs[legs.len() - 1].lands)
+        };
+        found.into_iter().map(way).collect()
+    }
+}
+
+fn by_the_engine(world: &World, a: u16, b: u16, date: civil::Date) -> BTreeSet<Found> {
+    let question = Question { from: &[a], to: &[b], day: offers::day_of(date), earliest: i64::MIN };
+    let found = engine::find(world, question, |_: &Flight, _| true);
+    let way = |way: &engine::Way| {
+        let [departs, lands] = found.ends(*way);
+        (found.legs_of(*way).iter().map(|leg| leg.flight).collect(), departs, lands)
+    };
+    let all: BTreeSet<Found> = found.ways.iter().map(way).collect();
+    assert_eq!(all.len(), found.ways.len(), "nothing twice");
+    all
+}
+
+#[test]
+fn the_engine_finds_what_a_naive_join_finds() {
+    let world = World::shared();
+    let at = |code: &str| world.airports.index(code.parse().unwrap()).unwrap();
+    let size =
+        |size: u8| (0..world.nodes.len()).filter(|at| world.nodes[*at].size == size).collect::<Vec<_>>();
+    let day = civil::date(2027, 3, 12);
+    let mut asked = vec![
+        (at("LIS"), at("JFK"), day),
+        (at("BRS"), at("FNC"), civil::date(2027, 3, 28)),
+        (at("GKA"), at("SYD"), civil::date(2027, 4, 4)),
+    ];
+    for (places, pairs) in [(size(6), 4), (size(4), 6), (size(2), 8), (size(1), 8)] {
+        for nth in 0..pairs {
+            let pick =
+                |salt: u64| places[usize::try_from(mix(nth * 2 + salt) % 1_000_003).unwrap() % places.len()];
+            let date = civil::date(2026, 11, 1) + Span::new().days(i64::try_from(nth * 37 % 300).unwrap());
+            asked.push((pick(0), pick(1), date));
+        }
+    }
+    let mut changes = [0; 3];
+    for (a, b, date) in asked {
+        let [a, b] = [a, b].map(|at| u16::try_from(at).unwrap());
+        let found = by_the_engine(world, a, b, date);
+        let name = |at: u16| world.airports.all()[usize::from(at)].code;
+        assert_eq!(found, Naive::new(world, a, b, date).all(), "{} {} {date}", name(a), name(b));
+        found.iter().for_each(|(flights, ..)| changes[flights.len() - 1] += 1);
+    }
+    assert!(changes.iter().all(|found| *found > 10), "all kinds were compared: {changes:?}");
+}

@@ -1,0 +1,113 @@
+//! From a question to priced ways: what the timetable alone knows, before the books are asked for seats.
+
+use jiff::{SignedDuration, Timestamp};
+
+use super::{
+    LATEST_SALE_MINUTES,
+    airlines::AIRLINES,
+    engine::{self, Leg, Merit, Question, Search, Way},
+    network, offers, price,
+    switches::Switches,
+    world::{Flight, World},
+};
+use crate::itinerary::{Cabin, PlaceCode, SearchQuery, SliceQuery};
+
+/// How far ahead one may fly.
+const HORIZON: SignedDuration = SignedDuration::from_hours(330 * 24);
+/// Good ways of one slice that the books are asked about.
+const MOST_WAYS: usize = 320;
+
+/// A way and what one adult pays for it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) struct Priced {
+    pub legs: Vec<Leg>,
+    pub merit: Merit,
+}
+
+/// What is for sale to one party in one cabin at one moment, by the timetable alone.
+pub(super) struct Market<'a> {
+    pub world: &'a World,
+    switches: &'a Switches,
+    pub cabin: Cabin,
+    seats: u16,
+    /// UTC minute before which nothing may leave any more.
+    pub earliest: i64,
+    /// Days since 1970.
+    pub today: i32,
+}
+
+impl<'a> Market<'a> {
+    pub(super) fn new(world: &'a World, switches: &'a Switches, query: &SearchQuery, now: Timestamp) -> Self {
+        let minute = offers::minute_of(now);
+        Self {
+            world,
+            switches,
+            cabin: query.cabin,
+            seats: u16::from(query.party.seats()),
+            earliest: minute + LATEST_SALE_MINUTES,
+            today: i32::try_from(minute.div_euclid(1_440)).unwrap_or(0),
+        }
+    }
+
+    /// The airports that a code stands for.
+    pub(super) fn places(&self, code: PlaceCode) -> Vec<u16> {
+        let members = self.world.airports.members(code).iter();
+        members.filter_map(|code| self.world.airports.index(*code)).map(network::index).collect()
+    }
+
+    pub(super) fn is_open(&self, day: i32) -> bool {
+        let horizon = i32::try_from(HORIZON.as_hours() / 24).unwrap_or(330);
+        // Somewhere it is still yesterday.
+        (self.today - 1..=self.today + horizon).contains(&day)
+    }
+
+    pub(super) fn sells(&self, flight: &Flight, day: i32) -> bool {
+        price::for_sale(flight, day, offers::cabin_on(flight, self.cabin)) >= self.seats
+            && !self.switches.sold_out(AIRLINES[usize::from(flight.carrier)].code, flight.number)
+    }
+
+    /// All ways that were found, priced.
+    pub(super) fn price<S>(&self, found: &Search<'_, S>) -> Vec<(Way, Merit)> {
+        // Most legs that were looked at are part of no way.
+        let mut known = vec![None; found.legs.len()];
+        let mut leg_price = |leg: usize, starts| {
+            *known[leg].get_or_insert_with(|| {
+                offers::leg_price(self.world, &found.legs[leg], self.cabin, self.today, starts)
+            })
+        };
+        let suits = |way: &&Way| {
+            self.cabin == Cabin::Economy || way.places().any(|leg| self.has_cabin(&found.legs[leg]))
+        };
+        let merit = |way: &Way| {
+            let legs = way.changes() + 1;
+            let price = |(nth, leg)| {
+                let (fare, taxes) = leg_price(leg, nth == 0);
+                price::through(fare, legs) + taxes
+            };
+            let cents = way.places().enumerate().map(price).sum();
+            let [departs, arrives] = found.ends(*way);
+            (*way, Merit { departs, arrives, cents })
+        };
+        found.ways.iter().filter(suits).map(merit).collect()
+    }
+
+    fn has_cabin(&self, leg: &Leg) -> bool {
+        let flight = &self.world.flights[leg.flight as usize];
+        offers::cabin_on(flight, self.cabin) == self.cabin
+    }
+}
+
+/// Good ways for one slice with seats for everyone.
+pub(super) fn ways(market: &Market<'_>, slice: &SliceQuery) -> Vec<Priced> {
+    let day = offers::day_of(slice.date);
+    if !market.is_open(day) {
+        return Vec::new();
+    }
+    let (from, to) = (market.places(slice.from), market.places(slice.to));
+    let question = Question { from: &from, to: &to, day, earliest: market.earliest };
+    let found = engine::find(market.world, question, |flight: &Flight, day| market.sells(flight, day));
+    let good =
+        engine::worthwhile(market.price(&found), MOST_WAYS, |(_, merit)| (merit.cents, merit.minutes()));
+    let good = engine::without_pointless(good, |(_, merit)| *merit);
+    good.into_iter().map(|(way, merit)| Priced { legs: found.legs_of(way), merit }).collect()
+}
