@@ -30,7 +30,10 @@ impl Timetable {
         }
         let located: Vec<Vec<(Priced, Vec<Found>)>> = ways
             .into_iter()
-            .map(|ways| ways.into_iter().map(|priced| (priced, self.found(&priced.legs, query))).collect())
+            .map(|ways| {
+                let found: Vec<_> = ways.iter().map(|priced| self.found(&priced.legs, query)).collect();
+                ways.into_iter().zip(found).collect()
+            })
             .collect();
         let all: Vec<Found> = located.iter().flatten().flat_map(|(_, found)| found.iter().copied()).collect();
         let books = self.look_up(&all, now).await?;

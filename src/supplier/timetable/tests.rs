@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 use super::{
-    airlines::{AIRLINES, connects},
+    airlines::AIRLINES,
     calendar,
     engine::{self, Leg, Merit, Question, Way},
     key::{OfferKey, SegmentKey},
