@@ -312,7 +312,8 @@ pub(super) async fn renew(
     .map(drop)
 }
 
-/// Writes the order down unless the booking has one: then nothing changes and the answer is false.
+/// Writes the order down unless the booking has one: then nothing changes and the answer is false. The id is made of the
+/// booking, so either of the two keys may be the first to notice.
 pub(super) async fn claim_order(
     tx: &mut Tx<System>,
     order: &NewOrder<'_>,
@@ -320,7 +321,7 @@ pub(super) async fn claim_order(
 ) -> Result<bool, sqlx::Error> {
     let made = sqlx::query!(
         "insert into timetable.orders (booking_id, id, booking_reference, pnr, tickets, total_minor, currency, offer_id, created_at, on_cancel, on_check)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict (booking_id) do nothing",
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11) on conflict do nothing",
         order.booking.0,
         format!("tt_{}", order.booking),
         order.reference.as_str(),
