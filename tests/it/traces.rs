@@ -22,7 +22,10 @@ use crate::helpers::app::{ALICE, TestApp};
 
 /// Keeps what is posted to it. Protocol buffers keep text as it is, so that names can be looked for.
 #[derive(Clone, Default)]
-struct Collector(Arc<Mutex<Vec<(String, Vec<u8>)>>>);
+struct Collector(Arc<Mutex<Vec<Posted>>>);
+
+/// The head of a request, and its body.
+type Posted = (String, Vec<u8>);
 
 impl Collector {
     fn start(status: u16) -> (Self, String) {
