@@ -4,10 +4,8 @@ use std::{sync::Arc, time::Duration};
 
 use axum::{
     Router,
-    extract::{DefaultBodyLimit, FromRef, State},
-    http::StatusCode,
+    extract::{DefaultBodyLimit, FromRef},
     middleware,
-    response::{IntoResponse, Response},
     routing::{MethodRouter, delete, get, post, put},
 };
 use tokio::net::TcpListener;
@@ -47,6 +45,7 @@ use crate::{
         frame, host,
         idempotency::{self, Calls},
         negotiate,
+        probes::{self, Stopping},
         server::{self, Parting},
         session,
         session_cache::Sessions,
@@ -99,7 +98,7 @@ pub struct App {
     limits: Limits,
     document: Document,
     vitals: Vitals,
-    leaving: Leaving,
+    stopping: Stopping,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -132,7 +131,7 @@ pieces! {
     limits: Limits,
     document: Document,
     vitals: Vitals,
-    leaving: Leaving,
+    stopping: Stopping,
 }
 
 impl App {
@@ -183,7 +182,7 @@ impl App {
         };
         Ok(Self {
             vitals,
-            leaving: Leaving::default(),
+            stopping: Stopping::default(),
             limits,
             factors,
             site: Arc::new(site),
@@ -336,7 +335,13 @@ impl App {
             .route("/api/auth/email", post(accounts::api::account::ask_to_change_email))
             .route("/api/auth/email/confirm", post(accounts::api::account::change_email))
             .route("/api/auth/password", post(accounts::api::account::change_password))
-            .route("/api/auth/me", get(accounts::api::people::me).patch(accounts::api::people::change_me))
+            .route(
+                "/api/auth/me",
+                get(accounts::api::people::me)
+                    .patch(accounts::api::people::change_me)
+                    .delete(privacy::api::leave),
+            )
+            .route("/api/auth/export", post(privacy::api::export))
             .route(
                 "/api/auth/travellers",
                 get(accounts::api::people::travellers).post(accounts::api::people::add_traveller),
@@ -409,8 +414,8 @@ impl App {
             .route("/demo/letters/{name}", get(emails::pages::letter))
             .route("/demo/letters/{name}/html", get(emails::pages::document))
             .route("/static/{file}", get(assets::serve))
-            .route("/healthz", get(healthz))
-            .route("/readyz", get(readyz))
+            .route("/healthz", get(probes::healthz))
+            .route("/readyz", get(probes::readyz))
             .route("/metrics", get(vitals::api::metrics))
             .fallback(nothing_here)
     }
@@ -432,7 +437,7 @@ impl App {
 
     /// Serves until `stop`, goes on for a moment for those who have not heard of it, then lets the requests in flight finish.
     pub async fn serve(mut self, listener: TcpListener, stop: CancellationToken) {
-        self.leaving = Leaving(stop.clone());
+        self.stopping = Stopping(stop.clone());
         tokio::spawn(self.sessions.clone().hear(stop.clone()));
         let crowd = Crowd::new(self.config.trusted_proxy_hops);
         // Nobody stands before a demo.
@@ -447,34 +452,6 @@ impl App {
             .with_http_only(true)
             .with_same_site(SameSite::Lax)
             .with_path("/")
-    }
-}
-
-/// The process answers. A restart would mend nothing that this does not notice.
-async fn healthz() -> &'static str {
-    "ok\n"
-}
-
-/// Whether this process has been told to stop.
-#[derive(Clone, Debug, Default)]
-struct Leaving(CancellationToken);
-
-/// Requests can be served: the database answers and has this version's tables, and nobody has told us to stop.
-async fn readyz(State(db): State<Db>, State(Leaving(stop)): State<Leaving>) -> Response {
-    if stop.is_cancelled() {
-        return (StatusCode::SERVICE_UNAVAILABLE, "stopping\n").into_response();
-    }
-    let ready = async {
-        db.ping().await?;
-        db.is_migrated().await
-    };
-    match ready.await {
-        Ok(true) => "ready\n".into_response(),
-        Ok(false) => (StatusCode::SERVICE_UNAVAILABLE, "not migrated\n").into_response(),
-        Err(error) => {
-            tracing::error!(%error, "the database does not answer");
-            (StatusCode::SERVICE_UNAVAILABLE, "no database\n").into_response()
-        }
     }
 }
 

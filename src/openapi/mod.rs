@@ -25,7 +25,9 @@ use utoipa::{
 };
 
 use self::{outline::Outline, pages::Drawn};
-use crate::{accounts, admin, bookings, checkout, config::Config, error::AppError, search, web::session};
+use crate::{
+    accounts, admin, bookings, checkout, config::Config, error::AppError, privacy, search, web::session,
+};
 
 const ABOUT: &str =
     "Search flights, book them and keep your account, by the same rules as the pages of the site.";
@@ -59,6 +61,8 @@ const ABOUT: &str =
         accounts::api::account::change_email,
         accounts::api::people::me,
         accounts::api::people::change_me,
+        privacy::api::export,
+        privacy::api::leave,
         accounts::api::people::travellers,
         accounts::api::people::add_traveller,
         accounts::api::people::change_traveller,

@@ -8,6 +8,7 @@
 
 use jiff::{Timestamp, civil::Date};
 use serde::Serialize;
+use utoipa::ToSchema;
 
 use crate::{
     bookings,
@@ -19,7 +20,7 @@ use crate::{
 
 const FORMAT: &str = "jetbridge-export/1";
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
 pub struct Export {
     format: &'static str,
     exported_at: Timestamp,
@@ -32,23 +33,29 @@ pub struct Export {
     programs: Vec<ProgramPart>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportAccount)]
 struct Account {
     email: String,
     created_at: Timestamp,
     /// When the address was proven to be theirs.
+    #[schema(required)]
     email_verified_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Default, Serialize)]
+#[derive(Debug, Default, Serialize, ToSchema)]
+#[schema(as = ExportProfile)]
 struct Profile {
     name: String,
     phone: String,
+    #[schema(required)]
     born_on: Option<Date>,
+    #[schema(required)]
     nationality: Option<String>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportSavedTraveller)]
 struct SavedTraveller {
     given_names: String,
     family_name: String,
@@ -56,18 +63,24 @@ struct SavedTraveller {
     sex: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportBooking)]
 struct BookingPart {
+    #[schema(value_type = String, example = "K7WQ4M")]
     reference: BookingReference,
     status: &'static str,
     created_at: Timestamp,
+    #[schema(required)]
     confirmed_at: Option<Timestamp>,
     total_minor: i64,
     currency: &'static str,
     fare: String,
     flights: Vec<Flight>,
+    #[schema(required)]
     airline_reference: Option<String>,
+    #[schema(required)]
     contact_email: Option<String>,
+    #[schema(required)]
     contact_phone: Option<String>,
     passengers: Vec<PassengerPart>,
     payments: Vec<Payment>,
@@ -76,7 +89,8 @@ struct BookingPart {
 }
 
 /// As on the airport's wall.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportFlight)]
 struct Flight {
     number: String,
     airline: String,
@@ -87,37 +101,45 @@ struct Flight {
     cabin: &'static str,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportPassenger)]
 struct PassengerPart {
     kind: &'static str,
     given_names: String,
     family_name: String,
     born_on: Date,
     sex: &'static str,
+    #[schema(required)]
     ticket_number: Option<String>,
+    #[schema(required)]
     passport: Option<PassportPart>,
 }
 
 /// The number itself is sealed, and we show it to nobody, not even to whoever gave it.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportPassport)]
 struct PassportPart {
     ends_in: String,
     issued_by: String,
     expires_on: Date,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportPayment)]
 struct Payment {
     status: String,
     amount_minor: i64,
     charged_minor: i64,
     currency: String,
+    #[schema(required)]
     card_brand: Option<String>,
+    #[schema(required)]
     card_last4: Option<String>,
     created_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportRefund)]
 struct RefundPart {
     status: String,
     amount_minor: i64,
@@ -126,23 +148,28 @@ struct RefundPart {
     created_at: Timestamp,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportEvent)]
 struct EventPart {
     at: Timestamp,
     kind: String,
     by: String,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportMail)]
 struct MailPart {
     kind: String,
+    #[schema(required)]
     booking: Option<String>,
     status: String,
     written_at: Timestamp,
+    #[schema(required)]
     sent_at: Option<Timestamp>,
 }
 
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportDevice)]
 struct DevicePart {
     name: String,
     signed_in_at: Timestamp,
@@ -150,7 +177,8 @@ struct DevicePart {
 }
 
 /// A program that was given access to the account.
-#[derive(Debug, Serialize)]
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportProgram)]
 struct ProgramPart {
     program: String,
     scopes: Vec<String>,

@@ -16,9 +16,11 @@
 //!
 //! Whoever signs up again with the same address is somebody new.
 
+pub mod api;
 mod export;
 pub mod pages;
 mod store;
+mod words;
 
 use jiff::{Timestamp, civil::Date, tz::TimeZone};
 use secrecy::SecretString;
@@ -82,16 +84,27 @@ struct Standing {
     needs_person: bool,
 }
 
+/// Somebody who has just shown their password.
+#[derive(Debug)]
+pub struct Proven {
+    user: UserId,
+    password_hash: String,
+}
+
 #[derive(Clone)]
 pub struct Privacy {
     pub accounts: Accounts,
 }
 
 impl Privacy {
-    /// Everything that we keep about a person, read as that person, for whoever knows the password.
-    pub async fn export(&self, user: UserId, password: SecretString) -> Result<Export, AppError> {
-        self.accounts.prove_password(user, password).await?;
-        let mut tx = self.accounts.db.begin(Traveller::Account(user)).await?;
+    /// The password, before anything else is told or done. A wrong one is a message beside the field; guesses are counted.
+    pub async fn prove(&self, user: UserId, password: SecretString) -> Result<Proven, AppError> {
+        Ok(Proven { user, password_hash: self.accounts.prove_password(user, password).await? })
+    }
+
+    /// Everything that we keep about a person, read as that person.
+    pub async fn export(&self, who: &Proven) -> Result<Export, AppError> {
+        let mut tx = self.accounts.db.begin(Traveller::Account(who.user)).await?;
         Export::gather(&mut tx, self.accounts.clock.now()).await
     }
 
@@ -102,14 +115,14 @@ impl Privacy {
         Ok(hindrances(&standings, self.accounts.clock.now()))
     }
 
-    /// A wrong password is a message beside the field. Hindrances are told to those who know it.
-    pub async fn leave(&self, user: UserId, password: SecretString) -> Result<Leaving, AppError> {
-        let proven = self.accounts.prove_password(user, password).await?;
+    pub async fn leave(&self, who: &Proven) -> Result<Leaving, AppError> {
+        let user = who.user;
         let now = self.accounts.clock.now();
         let mut tx = self.accounts.db.begin(System).await?;
         store::lock(&mut tx, user).await?;
         // Twice at once: the second finds nobody. The same for a password that was changed between two statements.
-        let person = store::person(&mut tx, user, &proven).await?.ok_or(AppError::Unauthenticated)?;
+        let person =
+            store::person(&mut tx, user, &who.password_hash).await?.ok_or(AppError::Unauthenticated)?;
         if person.is_staff {
             return Ok(Leaving::Staff);
         }

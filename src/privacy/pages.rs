@@ -9,18 +9,13 @@ use axum::{
 use secrecy::SecretString;
 use serde::Deserialize;
 
-use super::{Hindrance, Leaving, Open, Privacy};
+use super::{Hindrance, Leaving, Privacy, words::in_words};
 use crate::{
     accounts::pages::Sight,
     error::{AppError, FieldErrors},
     web::{
-        again::typed_again,
-        chrome::Chrome,
-        components::{Field, words::day_and_year},
-        form::Form,
-        principal::SignedIn,
-        proof::ProvedByCode,
-        session::Door,
+        again::typed_again, chrome::Chrome, components::Field, form::Form, principal::SignedIn,
+        proof::ProvedByCode, session::Door,
     },
 };
 
@@ -63,10 +58,11 @@ pub async fn take_along(
     if let Some(shown) = form.sight.asked() {
         return Ok(Html(ExportPage { shown, ..page }.render()?).into_response());
     }
-    let export = match privacy.export(who.user, form.password).await {
-        Ok(export) => export,
+    let proven = match privacy.prove(who.user, form.password).await {
+        Ok(proven) => proven,
         Err(error) => return typed_again(error, |errors| ExportPage { errors, ..page }),
     };
+    let export = privacy.export(&proven).await?;
     let disposition = format!("attachment; filename=\"{}\"", export.file_name());
     let disposition =
         HeaderValue::from_str(&disposition).map_err(|_| AppError::broken("a file name of another form"))?;
@@ -117,21 +113,6 @@ impl From<Hindrance> for Line {
     }
 }
 
-fn in_words(why: Open) -> String {
-    match why {
-        Open::Held => "seats are held for you. Pay or give the booking up.".to_owned(),
-        Open::Ticketing => "the airline is issuing your tickets. This takes minutes.".to_owned(),
-        Open::Cancelling => "the airline is cancelling your tickets.".to_owned(),
-        Open::Payment => "a payment is on its way. Nothing is left to do but wait.".to_owned(),
-        Open::Refund => "a refund is on its way to your card.".to_owned(),
-        Open::Money => "money of yours is still with us. It goes back first.".to_owned(),
-        Open::Attention => "one of us has to look at this booking first.".to_owned(),
-        Open::Travel(until) => {
-            format!("you travel until {}, and we have to reach you until then.", day_and_year(until))
-        }
-    }
-}
-
 pub async fn delete(
     State(privacy): State<Privacy>,
     who: ProvedByCode,
@@ -164,16 +145,19 @@ pub async fn leave(
         let page = DeletePage { hindered_now: true, ..page };
         Ok((StatusCode::CONFLICT, Html(page.render()?)).into_response())
     };
-    match privacy.leave(who.user, form.password).await {
-        Ok(Leaving::Left) => {
+    let proven = match privacy.prove(who.user, form.password).await {
+        Ok(proven) => proven,
+        Err(error) => return typed_again(error, |errors| DeletePage { errors, ..page }),
+    };
+    match privacy.leave(&proven).await? {
+        Leaving::Left => {
             door.sign_out().await?;
             Ok(Redirect::to("/account/deleted").into_response())
         }
-        Ok(Leaving::Hindered(hindrances)) => {
+        Leaving::Hindered(hindrances) => {
             refused(DeletePage { hindrances: hindrances.into_iter().map(Line::from).collect(), ..page })
         }
-        Ok(Leaving::Staff) => refused(DeletePage { is_staff: true, ..page }),
-        Err(error) => typed_again(error, |errors| DeletePage { errors, ..page }),
+        Leaving::Staff => refused(DeletePage { is_staff: true, ..page }),
     }
 }
 

@@ -208,6 +208,18 @@ pub const CODES: &[Code] = &[
     ),
     code(
         409,
+        "bookings_open",
+        At::Some,
+        "The account has bookings that are not over. `about.open` has each with its `reference` and `why`: held, ticketing, cancelling, payment, refund, money, attention or travel. Nothing was deleted.",
+    ),
+    code(
+        409,
+        "staff_account",
+        At::Some,
+        "The account belongs to a member of the agency. An owner takes the role away first. Nothing was deleted.",
+    ),
+    code(
+        409,
         "passengers_fixed",
         At::Some,
         "The booking is paid or has ended, so its names can no longer be changed here. Nothing was changed.",

@@ -24,6 +24,7 @@ pub mod negotiate;
 pub mod params;
 pub mod powers;
 pub mod principal;
+pub mod probes;
 pub mod problem;
 pub mod proof;
 pub mod scopes;

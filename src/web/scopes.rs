@@ -36,7 +36,9 @@ impl Scope {
     pub const fn in_words(self) -> &'static str {
         match self {
             Self::AccountRead => "See the profile, the saved travellers and where the account is signed in.",
-            Self::AccountWrite => "Change those, the address and the password, and sign out everywhere.",
+            Self::AccountWrite => {
+                "Change those, the address and the password, sign out everywhere, and delete the account."
+            }
             Self::BookingsRead => "See bookings, their money and their refunds.",
             Self::BookingsWrite => "Make bookings, pay for them, change and cancel them.",
         }

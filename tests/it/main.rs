@@ -11,6 +11,7 @@ mod api_bookings;
 mod api_cancel;
 mod api_http;
 mod api_idempotency;
+mod api_privacy;
 mod api_search;
 mod api_staff;
 mod architecture;

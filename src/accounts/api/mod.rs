@@ -24,7 +24,7 @@ const fn taken(detail: &'static str) -> (StatusCode, Answer<Taken>) {
 }
 
 /// A password that is there and no longer than we hash.
-fn check_password(errors: &mut FieldErrors, field: &str, given: &SecretString) {
+pub fn check_password(errors: &mut FieldErrors, field: &str, given: &SecretString) {
     match given.expose_secret().len() {
         0 => errors.add(field, "Write a password"),
         1..=password::LONGEST => {}

@@ -26,6 +26,9 @@ pub struct Me {
     email: String,
     /// Whether the address is proven to be theirs.
     email_verified: bool,
+    /// The address that was asked for instead, until its mailed link is used or runs out.
+    #[schema(required, example = "maria@elsewhere.example")]
+    pending_email: Option<String>,
     #[schema(example = "Maria Duarte")]
     name: String,
     #[schema(required, example = "+351 900 000 000")]
@@ -51,11 +54,13 @@ pub async fn me(State(accounts): State<Accounts>, who: ApiUser<AccountRead>) -> 
 }
 
 async fn present(accounts: &Accounts, user: UserId) -> Result<Answer<Me>, AppError> {
+    let pending = accounts.pending_email(user).await?;
     let (user, profile) = (accounts.user(user).await?, accounts.profile(user).await?);
     Ok(Answer(Me {
         id: user.id,
         email_verified: user.is_verified(),
         email: user.email,
+        pending_email: pending.map(|pending| pending.email),
         name: profile.name,
         phone: Some(profile.phone).filter(|phone| !phone.is_empty()),
         born_on: profile.born_on,

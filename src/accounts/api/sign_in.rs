@@ -177,11 +177,7 @@ pub async fn log_in(
 }
 
 /// A token is worth as much as a browser that is signed in, so it asks for as much.
-pub(super) async fn check_code(
-    factors: &SecondFactors,
-    user: UserId,
-    code: &SecretString,
-) -> Result<(), AppError> {
+pub async fn check_code(factors: &SecondFactors, user: UserId, code: &SecretString) -> Result<(), AppError> {
     if factors.of(user).await?.is_none() {
         return Ok(());
     }

@@ -206,7 +206,7 @@ impl Calls {
             Ok(response) => problem::render(&frame, None, response),
             Err(_) => Problem::of_status(StatusCode::SERVICE_UNAVAILABLE).into_response(),
         };
-        if !is_kept(response.status(), call.is_known) {
+        if !is_kept(response.status(), call.is_known) || is_told_once(&response) {
             self.let_go(&call).await;
             return Ok(response);
         }
@@ -296,6 +296,12 @@ fn is_kept(status: StatusCode, is_known: bool) -> bool {
         StatusCode::TOO_MANY_REQUESTS,
     ];
     status.is_success() || (is_known && status.is_client_error() && !passing.contains(&status))
+}
+
+/// What a handler itself wants nobody to store is not stored here either. (What stands on problems is there for caches.)
+fn is_told_once(response: &Response) -> bool {
+    let caching = response.headers().get(header::CACHE_CONTROL).and_then(|value| value.to_str().ok());
+    response.status().is_success() && caching.is_some_and(|caching| caching.contains("no-store"))
 }
 
 fn other_call() -> Problem {
