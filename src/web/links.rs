@@ -102,7 +102,7 @@ impl HeldLinks {
             return Ok(());
         }
         let mut links = Self::all(session).await?;
-        links.add(reference, link, who);
+        links.add(reference.clone(), link, who);
         session.cycle_id().await.map_err(broken)?;
         links.write(session).await?;
         if session.save().await.is_ok() {
@@ -110,6 +110,8 @@ impl HeldLinks {
         }
         // Whoever was signed in here was signed out meanwhile, and their session takes no new id. The links need nobody.
         session.flush().await.map_err(broken)?;
+        links.0.retain(Held::is_the_browsers);
+        links.add(reference, link, None);
         links.write(session).await
     }
 

@@ -446,11 +446,14 @@ async fn saved_travellers_are_kept_changed_and_forgotten_by_their_owner_alone() 
     assert_eq!(accounts.saved_travellers(alice).await.unwrap(), [(id, grown)]);
     accounts.forget_traveller(alice, id).await.unwrap();
     assert_eq!(accounts.saved_travellers(alice).await.unwrap(), []);
-    for _ in 0..40 {
-        accounts.save_traveller(alice, None, &tomas).await.unwrap();
+    let nth = |n: usize| SavedTraveller { given_names: "a".repeat(n), ..tomas.clone() };
+    for n in 1..=40 {
+        accounts.save_traveller(alice, None, &nth(n)).await.unwrap();
     }
+    let known = accounts.save_traveller(alice, None, &nth(40)).await;
+    assert!(known.is_ok(), "who is saved already takes no place: {known:?}");
     assert_eq!(
-        code_of(&accounts.save_traveller(alice, None, &tomas).await.unwrap_err()),
+        code_of(&accounts.save_traveller(alice, None, &nth(41)).await.unwrap_err()),
         "too_many_travellers"
     );
     app.finish().await;

@@ -31,7 +31,7 @@ fn target(page: &str, action: &'static str, honest: &[(&'static str, &str)]) -> 
 }
 
 /// Ends of the addresses of every form that has fields; the last test holds them against the route table.
-const ATTACKED: [&str; 29] = [
+const ATTACKED: [&str; 31] = [
     "/flights",
     "/bookings",
     "/passengers",
@@ -61,6 +61,8 @@ const ATTACKED: [&str; 29] = [
     "/admin/attention/{id}/resolve",
     "/refund/confirm",
     "/documents/reveal",
+    "/admin/hooks",
+    "/admin/hooks/{id}/replay",
 ];
 
 /// What was attacked: "POST /login email".
@@ -419,13 +421,18 @@ async fn roles_and_reasons_take_anything() {
     let item = app.texts("select id::text from attention_items").await.remove(0);
     let page = format!("/admin/attention/{item}");
     attack(&app, &owner, &target(&page, "/admin/attention/{id}/resolve", &[])).await;
+    let url = [("url", "https://agency.example/hooks")];
+    attack(&app, &owner, &target("/admin/hooks", "/admin/hooks", &url)).await;
+    let endpoint = app.texts("select id::text from hook_endpoints limit 1").await.remove(0);
+    let page = format!("/admin/hooks/{endpoint}");
+    attack(&app, &owner, &target(&page, "/admin/hooks/{id}/replay", &[])).await;
     app.finish().await;
 }
 
 #[test]
 fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
     /// Buttons alone, or JSON with tests of its own.
-    const WITHOUT_FIELDS: [&str; 19] = [
+    const WITHOUT_FIELDS: [&str; 27] = [
         "/bookings/claim",
         "/bookings/{reference}/drop",
         "/logout",
@@ -442,6 +449,14 @@ fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
         "/account/programs/{id}/end",
         "/admin/staff/{id}/remove",
         "/admin/mails/{id}/resend",
+        "/admin/hooks/deliveries/{id}/replay",
+        "/admin/hooks/{id}/delete",
+        "/admin/hooks/{id}/pause",
+        "/admin/hooks/{id}/resume",
+        "/admin/hooks/{id}/rotate",
+        "/admin/hooks/{id}/secret",
+        "/admin/hooks/{id}/test",
+        "/demo/hooks",
         // The password of the sign-up form, asked once and then gone with its link.
         "/reset/{token}",
         "/webhooks/stripe",
