@@ -13,7 +13,8 @@ use axum::{
     http::request::Parts,
 };
 use base64::{Engine, prelude::BASE64_URL_SAFE_NO_PAD as URL_SAFE};
-use serde::{Deserialize, Serialize};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
+use serde_json::Value;
 use url::form_urlencoded;
 
 use crate::{
@@ -65,6 +66,22 @@ impl KeptForm {
     pub fn to_text(&self) -> String {
         form_urlencoded::Serializer::new(String::new()).extend_pairs(&self.fields).finish()
     }
+}
+
+/// A form's fields, as they travel.
+pub fn fields<T: Serialize>(form: &T) -> Vec<(String, String)> {
+    let Ok(Value::Object(fields)) = serde_json::to_value(form) else { return Vec::new() };
+    let text = |(name, value)| match value {
+        Value::String(text) => Some((name, text)),
+        _ => None,
+    };
+    fields.into_iter().filter_map(text).collect()
+}
+
+/// The form that has come back; what did not travel is as in an empty one. Of a name that came twice the first counts.
+pub fn form<T: DeserializeOwned + Default>(fields: Vec<(String, String)>) -> T {
+    let fields = fields.into_iter().rev().map(|(name, value)| (name, Value::String(value)));
+    serde_json::from_value(Value::Object(fields.collect())).unwrap_or_default()
 }
 
 /// Where the form of this session waits.

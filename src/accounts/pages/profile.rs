@@ -5,7 +5,7 @@ use axum::{
     extract::State,
     response::{Html, IntoResponse, Redirect, Response},
 };
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{again, login};
 use crate::{
@@ -16,7 +16,7 @@ use crate::{
         chrome::Chrome,
         components::{Field, Fragment, error_summary_of},
         form::Form,
-        kept::{KeptForms, WHOSE},
+        kept::{self, KeptForms},
         principal::{MaybeSignedIn, SignedIn},
     },
 };
@@ -43,7 +43,7 @@ pub async fn profile(
     let typed = forms.take_of(&chrome.current, who.user).await?;
     let is_back = typed.is_some();
     let form = match typed {
-        Some(typed) => Typed::from(typed).into(),
+        Some(typed) => kept::form::<Typed>(typed).into(),
         None => ProfileForm::filled(&accounts.profile(who.user).await?),
     };
     let (countries, whose) = (countries(airports), forms.mark(who.user));
@@ -51,7 +51,7 @@ pub async fn profile(
     Ok(Html(ProfilePage { chrome, is_back, whose, form, countries, errors }.render()?))
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Serialize, Default)]
 pub struct Typed {
     #[serde(default)]
     name: String,
@@ -67,27 +67,6 @@ pub struct Typed {
     nationality: String,
     #[serde(default)]
     whose: String,
-}
-
-impl Typed {
-    const FIELDS: [&str; 7] = ["name", "phone", "day", "month", "year", "nationality", WHOSE];
-
-    fn into_pairs(self) -> Vec<(String, String)> {
-        let Self { name, phone, day, month, year, nationality, whose } = self;
-        let values = [name, phone, day, month, year, nationality, whose];
-        Self::FIELDS.map(str::to_owned).into_iter().zip(values).collect()
-    }
-}
-
-impl From<Vec<(String, String)>> for Typed {
-    fn from(pairs: Vec<(String, String)>) -> Self {
-        let of = |name| {
-            let found = pairs.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| value.clone()).unwrap_or_default()
-        };
-        let [name, phone, day, month, year, nationality, whose] = Self::FIELDS.map(of);
-        Self { name, phone, day, month, year, nationality, whose }
-    }
 }
 
 impl From<Typed> for ProfileForm {
@@ -107,7 +86,7 @@ pub async fn save(
 ) -> Result<Response, AppError> {
     let Some(who) = who else {
         let page = chrome.current.clone();
-        return login::interrupted(chrome, &page, typed.into_pairs());
+        return login::interrupted(chrome, &page, kept::fields(&typed));
     };
     let form = ProfileForm::from(typed);
     match form.check(accounts.today()) {

@@ -6,7 +6,7 @@ use axum::{
     response::{Html, IntoResponse, Redirect, Response},
 };
 use maud::html;
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use super::{
     again, login,
@@ -21,7 +21,7 @@ use crate::{
         chrome::Chrome,
         components::{Field, Fragment, date_field, error_summary_of, picks, words::date},
         form::{Form, Path, Query},
-        kept::{KeptForms, WHOSE},
+        kept::{self, KeptForms},
         principal::{MaybeSignedIn, SignedIn},
     },
 };
@@ -90,13 +90,13 @@ pub async fn travellers(
     let typed = forms.take_of(&chrome.current, who.user).await?;
     let page = TravellersPage::new(&accounts, &forms, who.user, chrome).await?;
     let page = match typed {
-        Some(typed) => TravellersPage { is_back: true, form: Typed::from(typed).into(), ..page },
+        Some(typed) => TravellersPage { is_back: true, form: kept::form::<Typed>(typed).into(), ..page },
         None => TravellersPage { said: query.said(), ..page },
     };
     Ok(Html(page.render()?))
 }
 
-#[derive(Deserialize, Default)]
+#[derive(Deserialize, Serialize, Default)]
 pub struct Typed {
     #[serde(default)]
     given_names: String,
@@ -112,27 +112,6 @@ pub struct Typed {
     sex: String,
     #[serde(default)]
     whose: String,
-}
-
-impl Typed {
-    const FIELDS: [&str; 7] = ["given_names", "family_name", "day", "month", "year", "sex", WHOSE];
-
-    fn into_pairs(self) -> Vec<(String, String)> {
-        let Self { given_names, family_name, day, month, year, sex, whose } = self;
-        let values = [given_names, family_name, day, month, year, sex, whose];
-        Self::FIELDS.map(str::to_owned).into_iter().zip(values).collect()
-    }
-}
-
-impl From<Vec<(String, String)>> for Typed {
-    fn from(pairs: Vec<(String, String)>) -> Self {
-        let of = |name| {
-            let found = pairs.iter().find(|(known, _)| known == name);
-            found.map(|(_, value)| value.clone()).unwrap_or_default()
-        };
-        let [given_names, family_name, day, month, year, sex, whose] = Self::FIELDS.map(of);
-        Self { given_names, family_name, day, month, year, sex, whose }
-    }
 }
 
 impl From<Typed> for TravellerForm {
@@ -151,7 +130,7 @@ pub async fn add(
 ) -> Result<Response, AppError> {
     let Some(who) = who else {
         let page = chrome.current.clone();
-        return login::interrupted(chrome, &page, typed.into_pairs());
+        return login::interrupted(chrome, &page, kept::fields(&typed));
     };
     let form = TravellerForm::from(typed);
     match form.check(accounts.today()) {
@@ -187,7 +166,7 @@ pub async fn traveller(
     let kept = own(&accounts, who.user, id).await?;
     let typed = forms.take_of(&chrome.current, who.user).await?;
     let is_back = typed.is_some();
-    let form = typed.map_or_else(|| TravellerForm::filled(&kept), |typed| Typed::from(typed).into());
+    let form = typed.map_or_else(|| TravellerForm::filled(&kept), |typed| kept::form::<Typed>(typed).into());
     let whose = forms.mark(who.user);
     let errors = FieldErrors::default();
     Ok(Html(TravellerPage { chrome, is_back, whose, id, form, errors }.render()?))
@@ -203,7 +182,7 @@ pub async fn change(
 ) -> Result<Response, AppError> {
     let Some(who) = who else {
         let page = chrome.current.clone();
-        return login::interrupted(chrome, &page, typed.into_pairs());
+        return login::interrupted(chrome, &page, kept::fields(&typed));
     };
     let form = TravellerForm::from(typed);
     match form.check(accounts.today()) {

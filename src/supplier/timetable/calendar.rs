@@ -75,16 +75,15 @@ fn cheapest_on(market: &Market<'_>, question: Question<'_>, paths: &[Bounded]) -
         price::day_factor(day, day - market.today)
     };
     let least_factor = (0..=2).map(factor).min().unwrap_or(0);
+    let sells = |flight: &Flight, day| market.sells(flight, day);
     let mut best: Option<Priced> = None;
     for bounded in paths {
         if best.as_ref().is_some_and(|best| bounded.cents(least_factor) > best.merit.cents) {
             continue;
         }
-        let sells = |flight: &Flight, day| market.sells(flight, day);
         take_cheapest(market, &engine::find_along(market.world, question, &bounded.path, sells), &mut best);
     }
     if best.is_none() {
-        let sells = |flight: &Flight, day| market.sells(flight, day);
         take_cheapest(market, &engine::find(market.world, question, sells), &mut best);
     }
     best
