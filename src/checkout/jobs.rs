@@ -23,6 +23,8 @@ use crate::{
 
 /// A charge that Stripe refuses although the amount is set aside is tried again, while a person looks at it.
 const CAPTURE_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+/// So is a release.
+const RELEASE_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
 /// Whether every attempt of a booking is beyond paying.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -298,11 +300,13 @@ impl Checkout {
         for attempt in self.attempts(id).await? {
             if booking.state == BookingState::Cancelled && booking.secured_by == Some(attempt.id) {
                 // It had bought tickets: its quote says what of it goes back.
-                outcome = self.settle_cancelled(&booking, attempt).await?;
+                outcome = sooner(outcome, self.settle_cancelled(&booking, attempt).await?);
                 continue;
             }
             match attempt.state {
-                AttemptState::Authorised if !is_needed(&attempt) => self.release(attempt).await?,
+                AttemptState::Authorised if !is_needed(&attempt) => {
+                    outcome = sooner(outcome, self.release(attempt).await?);
+                }
                 AttemptState::Captured if !is_needed(&attempt) => self.owe_refund(attempt.id).await?,
                 _ => {}
             }
@@ -310,21 +314,35 @@ impl Checkout {
         Ok(outcome)
     }
 
-    async fn release(&self, attempt: Attempt) -> Result<(), AppError> {
-        let Some(attempt) = &self.still_authorised(attempt).await? else { return Ok(()) };
+    async fn release(&self, attempt: Attempt) -> Result<Outcome, AppError> {
+        let Some(attempt) = &self.still_authorised(attempt).await? else { return Ok(Outcome::Done) };
         let intent = payment_intent(attempt)?;
         match self.payments.release(intent, &attempt.key("release")).await {
-            Ok(intent) => self.apply_facts(attempt, &Facts::from(intent), Actor::System).await,
-            Err(PaymentError::Refused { .. }) => {
-                self.apply_remote_truth(attempt.id, None, Actor::System).await?;
-                // Captured meanwhile: then it is a refund.
-                match self.attempt(attempt.id).await?.state {
-                    AttemptState::Captured => self.owe_refund(attempt.id).await,
-                    _ => Ok(()),
-                }
-            }
-            Err(error) => Err(self.lost_answer(attempt, &error).await),
+            Ok(intent) => self.apply_facts(attempt, &Facts::from(intent), Actor::System).await?,
+            Err(PaymentError::Refused { code, .. }) => return self.release_refused(attempt, &code).await,
+            Err(error) => return Err(self.lost_answer(attempt, &error).await),
         }
+        Ok(Outcome::Done)
+    }
+
+    /// Captured meanwhile: then it is a refund. Still set aside: then a person looks, and the job goes on asking.
+    async fn release_refused(&self, attempt: &Attempt, code: &str) -> Result<Outcome, AppError> {
+        self.apply_remote_truth(attempt.id, None, Actor::System).await?;
+        match self.attempt(attempt.id).await?.state {
+            AttemptState::Captured => self.owe_refund(attempt.id).await?,
+            AttemptState::Authorised => {
+                let now = self.clock.now();
+                let mut tx = self.db.begin(System).await?;
+                let detail = format!("nothing is bought with this money, but Stripe will not release it: {code}");
+                let (kind, subject) = (Attention::CaptureFailed, attempt.id.to_string());
+                outbox::raise(&mut tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
+                store::bump_epoch(&mut tx, attempt).await?;
+                tx.commit().await?;
+                return Ok(Outcome::Again(now + RELEASE_AGAIN));
+            }
+            _ => {}
+        }
+        Ok(Outcome::Done)
     }
 
     async fn attempts(&self, booking: BookingId) -> Result<Vec<Attempt>, AppError> {
@@ -335,6 +353,14 @@ impl Checkout {
     pub(super) async fn attempt(&self, id: AttemptId) -> Result<Attempt, AppError> {
         let mut tx = self.db.begin(System).await?;
         store::attempt(&mut tx, id).await?.ok_or(AppError::NotFound)
+    }
+}
+
+/// One job for several payments comes back when the first of them wants it to.
+fn sooner(one: Outcome, other: Outcome) -> Outcome {
+    match (one, other) {
+        (Outcome::Again(one), Outcome::Again(other)) => Outcome::Again(one.min(other)),
+        (Outcome::Done, outcome) | (outcome, Outcome::Done) => outcome,
     }
 }
 

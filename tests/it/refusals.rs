@@ -185,6 +185,22 @@ async fn a_capture_that_stripe_refuses_calls_a_person_and_keeps_the_ticket() {
 }
 
 #[tokio::test]
+async fn a_release_that_stripe_refuses_calls_a_person_and_is_tried_again() {
+    let app = TestApp::start().await;
+    let (_, reference, session) = app.at_stripe("Soldout").await;
+    app.stripe.fault(Endpoint::Cancel, StripeFault::Status(400));
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await.booking, "failed");
+    assert_eq!(app.state(&reference).await.attempts, ["authorised"]);
+    assert_eq!(app.attention().await, ["capture_failed"]);
+    app.advance(SignedDuration::from_mins(61)).await;
+    app.settle().await;
+    assert_eq!(app.state(&reference).await.attempts, ["released"]);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn an_event_in_live_mode_about_a_test_payment_is_quarantined() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
