@@ -94,7 +94,8 @@ pub fn next_attempt(state: AttemptState, event: AttemptEvent) -> AttemptStep {
         (In::Creating, On::NoAnswer) => go(In::CreateUnknown, &[]),
         (In::Creating | In::CreateUnknown, On::CreationRefused) => go(In::Failed, &[]),
         (In::Creating | In::CreateUnknown | In::Open, On::Processing) => go(In::Processing, &[]),
-        (In::Processing, On::PaymentFailed) => go(In::Failed, &[]),
+        // Whether or not we ever heard that it was on its way: the session is complete, so nobody can pay it again.
+        (In::Creating | In::CreateUnknown | In::Open | In::Processing, On::PaymentFailed) => go(In::Failed, &[]),
         (In::Creating | In::CreateUnknown | In::Open | In::Processing, On::SessionExpired) => {
             go(In::Expired, &[])
         }
@@ -122,9 +123,7 @@ pub fn next_attempt(state: AttemptState, event: AttemptEvent) -> AttemptStep {
             Step::Illegal
         }
 
-        (In::Open, On::PaymentFailed)
-        | (In::Creating | In::CreateUnknown, On::PaymentFailed)
-        | (In::Processing, On::Processing | On::Replaced | On::NoAnswer | On::CreationRefused)
+        (In::Processing, On::Processing | On::Replaced | On::NoAnswer | On::CreationRefused)
         | (In::CreateUnknown, On::NoAnswer)
         // Somebody else's answer came first: it can be paid, so it is not replaced.
         | (In::Open, On::SessionOpen | On::NoAnswer | On::CreationRefused | On::Replaced)
