@@ -42,6 +42,7 @@ mod limits;
 mod machines;
 mod mail_log;
 mod mails;
+mod model;
 mod money;
 mod observatory;
 mod openapi;

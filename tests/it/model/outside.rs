@@ -1,0 +1,209 @@
+//! What is not ours: Stripe and the airline, as far as money and tickets go. Both keep their own books, and answer once
+//! for each key or booking.
+
+use jetbridge::{
+    bookings::lifecycle::SupplierState,
+    checkout::{
+        lifecycle::{AttemptEvent, RefundEvent},
+        truth::{self, Facts},
+    },
+    money::{Currency, Money},
+    payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
+};
+use jiff::Timestamp;
+
+/// What was accepted for the booking, in the model's money.
+pub const PRICE: u8 = 2;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum SessionIs {
+    Open,
+    Complete,
+    Expired,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum IntentIs {
+    WantsMethod,
+    Processing,
+    RequiresCapture,
+    Succeeded,
+    Canceled,
+}
+
+/// Stripe's word on a payment at the moment it was given. It may be read much later.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct Told {
+    pub session: Option<SessionIs>,
+    pub intent: Option<IntentIs>,
+    pub received: u8,
+}
+
+impl Told {
+    /// As production reads it.
+    pub fn reading(self) -> Option<AttemptEvent> {
+        let session = self.session.map(|is| Session {
+            id: String::new(),
+            url: None,
+            status: match is {
+                SessionIs::Open => SessionStatus::Open,
+                SessionIs::Complete => SessionStatus::Complete,
+                SessionIs::Expired => SessionStatus::Expired,
+            },
+            attempt: None,
+            amount: None,
+            livemode: false,
+            expires_at: Timestamp::UNIX_EPOCH,
+            quote_hash: None,
+            reference: None,
+            payment_intent: None,
+        });
+        let intent = self.intent.map(|is| PaymentIntent {
+            id: String::new(),
+            status: match is {
+                IntentIs::WantsMethod => IntentStatus::RequiresPaymentMethod,
+                IntentIs::Processing => IntentStatus::Processing,
+                IntentIs::RequiresCapture => IntentStatus::RequiresCapture,
+                IntentIs::Succeeded => IntentStatus::Succeeded,
+                IntentIs::Canceled => IntentStatus::Canceled,
+            },
+            amount: Money::new(i64::from(PRICE), Currency::Eur),
+            capturable: 0,
+            received: i64::from(self.received),
+            livemode: false,
+            attempt: None,
+            quote_hash: None,
+            reference: None,
+            last_error: None,
+            card: None,
+        });
+        truth::reading(&Facts { session, intent })
+    }
+}
+
+/// A question that Stripe answers once: what, and the try that it belongs to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Question {
+    Capture(u8),
+    CaptureKept(u8),
+    Release(u8),
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct RefundKey {
+    pub refund: u8,
+    pub epoch: u8,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct PaidBack {
+    pub key: RefundKey,
+    pub amount: u8,
+    pub status: RefundEvent,
+}
+
+/// One session of Stripe's with its intent and its refunds.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
+pub struct Payment {
+    pub session: Option<SessionIs>,
+    /// Stripe will not make a session of this request.
+    pub is_refused: bool,
+    pub intent: Option<IntentIs>,
+    pub received: u8,
+    /// The question that was answered with yes.
+    pub answered: Option<Question>,
+    pub refunds: Vec<PaidBack>,
+}
+
+impl Payment {
+    pub fn told(&self) -> Told {
+        Told { session: self.session, intent: self.intent, received: self.received }
+    }
+
+    fn told_of_intent(&self) -> Told {
+        Told { session: None, ..self.told() }
+    }
+
+    /// The same key, so the same answer, however the session stands by now. `None` is a refusal, here and below.
+    pub fn create(&mut self) -> Option<Told> {
+        if self.is_refused {
+            return None;
+        }
+        self.session.get_or_insert(SessionIs::Open);
+        Some(Told { session: Some(SessionIs::Open), intent: None, received: 0 })
+    }
+
+    pub fn expire(&mut self) -> Option<Told> {
+        if self.session != Some(SessionIs::Open) {
+            return None;
+        }
+        self.session = Some(SessionIs::Expired);
+        Some(self.told())
+    }
+
+    pub fn capture(&mut self, question: Question, amount: u8) -> Option<Told> {
+        if self.answered != Some(question) {
+            if self.intent != Some(IntentIs::RequiresCapture) {
+                return None;
+            }
+            (self.intent, self.received) = (Some(IntentIs::Succeeded), amount);
+            self.answered = Some(question);
+        }
+        Some(self.told_of_intent())
+    }
+
+    pub fn release(&mut self, question: Question) -> Option<Told> {
+        if self.answered != Some(question) {
+            if self.intent != Some(IntentIs::RequiresCapture) {
+                return None;
+            }
+            self.intent = Some(IntentIs::Canceled);
+            self.answered = Some(question);
+        }
+        Some(self.told_of_intent())
+    }
+
+    /// What has gone back, or is on its way.
+    pub fn paid_back(&self) -> u8 {
+        self.refunds.iter().filter(|refund| refund.status != RefundEvent::Failed).map(|r| r.amount).sum()
+    }
+
+    /// What the traveller is out of pocket.
+    pub fn net(&self) -> u8 {
+        self.received.saturating_sub(self.paid_back())
+    }
+
+    pub fn refund(&mut self, key: RefundKey, amount: u8, status: RefundEvent) -> Option<RefundEvent> {
+        if let Some(made) = self.refunds.iter().find(|made| made.key == key) {
+            return Some(made.status);
+        }
+        if amount > self.net() {
+            return None;
+        }
+        self.refunds.push(PaidBack { key, amount, status });
+        Some(status)
+    }
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Tickets {
+    None,
+    /// Asked for, not answered, and still on its way through the airline's machinery.
+    Coming,
+    Issued,
+    /// A cancellation is on its way through the airline's machinery.
+    Going,
+    Cancelled,
+}
+
+impl Tickets {
+    /// Somebody can fly, or will be able to.
+    pub fn can_be_flown(self) -> bool {
+        matches!(self, Self::Issued | Self::Coming)
+    }
+}
+
+/// What our row of the supplier says of tickets that can be flown.
+pub fn is_ticketed(state: SupplierState) -> bool {
+    matches!(state, SupplierState::Ordered | SupplierState::ChangedByAirline)
+}

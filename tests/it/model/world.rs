@@ -1,0 +1,301 @@
+//! Our rows, and what a transaction does to them: the pure machines of production decide, and their effects are carried
+//! out as `bookings::apply`, `checkout::truth` and `checkout::refunds` do.
+
+use std::collections::BTreeSet;
+
+use jetbridge::{
+    bookings::lifecycle::{
+        BookingEffect, BookingEvent, BookingState, BookingStep, Step, SupplierEvent, SupplierState,
+        SupplierStep,
+    },
+    checkout::lifecycle::{
+        AttemptEffect, AttemptEvent, AttemptState, AttemptStep, RefundEffect, RefundEvent, RefundState,
+        RefundStep,
+    },
+};
+
+use super::{
+    outside::{Payment, SessionIs, Tickets},
+    work::{Job, Work},
+};
+
+/// The machines under check: production's, or one of them broken on purpose.
+#[derive(Clone, Copy)]
+pub struct Rules {
+    pub booking: fn(BookingState, BookingEvent) -> BookingStep,
+    pub supplier: fn(SupplierState, SupplierEvent) -> SupplierStep,
+    pub attempt: fn(AttemptState, AttemptEvent) -> AttemptStep,
+    pub refund: fn(RefundState, RefundEvent) -> RefundStep,
+    /// A refund is asked for again only after listing what has been made, as `submit_refund` does.
+    pub refunds_are_listed: bool,
+    /// An unanswered order is looked up before it is refused.
+    pub orders_are_looked_up: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Attempt {
+    pub state: AttemptState,
+    pub captured: u8,
+    pub epoch: u8,
+    /// In the ledger its money has bought the ticket.
+    pub is_sold: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Refund {
+    pub attempt: u8,
+    pub amount: u8,
+    pub state: RefundState,
+    pub epoch: u8,
+}
+
+/// The cancel quote that was accepted.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Quote {
+    pub kept: u8,
+    pub was_asked: bool,
+    pub is_settled: bool,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Attention {
+    IllegalStep,
+    PaymentContradiction,
+    AuthorisationLost,
+    CaptureFailed,
+    RefundFailed,
+    TicketWithoutBooking,
+}
+
+/// How often each kind of trouble may still happen, and what the traveller may still do.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Budget {
+    /// Lost answers, crashes, refusals without a reason, doubled webhooks.
+    pub faults: u8,
+    /// Workers that hang until somebody else has taken their job.
+    pub leases: u8,
+    pub attempts: u8,
+    pub looks: u8,
+    pub drops: u8,
+    pub cancels: u8,
+    pub staff_refunds: u8,
+    /// An authorisation that the bank lets go, a refund that it sends back.
+    pub bank: u8,
+    pub at_once: bool,
+    pub slow: bool,
+    /// Begin with two sessions that can both be paid, of which we have given one up.
+    pub two_tabs: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct World {
+    pub booking: BookingState,
+    pub supplier: SupplierState,
+    pub secured_by: Option<u8>,
+    pub hold_is_over: bool,
+    pub attempts: Vec<Attempt>,
+    pub refunds: Vec<Refund>,
+    pub quote: Option<Quote>,
+    pub jobs: BTreeSet<Job>,
+    pub attention: BTreeSet<Attention>,
+    pub work: Vec<Work>,
+    pub payments: Vec<Payment>,
+    pub tickets: Tickets,
+    /// The airline says no to a cancellation, and says it again.
+    pub will_not_cancel: bool,
+    /// Two workers have had the same job at the same time.
+    pub had_twins: bool,
+    pub budget: Budget,
+}
+
+impl World {
+    pub fn new(budget: Budget) -> Self {
+        Self {
+            booking: BookingState::Draft,
+            supplier: SupplierState::None,
+            secured_by: None,
+            hold_is_over: false,
+            attempts: Vec::new(),
+            refunds: Vec::new(),
+            quote: None,
+            // A draft that nobody takes further ends by itself.
+            jobs: BTreeSet::from([Job::Lapse]),
+            attention: BTreeSet::new(),
+            work: Vec::new(),
+            payments: Vec::new(),
+            tickets: Tickets::None,
+            will_not_cancel: false,
+            had_twins: false,
+            budget,
+        }
+    }
+
+    /// The answer about the first session was lost for so long that a second one was made.
+    pub fn open_two_tabs(&mut self) {
+        self.booking = BookingState::Held;
+        for state in [AttemptState::Superseded, AttemptState::Open] {
+            self.pay();
+            self.attempts.last_mut().unwrap().state = state;
+            self.payments.last_mut().unwrap().session = Some(SessionIs::Open);
+        }
+        self.budget.attempts = 0;
+        self.jobs = BTreeSet::from([Job::Check(1), Job::Lapse]);
+    }
+
+    pub fn attempt(&self, a: u8) -> &Attempt {
+        &self.attempts[usize::from(a)]
+    }
+
+    pub fn attempt_mut(&mut self, a: u8) -> &mut Attempt {
+        &mut self.attempts[usize::from(a)]
+    }
+
+    pub fn payment(&self, a: u8) -> &Payment {
+        &self.payments[usize::from(a)]
+    }
+
+    pub fn payment_mut(&mut self, a: u8) -> &mut Payment {
+        &mut self.payments[usize::from(a)]
+    }
+
+    pub fn is_open(&self) -> bool {
+        matches!(self.booking, BookingState::Draft | BookingState::Held)
+    }
+
+    pub fn any_payable(&self) -> bool {
+        self.attempts.iter().any(|attempt| attempt.state.is_payable())
+    }
+
+    /// Waiting, or taken by a worker that still has its lease.
+    pub fn has_job(&self, job: Job) -> bool {
+        self.jobs.contains(&job) || self.work.iter().any(|work| work.job == job && work.has_lease)
+    }
+
+    pub fn unrefunded(&self, a: u8) -> u8 {
+        let gone = self.refunds.iter().filter(|r| r.attempt == a && r.state != RefundState::Failed);
+        self.attempt(a).captured.saturating_sub(gone.map(|refund| refund.amount).sum())
+    }
+
+    pub fn pay(&mut self) {
+        let a = u8::try_from(self.attempts.len()).unwrap();
+        self.hold_is_over = false;
+        self.attempts.push(Attempt { state: AttemptState::Creating, captured: 0, epoch: 1, is_sold: false });
+        self.payments.push(Payment::default());
+        self.jobs.extend([Job::Open(a), Job::Check(a), Job::Lapse]);
+    }
+
+    pub fn hear_booking(&mut self, rules: &Rules, event: BookingEvent) {
+        let effects = match (rules.booking)(self.booking, event) {
+            Step::Move { to, effects } => {
+                self.booking = to;
+                effects
+            }
+            Step::Stay { effects } => effects,
+            Step::Replay => Vec::new(),
+            Step::Illegal => {
+                self.attention.insert(Attention::IllegalStep);
+                Vec::new()
+            }
+        };
+        for effect in effects {
+            match effect {
+                BookingEffect::OrderAtSupplier => self.jobs.insert(Job::Order),
+                BookingEffect::CaptureMoney => self.jobs.insert(Job::Capture),
+                BookingEffect::ReturnMoney => self.jobs.insert(Job::Return),
+                BookingEffect::RaiseTicketWithoutBooking => {
+                    self.attention.insert(Attention::TicketWithoutBooking)
+                }
+                // Seats and letters are not money.
+                BookingEffect::ReleaseHold
+                | BookingEffect::MailConfirmation
+                | BookingEffect::MailNotTicketed
+                | BookingEffect::MailExpired => true,
+            };
+        }
+    }
+
+    pub fn hear_supplier(&mut self, rules: &Rules, event: SupplierEvent) {
+        let events = match (rules.supplier)(self.supplier, event) {
+            Step::Move { to, effects } => {
+                self.supplier = to;
+                effects
+            }
+            Step::Stay { effects } => effects,
+            Step::Replay => Vec::new(),
+            Step::Illegal => {
+                self.attention.insert(Attention::IllegalStep);
+                Vec::new()
+            }
+        };
+        for event in events {
+            self.hear_booking(rules, event);
+        }
+    }
+
+    pub fn hear_attempt(&mut self, rules: &Rules, a: u8, event: AttemptEvent, received: u8) {
+        let effects = match (rules.attempt)(self.attempt(a).state, event) {
+            Step::Move { to, effects } => {
+                self.attempt_mut(a).state = to;
+                if event == AttemptEvent::Captured {
+                    self.attempt_mut(a).captured = received;
+                }
+                effects
+            }
+            Step::Stay { effects } => effects,
+            Step::Replay => Vec::new(),
+            Step::Illegal => {
+                self.attention.insert(Attention::PaymentContradiction);
+                Vec::new()
+            }
+        };
+        for effect in effects {
+            match effect {
+                AttemptEffect::SecureBooking => {
+                    if matches!(self.booking, BookingState::Held | BookingState::Expired) {
+                        self.secured_by = Some(a);
+                    }
+                    self.hear_booking(rules, BookingEvent::MoneySecured);
+                }
+                AttemptEffect::PostCapture => self.sell(a),
+                AttemptEffect::AuthorisationLost => {
+                    if self.secured_by == Some(a) && !self.booking.has_ended() {
+                        self.attention.insert(Attention::AuthorisationLost);
+                    }
+                }
+            }
+        }
+    }
+
+    pub fn sell(&mut self, a: u8) {
+        if self.booking == BookingState::Confirmed && self.secured_by == Some(a) {
+            self.attempt_mut(a).is_sold = true;
+        }
+    }
+
+    pub fn hear_refund(&mut self, rules: &Rules, r: u8, event: RefundEvent) {
+        let refund = &mut self.refunds[usize::from(r)];
+        let Step::Move { to, effects } = (rules.refund)(refund.state, event) else { return };
+        refund.state = to;
+        if effects.contains(&RefundEffect::RaiseFailed) {
+            self.attention.insert(Attention::RefundFailed);
+        }
+    }
+
+    /// The row and the job, in one transaction.
+    pub fn owe(&mut self, a: u8, amount: u8) {
+        let r = u8::try_from(self.refunds.len()).unwrap();
+        self.refunds.push(Refund { attempt: a, amount, state: RefundState::Requested, epoch: 1 });
+        self.jobs.insert(Job::Refund(r));
+    }
+
+    /// Whether staff may give something of this payment back (`staff_refund::obstacle`).
+    pub fn staff_may_refund(&self, a: u8) -> bool {
+        let attempt = self.attempt(a);
+        let is_behind_ticket = self.secured_by == Some(a) && self.booking == BookingState::Confirmed;
+        attempt.state == AttemptState::Captured
+            && self.unrefunded(a) > 0
+            && !matches!(self.booking, BookingState::Ticketing | BookingState::Cancelling)
+            && (!is_behind_ticket || attempt.is_sold)
+            && !self.has_job(Job::Return)
+    }
+}
