@@ -62,6 +62,12 @@ pub fn reading(facts: &Facts) -> Option<AttemptEvent> {
             Some(AttemptEvent::SessionExpired)
         }
         Some(IntentStatus::Canceled) => Some(AttemptEvent::Canceled),
+        // A voucher or a transfer that is still to be paid.
+        Some(IntentStatus::RequiresConfirmation | IntentStatus::RequiresAction)
+            if session == Some(&SessionStatus::Complete) =>
+        {
+            Some(AttemptEvent::Processing)
+        }
         Some(
             IntentStatus::RequiresPaymentMethod
             | IntentStatus::RequiresConfirmation
