@@ -252,7 +252,13 @@ pub fn next_supplier(state: SupplierState, event: SupplierEvent) -> SupplierStep
         | (In::Refused, On::Refused)
         | (In::Cancelling, On::CancelAsked)
         | (In::Cancelled, On::Cancelled)
-        | (In::ChangedByAirline, On::ChangedByAirline) => Step::Replay,
+        | (In::ChangedByAirline, On::ChangedByAirline)
+        // A worker that hung past its lease says what somebody else has long settled: that there is an order is a fact.
+        | (
+            In::Ordered | In::ChangedByAirline | In::Refused | In::Cancelling | In::Cancelled,
+            On::Asked | On::NoAnswer,
+        )
+        | (In::Ordered | In::ChangedByAirline | In::Cancelling | In::Cancelled, On::Refused) => Step::Replay,
 
         (In::None, _)
         | (In::Ordering | In::OrderUnknown, _)

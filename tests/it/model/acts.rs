@@ -179,7 +179,6 @@ pub fn take(world: &mut World, rules: &Rules, act: Act) {
         }
         Act::LeaseLapses(i) => {
             world.budget.leases -= 1;
-            world.had_twins = true;
             world.work[i].has_lease = false;
             let job = world.work[i].job;
             world.jobs.insert(job);

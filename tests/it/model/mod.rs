@@ -50,6 +50,9 @@ impl Model for Story {
         if self.budget.two_tabs {
             world.open_two_tabs();
         }
+        if self.budget.is_charged {
+            world.have_charged();
+        }
         vec![world]
     }
 
@@ -153,7 +156,10 @@ const NOTHING: Budget = Budget {
     at_once: false,
     slow: false,
     two_tabs: false,
+    is_charged: false,
 };
+
+const REFUNDS: Budget = Budget { is_charged: true, staff_refunds: 2, leases: 1, faults: 1, ..NOTHING };
 
 const PRODUCTION: Rules = Rules {
     booking: jetbridge::bookings::lifecycle::next_booking,
@@ -161,6 +167,7 @@ const PRODUCTION: Rules = Rules {
     attempt: jetbridge::checkout::lifecycle::next_attempt,
     refund: jetbridge::checkout::lifecycle::next_refund,
     refunds_are_listed: true,
+    silence_keeps_the_key: true,
     orders_are_looked_up: true,
 };
 
@@ -175,6 +182,7 @@ fn money_and_tickets_agree_in_every_order_of_events() {
         ("given up while it is being paid", Budget { drops: 1, ..NOTHING }),
         ("two tabs, both paid", Budget { two_tabs: true, ..NOTHING }),
         ("cancelled", Budget { cancels: 1, ..NOTHING }),
+        ("refunds by staff, a hanging worker, a fault", REFUNDS),
     ];
     walk_all(&stories);
 }
@@ -210,7 +218,7 @@ fn walk_all(stories: &[(&str, Budget)]) {
 #[test]
 fn rules_that_lose_money_are_caught() {
     let plain = Budget { faults: 1, ..NOTHING };
-    let broken: [(&str, Rules, Budget); 5] = [
+    let broken: [(&str, Rules, Budget); 6] = [
         (
             "confirmed before it is ordered",
             Rules {
@@ -251,8 +259,13 @@ fn rules_that_lose_money_are_caught() {
         ),
         (
             "a refund is asked for again under a new key, unlisted",
-            Rules { refunds_are_listed: false, ..PRODUCTION },
-            Budget { staff_refunds: 1, ..plain.clone() },
+            Rules { refunds_are_listed: false, silence_keeps_the_key: false, ..PRODUCTION },
+            Budget { leases: 0, ..REFUNDS },
+        ),
+        (
+            "a refund is asked for again under a new key, although nobody has answered",
+            Rules { silence_keeps_the_key: false, ..PRODUCTION },
+            REFUNDS,
         ),
         (
             "a lost answer of the airline is taken for a no",

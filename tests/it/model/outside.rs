@@ -113,6 +113,16 @@ pub struct Payment {
     /// The question that was answered with yes.
     pub answered: Option<Question>,
     pub refunds: Vec<PaidBack>,
+    /// Keys under which Stripe has failed: it keeps that answer as it keeps every other.
+    pub broken: Vec<RefundKey>,
+}
+
+/// Stripe's word on a refund.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Answer {
+    Yes(RefundEvent),
+    No,
+    Broken,
 }
 
 impl Payment {
@@ -173,15 +183,21 @@ impl Payment {
         self.received.saturating_sub(self.paid_back())
     }
 
-    pub fn refund(&mut self, key: RefundKey, amount: u8, status: RefundEvent) -> Option<RefundEvent> {
+    pub fn refund(&mut self, key: RefundKey, amount: u8, status: RefundEvent, breaks: bool) -> Answer {
         if let Some(made) = self.refunds.iter().find(|made| made.key == key) {
-            return Some(made.status);
+            return Answer::Yes(made.status);
+        }
+        if breaks && !self.broken.contains(&key) {
+            self.broken.push(key);
+        }
+        if self.broken.contains(&key) {
+            return Answer::Broken;
         }
         if amount > self.net() {
-            return None;
+            return Answer::No;
         }
         self.refunds.push(PaidBack { key, amount, status });
-        Some(status)
+        Answer::Yes(status)
     }
 }
 

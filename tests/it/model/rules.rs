@@ -61,8 +61,7 @@ pub fn all() -> Vec<Property<Story>> {
             })
         }),
         Property::always("no machine hears what it calls illegal", |_, w: &World| {
-            // A worker that wakes up after its lease may come to say what has long been overtaken.
-            (w.had_twins || !w.attention.contains(&Attention::IllegalStep))
+            !w.attention.contains(&Attention::IllegalStep)
                 && !w.attention.contains(&Attention::PaymentContradiction)
         }),
         Property::always("at rest money, tickets and books agree, or a person is at it", |_, w: &World| {

@@ -15,7 +15,7 @@ use jetbridge::{
 };
 
 use super::{
-    outside::{Payment, SessionIs, Tickets},
+    outside::{IntentIs, PRICE, Payment, Question, SessionIs, Tickets},
     work::{Job, Work},
 };
 
@@ -28,6 +28,8 @@ pub struct Rules {
     pub refund: fn(RefundState, RefundEvent) -> RefundStep,
     /// A refund is asked for again only after listing what has been made, as `submit_refund` does.
     pub refunds_are_listed: bool,
+    /// After silence it is asked for under the same key.
+    pub silence_keeps_the_key: bool,
     /// An unanswered order is looked up before it is refused.
     pub orders_are_looked_up: bool,
 }
@@ -85,6 +87,8 @@ pub struct Budget {
     pub slow: bool,
     /// Begin with two sessions that can both be paid, of which we have given one up.
     pub two_tabs: bool,
+    /// Begin with tickets that are issued and charged.
+    pub is_charged: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -103,8 +107,6 @@ pub struct World {
     pub tickets: Tickets,
     /// The airline says no to a cancellation, and says it again.
     pub will_not_cancel: bool,
-    /// Two workers have had the same job at the same time.
-    pub had_twins: bool,
     pub budget: Budget,
 }
 
@@ -125,7 +127,6 @@ impl World {
             payments: Vec::new(),
             tickets: Tickets::None,
             will_not_cancel: false,
-            had_twins: false,
             budget,
         }
     }
@@ -140,6 +141,23 @@ impl World {
         }
         self.budget.attempts = 0;
         self.jobs = BTreeSet::from([Job::Check(1), Job::Lapse]);
+    }
+
+    /// Alice has paid, has her tickets, and her card is charged.
+    pub fn have_charged(&mut self) {
+        self.booking = BookingState::Confirmed;
+        self.supplier = SupplierState::Ordered;
+        self.tickets = Tickets::Issued;
+        self.secured_by = Some(0);
+        self.pay();
+        let attempt = self.attempt_mut(0);
+        (attempt.state, attempt.captured, attempt.is_sold) = (AttemptState::Captured, PRICE, true);
+        let payment = self.payment_mut(0);
+        payment.session = Some(SessionIs::Complete);
+        (payment.intent, payment.received) = (Some(IntentIs::Succeeded), PRICE);
+        payment.answered = Some(Question::Capture(1));
+        self.budget.attempts = 0;
+        self.jobs.clear();
     }
 
     pub fn attempt(&self, a: u8) -> &Attempt {
