@@ -450,6 +450,7 @@ async fn carry_out(
             let detail = format!("tickets exist, but the booking is {}", booking.state.code());
             outbox::raise(tx, Attention::TicketWithoutBooking, &id.to_string(), Some(id), &detail, now)
                 .await?;
+            outbox::push(tx, &Job::VoidTickets(id), now, now).await?;
         }
     }
     Ok(())

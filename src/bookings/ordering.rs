@@ -16,7 +16,7 @@ use crate::{
     db::{System, Tx},
     error::AppError,
     ids::BookingId,
-    outbox::{self, Attention, Claim, Outcome},
+    outbox::{self, Attention, Claim, Job, Outcome},
     supplier::{Order, OrderRequest, SupplierError},
 };
 
@@ -25,6 +25,8 @@ const SILENCE_ALARM: SignedDuration = SignedDuration::from_mins(15);
 /// How long we go on asking a supplier that says "not now", before the money goes back.
 const PATIENCE: SignedDuration = SignedDuration::from_mins(45);
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(20);
+/// After a no: whether there are tickets all the same.
+const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(15);
 
 /// Well under the job's lease, so that nobody else takes the order up while we still wait for it.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
@@ -55,8 +57,9 @@ impl Bookings {
             Some(answer) => answer,
             None if !is_secured => Answer::No("authorisation_lost"),
             None => {
-                if asked_before {
-                    self.note(id, SupplierEvent::Asked).await?;
+                // Somebody else may have settled it while this worker hung: then nothing is bought any more.
+                if asked_before && self.note(id, SupplierEvent::Asked).await? != SupplierState::Ordering {
+                    return Ok(Outcome::Done);
                 }
                 self.ask(&booking).await?
             }
@@ -165,6 +168,10 @@ impl Bookings {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let mut booking = store::lock(&mut tx, id).await?;
+        if is_ordered(booking.supplier_state) {
+            // Settled by somebody else, and told already.
+            return Ok(Outcome::Done);
+        }
         let event = if word.is_ok() { SupplierEvent::Ordered } else { SupplierEvent::Refused };
         let booking_events = step(&mut tx, id, booking.supplier_state, event, now).await?;
         if let Ok(order) = word {
@@ -175,16 +182,24 @@ impl Bookings {
         for event in booking_events {
             apply(&mut tx, &mut booking, event, Actor::Supplier, word.err(), now).await?;
         }
+        if word.is_err() && booking.supplier_state != SupplierState::None {
+            // It was asked once, and an airline may be slow: tickets that turn up later are given back.
+            outbox::push(&mut tx, &Job::VoidTickets(id), now + LOOK_AGAIN, now).await?;
+        }
         tx.commit().await?;
         Ok(Outcome::Done)
     }
 
-    async fn note(&self, id: BookingId, event: SupplierEvent) -> Result<(), AppError> {
+    /// Says how the order stands afterwards.
+    async fn note(&self, id: BookingId, event: SupplierEvent) -> Result<SupplierState, AppError> {
         let mut tx = self.db.begin(System).await?;
         let booking = store::lock(&mut tx, id).await?;
         step(&mut tx, id, booking.supplier_state, event, self.clock.now()).await?;
         tx.commit().await?;
-        Ok(())
+        Ok(match next_supplier(booking.supplier_state, event) {
+            Step::Move { to, .. } => to,
+            _ => booking.supplier_state,
+        })
     }
 
     async fn raise_silence(&self, id: BookingId, why: &str, now: Timestamp) -> Result<(), AppError> {
@@ -212,6 +227,12 @@ impl Bookings {
         }
         Ok(Outcome::Done)
     }
+}
+
+/// Tickets exist, or existed.
+fn is_ordered(state: SupplierState) -> bool {
+    use SupplierState::{Cancelled, Cancelling, ChangedByAirline, Ordered};
+    matches!(state, Ordered | ChangedByAirline | Cancelling | Cancelled)
 }
 
 /// An order counts only if it is the one that we wanted: a ticket for everybody, at no more than was accepted.

@@ -50,6 +50,10 @@ pub struct RefundRow {
     pub amount: Money,
     pub try_epoch: i32,
     pub payment_intent: String,
+    pub created_at: Timestamp,
+    /// Otherwise somebody made it in Stripe's dashboard, and it is never asked for.
+    pub is_ours: bool,
+    pub stripe_id: Option<String>,
 }
 
 /// A refund as its traveller sees it.

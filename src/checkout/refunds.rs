@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     bookings::{self, Actor, lifecycle::Step, told},
     checkout::{
-        Attempt, Checkout, RefundRow,
+        Attempt, Checkout, RefundRow, disputes,
         ledger::{self, Posting},
         lifecycle::{RefundEffect, RefundEvent, RefundState, next_refund},
         store, upstream,
@@ -19,6 +19,10 @@ use crate::{
 };
 
 const FOLLOW_EVERY: SignedDuration = SignedDuration::from_hours(1);
+/// Stripe's no to a refund of what a bank has taken back.
+const CHARGED_BACK: &str = "charge_disputed";
+/// How long a refund waits for a Stripe that is down before a person hears of it.
+const PATIENCE: SignedDuration = SignedDuration::from_hours(72);
 
 impl Checkout {
     /// Owes back what was taken for an attempt that the booking does not live on.
@@ -46,40 +50,97 @@ impl Checkout {
         Ok(())
     }
 
-    /// Asks Stripe to pay back, once, and follows the refund until it has arrived or failed.
+    /// Asks Stripe to pay back, once, and follows the refund until it has arrived or failed. However long Stripe is down,
+    /// it is asked again; after three days a person hears of it.
     pub async fn submit_refund(&self, id: RefundId) -> Result<Outcome, AppError> {
         let refund = self.refund(id).await?;
-        let epoch = match refund.state {
-            RefundState::Requested => refund.try_epoch,
-            RefundState::SubmitUnknown | RefundState::Submitted | RefundState::Pending => {
-                let told = self.payments.refunds_of(&refund.payment_intent).await;
-                let told = told.map_err(|error| upstream(&error))?;
-                if let Some(told) = told.iter().find(|told| told.refund == Some(id)) {
-                    self.move_refund(id, refund_event(&told.status), Some(&told.id)).await?;
-                    return self.until_settled(id).await;
+        match self.try_refund(&refund).await {
+            Err(AppError::Upstream { reason, .. }) if self.has_waited_long(&refund) => {
+                let now = self.clock.now();
+                let detail = format!(
+                    "{} is owed to the traveller, and Stripe cannot be asked: {reason}",
+                    refund.amount
+                );
+                let (kind, subject) = (Attention::RefundUnsent, id.to_string());
+                let mut tx = self.db.begin(System).await?;
+                outbox::raise(&mut tx, kind, &subject, Some(refund.booking), &detail, now).await?;
+                tx.commit().await?;
+                Ok(Outcome::Again(now + FOLLOW_EVERY))
+            }
+            other => other,
+        }
+    }
+
+    fn has_waited_long(&self, refund: &RefundRow) -> bool {
+        self.clock.now().duration_since(refund.created_at) >= PATIENCE
+    }
+
+    async fn try_refund(&self, refund: &RefundRow) -> Result<Outcome, AppError> {
+        match refund.state {
+            RefundState::Succeeded | RefundState::Failed => return Ok(Outcome::Done),
+            RefundState::Requested if self.is_disputed(refund).await? => {
+                // The bank has the money and decides; a refund now could be paid twice.
+                return Ok(Outcome::Again(self.clock.now() + FOLLOW_EVERY));
+            }
+            RefundState::Requested if refund.is_ours => {}
+            RefundState::Requested
+            | RefundState::SubmitUnknown
+            | RefundState::Submitted
+            | RefundState::Pending => {
+                if self.find_refund(refund).await? {
+                    return self.until_settled(refund.id).await;
                 }
-                if refund.state != RefundState::SubmitUnknown {
+                if refund.state != RefundState::SubmitUnknown || !refund.is_ours {
                     return Ok(Outcome::Again(self.clock.now() + FOLLOW_EVERY));
                 }
-                // Certainly not made. Stripe keeps even a failure under its key, so the next question gets a new one.
-                let mut tx = self.db.begin(System).await?;
-                store::bump_refund_epoch(&mut tx, &refund).await?;
-                tx.commit().await?;
-                refund.try_epoch + 1
             }
-            RefundState::Succeeded | RefundState::Failed => return Ok(Outcome::Done),
-        };
+        }
+        self.ask_for_refund(refund).await
+    }
+
+    /// Whether Stripe has made it; if so, with what has become of it.
+    async fn find_refund(&self, refund: &RefundRow) -> Result<bool, AppError> {
+        let told = self.payments.refunds_of(&refund.payment_intent).await;
+        let told = told.map_err(|error| upstream(&error))?;
+        let is_it =
+            |told: &&Refund| told.refund == Some(refund.id) || Some(&told.id) == refund.stripe_id.as_ref();
+        let Some(told) = told.iter().find(is_it) else { return Ok(false) };
+        self.move_refund(refund.id, refund_event(&told.status), Some(&told.id)).await?;
+        Ok(true)
+    }
+
+    async fn is_disputed(&self, refund: &RefundRow) -> Result<bool, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        Ok(disputes::store::is_open_of(&mut tx, refund.attempt).await?)
+    }
+
+    /// After silence the same question has the same key: a worker that hung may still be putting it, and one key is paid
+    /// once. Only where Stripe has told twice that it failed, and has nothing in its list, that answer is what it keeps
+    /// under the key, and the next question gets a new one.
+    async fn ask_for_refund(&self, refund: &RefundRow) -> Result<Outcome, AppError> {
+        let id = refund.id;
         let request = NewRefund {
             refund: id,
             booking: refund.booking,
             payment_intent: refund.payment_intent.clone(),
             amount: refund.amount,
-            idempotency_key: format!("refund:{id}:{epoch}"),
+            idempotency_key: format!("refund:{id}:{}", refund.try_epoch),
         };
-        match self.payments.refund(&request).await {
+        let mut answer = self.payments.refund(&request).await;
+        if matches!(answer, Err(PaymentError::Failed(_))) {
+            // A failure before Stripe had begun is not kept: then this does it.
+            answer = self.payments.refund(&request).await;
+        }
+        match answer {
             Ok(answer) => {
                 self.move_refund(id, refund_event(&answer.status), Some(&answer.id)).await?;
                 self.until_settled(id).await
+            }
+            Err(PaymentError::Refused { code, .. }) if code == CHARGED_BACK => {
+                // We have not heard of it yet. Stripe keeps this no under the key; should the bank decide for us, the next
+                // question has another.
+                self.next_key(refund).await?;
+                Ok(Outcome::Again(self.clock.now() + FOLLOW_EVERY))
             }
             Err(PaymentError::Refused { .. }) => {
                 self.move_refund(id, RefundEvent::Failed, None).await?;
@@ -87,9 +148,22 @@ impl Checkout {
             }
             Err(error) => {
                 self.move_refund(id, RefundEvent::NoAnswer, None).await?;
+                if matches!(error, PaymentError::Failed(_)) {
+                    if self.find_refund(refund).await? {
+                        return self.until_settled(id).await;
+                    }
+                    self.next_key(refund).await?;
+                }
                 Err(upstream(&error))
             }
         }
+    }
+
+    async fn next_key(&self, refund: &RefundRow) -> Result<(), AppError> {
+        let mut tx = self.db.begin(System).await?;
+        store::bump_refund_epoch(&mut tx, refund).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     /// Banks take days, and the webhook that would tell may be lost.
@@ -105,32 +179,27 @@ impl Checkout {
         store::lock_refund(&mut tx, id).await
     }
 
-    /// What Stripe says of the refunds of an attempt, ours by their metadata or id.
+    /// What Stripe says of the refunds of an attempt, ours by their metadata or id. All others were made in its dashboard.
     pub async fn apply_refunds(&self, attempt: &Attempt) -> Result<(), AppError> {
         let Some(intent) = &attempt.payment_intent else { return Ok(()) };
-        for told in self.payments.refunds_of(intent).await.map_err(|error| upstream(&error))? {
-            let id = match told.refund {
-                Some(id) => Some(id),
-                None => {
-                    let mut tx = self.db.begin(System).await?;
-                    store::refund_by_stripe_id(&mut tx, &told.id).await?
-                }
-            };
-            match id {
+        // Oldest first: the one that does not fit any more is the last one.
+        for told in self.payments.refunds_of(intent).await.map_err(|error| upstream(&error))?.iter().rev() {
+            match self.known_refund(attempt, told).await? {
                 Some(id) => self.move_refund(id, refund_event(&told.status), Some(&told.id)).await?,
-                None => self.raise_foreign_refund(attempt, &told).await?,
+                None => self.take_in_refund(attempt, told).await?,
             }
         }
         Ok(())
     }
 
-    async fn raise_foreign_refund(&self, attempt: &Attempt, told: &Refund) -> Result<(), AppError> {
+    async fn known_refund(&self, attempt: &Attempt, told: &Refund) -> Result<Option<RefundId>, AppError> {
         let mut tx = self.db.begin(System).await?;
-        let detail = format!("{} was refunded in Stripe's dashboard, outside of this ledger", told.amount);
-        let kind = Attention::RefundNotOurs;
-        outbox::raise(&mut tx, kind, &told.id, Some(attempt.booking), &detail, self.clock.now()).await?;
-        tx.commit().await?;
-        Ok(())
+        if let Some(id) = told.refund
+            && store::refund_of(&mut tx, id).await?.is_some_and(|(of, _)| of == attempt.id)
+        {
+            return Ok(Some(id));
+        }
+        Ok(store::refund_by_stripe_id(&mut tx, &told.id).await?)
     }
 
     async fn move_refund(
@@ -139,27 +208,37 @@ impl Checkout {
         event: RefundEvent,
         stripe_id: Option<&str>,
     ) -> Result<(), AppError> {
-        let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
-        let refund = store::lock_refund(&mut tx, id).await?;
-        if let Step::Move { to, effects } = next_refund(refund.state, event) {
-            store::set_refund_state(&mut tx, id, to, stripe_id).await?;
-            let data = json!({
-                "refund": id,
-                "attempt": refund.attempt,
-                "amount_minor": refund.amount.minor,
-                "currency": refund.amount.currency,
-            });
-            let kind = format!("refund_{}", to.code());
-            bookings::store::record(&mut tx, refund.booking, &kind, Actor::Stripe, &data, now).await?;
-            tell_of_refund(&mut tx, &refund, to, now).await?;
-            for effect in effects {
-                refund_effect(&mut tx, &refund, effect, now).await?;
-            }
-        }
+        step_refund(&mut tx, id, event, stripe_id, self.clock.now()).await?;
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// One event on a refund, its state, its audit line and all that follows.
+pub(super) async fn step_refund(
+    tx: &mut Tx<System>,
+    id: RefundId,
+    event: RefundEvent,
+    stripe_id: Option<&str>,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let refund = store::lock_refund(tx, id).await?;
+    let Step::Move { to, effects } = next_refund(refund.state, event) else { return Ok(()) };
+    store::set_refund_state(tx, id, to, stripe_id).await?;
+    let data = json!({
+        "refund": id,
+        "attempt": refund.attempt,
+        "amount_minor": refund.amount.minor,
+        "currency": refund.amount.currency,
+    });
+    let kind = format!("refund_{}", to.code());
+    bookings::store::record(tx, refund.booking, &kind, Actor::Stripe, &data, now).await?;
+    tell_of_refund(tx, &refund, to, now).await?;
+    for effect in effects {
+        refund_effect(tx, &refund, effect, now).await?;
+    }
+    Ok(())
 }
 
 async fn refund_effect(
@@ -224,7 +303,7 @@ async fn tell(
     Ok(())
 }
 
-fn refund_event(status: &RefundStatus) -> RefundEvent {
+pub(super) fn refund_event(status: &RefundStatus) -> RefundEvent {
     match status {
         RefundStatus::Pending | RefundStatus::RequiresAction => RefundEvent::Pending,
         RefundStatus::Succeeded => RefundEvent::Succeeded,

@@ -3,6 +3,7 @@
 
 mod event;
 pub mod probe;
+mod reads;
 mod records;
 
 use std::{collections::HashMap, time::Duration};
@@ -15,6 +16,7 @@ use stripe_core::{payment_intent as intents, refund as refunds};
 use url::Url;
 
 pub use event::{Event, EventError};
+pub use reads::{Dispute, DisputeStatus, Movement};
 pub use records::{Card, IntentStatus, PaymentIntent, Refund, RefundStatus, Session, SessionStatus};
 
 use crate::{
@@ -40,6 +42,7 @@ pub struct StripeSettings {
 #[derive(Clone)]
 pub struct Payments {
     client: Client,
+    reader: reads::Reader,
     webhook_secrets: Vec<SecretString>,
     clock: Clock,
 }
@@ -81,6 +84,10 @@ pub enum PaymentError {
     /// The answer was lost, or never given: it may or may not have been done. Ask again with the same key.
     #[error("no answer from Stripe: {0}")]
     Unanswered(String),
+    /// Stripe answered with a failure of its own. It keeps that answer under the key, so the same key is told it again;
+    /// whether anything was done, its lists tell.
+    #[error("failure at Stripe: {0}")]
+    Failed(String),
     /// Stripe said yes in words we do not understand.
     #[error("unreadable answer from Stripe: {0}")]
     Unreadable(String),
@@ -103,7 +110,8 @@ impl Payments {
             builder = builder.url(format!("{}/", url.as_str().trim_end_matches('/')));
         }
         let client = builder.build().map_err(|error| PaymentError::Setup(error.to_string()))?;
-        Ok(Self { client, webhook_secrets: settings.webhook_secrets.clone(), clock })
+        let reader = reads::Reader::new(settings)?;
+        Ok(Self { client, reader, webhook_secrets: settings.webhook_secrets.clone(), clock })
     }
 
     pub async fn open_session(&self, new: &NewSession) -> Result<Session, PaymentError> {
@@ -225,6 +233,20 @@ impl Payments {
         }
     }
 
+    pub async fn dispute(&self, id: &str) -> Result<Dispute, PaymentError> {
+        self.reader.dispute(id).await
+    }
+
+    /// What happened since then, of these kinds, oldest first.
+    pub async fn events(&self, kinds: &[&str], since: Timestamp) -> Result<Vec<Event>, PaymentError> {
+        self.reader.events(kinds, since).await
+    }
+
+    /// What moved the balance since then, oldest first.
+    pub async fn movements(&self, since: Timestamp) -> Result<Vec<Movement>, PaymentError> {
+        self.reader.movements(since).await
+    }
+
     /// Verifies and reads a webhook. A signature by any of our secrets counts, so that they can be rotated.
     pub fn read_event(&self, body: &[u8], signature: Option<&str>) -> Result<Event, EventError> {
         event::read(body, signature, &self.webhook_secrets, self.clock.now())
@@ -283,12 +305,14 @@ fn from_answer(api: stripe_shared::ApiErrors, status: u16) -> PaymentError {
     match status {
         404 => PaymentError::NotFound,
         401 | 403 => PaymentError::Setup(message),
-        // 409: the same key is being worked on. 424: somebody behind Stripe failed. 429: too fast, or a lock.
-        409 | 424 | 429 => PaymentError::Unanswered(format!("{status}: {message}")),
+        // 409: the same key is being worked on. 429: too fast, or a lock. Nothing is kept under the key for either.
+        409 | 429 => PaymentError::Unanswered(format!("{status}: {message}")),
+        // Somebody behind Stripe failed.
+        424 => PaymentError::Failed(format!("{status}: {message}")),
         400..=499 => {
             let code = api.decline_code.or(api.code.map(|code| code.as_str().to_owned()));
             PaymentError::Refused { code: code.unwrap_or_else(|| api.type_.as_str().to_owned()), message }
         }
-        _ => PaymentError::Unanswered(format!("{status}: {message}")),
+        _ => PaymentError::Failed(format!("{status}: {message}")),
     }
 }

@@ -267,6 +267,52 @@ async fn u9_a_supplier_that_times_out_is_asked_what_became_of_it_and_never_blind
     }
 }
 
+/// What an airline's machinery does after it has said no: tickets for the booking, of this price.
+async fn issue_late(app: &TestApp, on_cancel: &str) {
+    app.execute(&format!(
+        "insert into timetable.orders (booking_id, id, booking_reference, pnr, tickets, total_minor, currency, offer_id,
+                                       created_at, on_cancel)
+         select id, 'tt_' || id, booking_reference, 'LATE42', '{{1234567890123}}', amount_minor, currency, quote ->> 'id',
+                '2026-11-23', {on_cancel} from bookings"
+    ))
+    .await;
+}
+
+#[tokio::test]
+async fn u10_tickets_that_come_after_the_money_went_back_are_voided_or_written_off() {
+    for (on_cancel, is_refused) in [("null", false), ("'refused'", true)] {
+        let app = TestApp::start().await;
+        let (_, reference, session) = app.at_stripe("Refused").await;
+        app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+        app.settle().await;
+        assert_eq!(app.state(&reference).await, state("failed", "refused", &["released"]));
+        issue_late(&app, on_cancel).await;
+        app.advance(SignedDuration::from_mins(16)).await;
+        app.settle().await;
+        let total: i64 =
+            app.texts("select total_minor::text from timetable.orders").await[0].parse().unwrap();
+        let credit = app.texts("select coalesce(credit_minor, 0)::text from timetable.orders").await;
+        let lost = total - credit[0].parse::<i64>().unwrap();
+        let voided = app.count("timetable.orders where cancelled_at is not null").await;
+        assert_eq!(voided, i64::from(!is_refused));
+        let books = match lost {
+            0 => Vec::new(),
+            lost => vec![format!("loss {lost} EUR"), format!("supplier_payable -{lost} EUR")],
+        };
+        assert_eq!(app.balances().await, books);
+        let told: &[&str] =
+            if lost == 0 { &["ticket_without_booking"] } else { &["ticket_without_booking", "tickets_lost"] };
+        assert_eq!(app.attention().await, told);
+        assert_eq!(app.state(&reference).await, state("failed", "refused", &["released"]));
+        for _ in 0..3 {
+            app.advance(SignedDuration::from_hours(12)).await;
+            app.settle().await;
+        }
+        assert_eq!(app.balances().await, books, "once");
+        app.finish().await;
+    }
+}
+
 #[tokio::test]
 async fn u11_a_supplier_that_stays_down_raises_a_person_and_then_the_money_goes_back() {
     let app = TestApp::start().await;
@@ -470,6 +516,24 @@ async fn u27_an_authorisation_lost_after_ticketing_calls_a_person() {
     app.settle().await;
     assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["released"]));
     assert_eq!(app.attention().await, ["authorisation_lost"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_completed_session_whose_payment_is_still_to_be_made_elsewhere_is_on_its_way_and_not_failed() {
+    let app = TestApp::start().await;
+    let (alice, reference, session) = app.at_stripe("Duarte").await;
+    app.stripe.set_delivery(Mode::Held);
+    // A voucher: the page is done, the money is still to come.
+    app.stripe.pay(&session.id, "4000 0025 0000 3155").unwrap();
+    app.stripe.tamper_session(&session.id, |session| session.status = "complete".to_owned());
+    alice.get(&format!("/bookings/{reference}/return")).await.expect(200);
+    assert_eq!(app.stripe.intents()[0].status, "requires_action");
+    assert_eq!(app.state(&reference).await, state("held", "none", &["processing"]));
+    app.stripe.tamper_session(&session.id, |session| session.status = "open".to_owned());
+    app.stripe.authenticate(&session.id, true).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["captured"]));
     app.finish().await;
 }
 

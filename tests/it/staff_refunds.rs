@@ -1,6 +1,10 @@
 //! Money that staff give back: what moves, what is refused, and what two people at once come to.
 
-use jetbridge::sandbox::stripe::{Endpoint, Fault};
+use jetbridge::{
+    money::{Currency, Money},
+    payments::{NewRefund, Payments, StripeSettings},
+    sandbox::stripe::{Endpoint, Fault},
+};
 use jiff::SignedDuration;
 use proptest::{
     prelude::*,
@@ -134,6 +138,40 @@ async fn all_of_it_warns_of_the_live_ticket_and_calls_a_person() {
             .join(" ")
             .contains("all that you paid has gone back")
     );
+    till.app.finish().await;
+}
+
+#[tokio::test]
+async fn u13_a_question_that_arrives_after_somebody_else_has_put_it_again_pays_no_part_twice() {
+    let till = Till::open().await;
+    till.app.stripe.fault(Endpoint::CreateRefund, Fault::TimeoutBefore);
+    till.refund("part", "20.00").await;
+    till.app.settle().await;
+    till.app.advance(SignedDuration::from_mins(5)).await;
+    till.app.settle().await;
+    assert_eq!(till.refunds().await, ["2000 succeeded"]);
+
+    // Nobody knows where the first question was all the time: a worker that hung with it, or the network. Here it comes.
+    let asked = till.app.stripe.calls();
+    let first = asked.iter().find(|call| call.endpoint == Endpoint::CreateRefund).unwrap();
+    let settings = StripeSettings {
+        secret_key: till.app.stripe.secret_key(),
+        api_url: Some(till.app.stripe.base_url().parse().unwrap()),
+        webhook_secrets: Vec::new(),
+    };
+    let made = till.app.texts("select concat_ws(' ', id, booking_id) from refunds").await.remove(0);
+    let (refund, booking) = made.split_once(' ').unwrap();
+    let late = NewRefund {
+        refund: refund.parse().unwrap(),
+        booking: booking.parse().unwrap(),
+        payment_intent: till.app.stripe.intents()[0].id.clone(),
+        amount: Money::new(2_000, Currency::Eur),
+        idempotency_key: first.idempotency_key.clone().unwrap(),
+    };
+    let payments = Payments::new(&settings, till.app.clock.clone()).unwrap();
+    payments.refund(&late).await.expect("the answer of then");
+    till.app.settle().await;
+    assert_eq!(till.app.stripe.refunds().len(), 1);
     till.app.finish().await;
 }
 

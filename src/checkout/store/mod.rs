@@ -1,19 +1,22 @@
-//! SQL of attempts, refunds and the event inbox.
+//! SQL of attempts and of what stands in the way of moving their money; refunds and the event inbox have rooms of their own.
 
-use jiff::Timestamp;
+mod inbox;
+mod refunds;
+
+pub use inbox::{InboxEvent, inbox_event, receive_event, set_event_state};
 use jiff_sqlx::ToSqlx;
+pub use refunds::{
+    Requested, bump_refund_epoch, insert_foreign_refund, insert_refund, lock_refund, refund_by_stripe_id,
+    refund_of, refunds_of, requested_refunds, set_refund_state, unrefunded,
+};
 
 use crate::{
-    checkout::{
-        Attempt, RefundLine, RefundRow,
-        lifecycle::{AttemptState, RefundState},
-        truth::Facts,
-    },
+    checkout::{Attempt, lifecycle::AttemptState, truth::Facts},
     db::{Principal, System, Tx},
     error::AppError,
-    ids::{AttemptId, BookingId, RefundId},
+    ids::{AttemptId, BookingId},
     money::Money,
-    payments::{Card, Event},
+    payments::Card,
 };
 
 struct AttemptRow {
@@ -209,59 +212,11 @@ pub async fn bump_epoch(tx: &mut Tx<System>, attempt: &Attempt) -> Result<(), sq
     .map(drop)
 }
 
-pub async fn bump_refund_epoch(tx: &mut Tx<System>, refund: &RefundRow) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update refunds set try_epoch = try_epoch + 1 where id = $1 and try_epoch = $2",
-        refund.id.0,
-        refund.try_epoch,
-    )
-    .execute(&mut **tx)
-    .await
-    .map(drop)
-}
-
 pub async fn quarantine(tx: &mut Tx<System>, id: AttemptId, why: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("update attempts set quarantined = $2 where id = $1", id.0, why)
         .execute(&mut **tx)
         .await
         .map(drop)
-}
-
-/// A refund of ours, not yet asked for. The database refuses more than was captured.
-pub async fn insert_refund(
-    tx: &mut Tx<System>,
-    id: RefundId,
-    attempt: &Attempt,
-    amount: Money,
-    reason: &str,
-    now: Timestamp,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7)",
-        id.0,
-        attempt.booking.0,
-        attempt.id.0,
-        amount.minor,
-        amount.currency.code(),
-        reason,
-        now.to_sqlx() as _,
-    )
-    .execute(&mut **tx)
-    .await
-    .map(drop)
-}
-
-/// What of an attempt's captured money is neither returned nor on its way back.
-pub async fn unrefunded<P: Principal>(tx: &mut Tx<P>, attempt: &Attempt) -> Result<Money, AppError> {
-    let refunded = sqlx::query_scalar!(
-        r#"select coalesce(sum(amount_minor), 0)::bigint as "sum!" from refunds
-            where attempt_id = $1 and state <> 'failed'"#,
-        attempt.id.0,
-    )
-    .fetch_one(&mut **tx)
-    .await?;
-    Ok(attempt.captured.checked_sub(Money::new(refunded, attempt.amount.currency))?)
 }
 
 /// What of an attempt's money lies without a ticket, and whether it has bought one.
@@ -279,7 +234,8 @@ pub async fn standing_in_ledger<P: Principal>(
                select t.id, t.kind from ledger_transactions t
                 where t.booking_id = $1
                   and split_part(t.posting_key, ':', 2) in
-                      (select $2::uuid::text union all select r.id::text from refunds r where r.attempt_id = $2::uuid))
+                      (select $2::uuid::text union all select r.id::text from refunds r where r.attempt_id = $2::uuid
+                       union all select d.id::text from disputes d where d.attempt_id = $2::uuid))
            select coalesce((select -sum(e.amount_minor) from ledger_entries e join its on its.id = e.transaction_id
                              where e.account = 'customer_deposits'), 0)::bigint as "deposits!",
                   exists (select from its where its.kind = 'sold') as "is_sold!""#,
@@ -295,7 +251,7 @@ pub async fn standing_in_ledger<P: Principal>(
 pub struct Busy {
     pub returning: bool,
     pub disputed: bool,
-    /// Refunded in Stripe's dashboard, which our books do not know.
+    /// Refunded in Stripe's dashboard, in a way that our books cannot take in.
     pub refunded_elsewhere: bool,
 }
 
@@ -303,8 +259,10 @@ pub async fn busy_with<P: Principal>(tx: &mut Tx<P>, booking: BookingId) -> Resu
     let row = sqlx::query!(
         r#"select exists (select from outbox where kind = 'return_money' and subject = $1::uuid::text
                              and state in ('ready', 'running')) as "returning!",
-                  exists (select from attention_items where kind = 'dispute' and booking_id = $1
-                             and resolved_at is null) as "disputed!",
+                  exists (select from disputes where booking_id = $1 and state in ('needs_response', 'under_review'))
+                    or exists (select from attention_items i where i.kind = 'dispute' and i.booking_id = $1
+                                  and i.resolved_at is null
+                                  and not exists (select from disputes d where d.stripe_dispute_id = i.subject)) as "disputed!",
                   exists (select from attention_items where kind = 'refund_not_ours' and booking_id = $1
                              and resolved_at is null) as "refunded_elsewhere!""#,
         booking.0,
@@ -312,159 +270,4 @@ pub async fn busy_with<P: Principal>(tx: &mut Tx<P>, booking: BookingId) -> Resu
     .fetch_one(&mut **tx)
     .await?;
     Ok(Busy { returning: row.returning, disputed: row.disputed, refunded_elsewhere: row.refunded_elsewhere })
-}
-
-/// The attempt and amount of a refund, if there is one of this id.
-pub async fn refund_of(tx: &mut Tx<System>, id: RefundId) -> Result<Option<(AttemptId, i64)>, sqlx::Error> {
-    let row = sqlx::query!(
-        r#"select attempt_id as "attempt_id: AttemptId", amount_minor from refunds where id = $1"#,
-        id.0,
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    Ok(row.map(|row| (row.attempt_id, row.amount_minor)))
-}
-
-/// Oldest first; whatever the principal may see.
-pub async fn refunds_of<P: Principal>(
-    tx: &mut Tx<P>,
-    booking: BookingId,
-) -> Result<Vec<RefundLine>, AppError> {
-    let rows = sqlx::query!(
-        r#"select id as "id: RefundId", attempt_id as "attempt: AttemptId", state, amount_minor, currency,
-                  created_at as "created_at: jiff_sqlx::Timestamp", updated_at as "updated_at: jiff_sqlx::Timestamp"
-             from refunds where booking_id = $1 order by created_at, id"#,
-        booking.0,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            Ok(RefundLine {
-                id: row.id,
-                attempt: row.attempt,
-                state: row.state.parse().map_err(|_| AppError::broken("a refund state of another form"))?,
-                amount: Money::new(row.amount_minor, row.currency.parse()?),
-                created_at: row.created_at.to_jiff(),
-                updated_at: row.updated_at.to_jiff(),
-            })
-        })
-        .collect()
-}
-
-pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow, AppError> {
-    let row = sqlx::query!(
-        r#"select r.state, r.amount_minor, r.currency, r.booking_id as "booking_id: BookingId", r.try_epoch,
-                  r.attempt_id as "attempt_id: AttemptId", a.payment_intent_id
-             from refunds r join attempts a on a.id = r.attempt_id
-            where r.id = $1 for no key update of r"#,
-        id.0,
-    )
-    .fetch_optional(&mut **tx)
-    .await?
-    .ok_or_else(|| AppError::broken(format!("refund {id} is missing")))?;
-    Ok(RefundRow {
-        id,
-        booking: row.booking_id,
-        attempt: row.attempt_id,
-        state: row.state.parse().map_err(|_| AppError::broken("a refund state of another form"))?,
-        amount: Money::new(row.amount_minor, row.currency.parse()?),
-        try_epoch: row.try_epoch,
-        payment_intent: row
-            .payment_intent_id
-            .ok_or_else(|| AppError::broken("a refund of an attempt without a payment intent"))?,
-    })
-}
-
-pub async fn refund_by_stripe_id(
-    tx: &mut Tx<System>,
-    stripe_id: &str,
-) -> Result<Option<RefundId>, sqlx::Error> {
-    sqlx::query_scalar!(r#"select id as "id: RefundId" from refunds where stripe_refund_id = $1"#, stripe_id)
-        .fetch_optional(&mut **tx)
-        .await
-}
-
-pub async fn set_refund_state(
-    tx: &mut Tx<System>,
-    id: RefundId,
-    state: RefundState,
-    stripe_id: Option<&str>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update refunds set state = $2, stripe_refund_id = coalesce(stripe_refund_id, $3) where id = $1",
-        id.0,
-        state.code(),
-        stripe_id,
-    )
-    .execute(&mut **tx)
-    .await
-    .map(drop)
-}
-
-/// The inbox takes each event once; `false` means that it was here before.
-pub async fn receive_event(tx: &mut Tx<System>, event: &Event, now: Timestamp) -> Result<bool, sqlx::Error> {
-    let state = if event.readable { "received" } else { "unreadable" };
-    sqlx::query!(
-        "insert into stripe_events (id, kind, livemode, created, received_at, payload, state,
-                                    names_attempt, names_session, names_payment_intent)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (id) do nothing",
-        event.id,
-        event.kind,
-        event.livemode,
-        event.created.to_sqlx() as _,
-        now.to_sqlx() as _,
-        event.payload,
-        state,
-        event.attempt.map(|id| id.0),
-        event.session,
-        event.payment_intent,
-    )
-    .execute(&mut **tx)
-    .await
-    .map(|done| done.rows_affected() == 1)
-}
-
-/// An event of the inbox, as far as it still has to be dealt with.
-#[derive(Debug)]
-pub struct InboxEvent {
-    pub kind: String,
-    pub livemode: bool,
-    pub state: String,
-    pub received_at: jiff_sqlx::Timestamp,
-    pub names_attempt: Option<AttemptId>,
-    pub names_session: Option<String>,
-    pub names_payment_intent: Option<String>,
-}
-
-pub async fn inbox_event(tx: &mut Tx<System>, id: &str) -> Result<Option<InboxEvent>, sqlx::Error> {
-    sqlx::query_as!(
-        InboxEvent,
-        r#"select kind, livemode, state, received_at as "received_at: jiff_sqlx::Timestamp",
-                  names_attempt as "names_attempt: AttemptId", names_session, names_payment_intent
-             from stripe_events where id = $1 and settled_at is null"#,
-        id,
-    )
-    .fetch_optional(&mut **tx)
-    .await
-}
-
-pub async fn set_event_state(
-    tx: &mut Tx<System>,
-    id: &str,
-    state: &str,
-    attempt: Option<AttemptId>,
-    settled_at: Option<Timestamp>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update stripe_events set state = $2, attempt_id = coalesce($3, attempt_id), settled_at = $4 where id = $1",
-        id,
-        state,
-        attempt.map(|id| id.0),
-        settled_at.map(|at| at.to_sqlx()) as _,
-    )
-    .execute(&mut **tx)
-    .await
-    .map(drop)
 }
