@@ -51,6 +51,8 @@ uuid_ids! {
     /// One CheckoutSession of a booking. It travels to Stripe as `client_reference_id`.
     AttemptId,
     RefundId,
+    /// A payment that a bank takes back.
+    DisputeId,
     /// What cancelling a booking would give back, as it was shown.
     CancelQuoteId,
     MailId,

@@ -137,6 +137,8 @@ impl Worker {
             Job::SoundAlarm => self.emails.sound_alarm().await,
             Job::FindBooking(id) => self.bookings.find(*id).await,
             Job::CheckFlights(id) => self.bookings.check_flights(*id).await,
+            Job::WatchDispute(id) => self.checkout.watch_dispute(*id).await,
+            Job::VoidTickets(id) => self.checkout.void_tickets(*id, &claim).await,
             Job::SpreadEvent(id) => self.hooks.spread(*id).await,
             Job::ServeEndpoint(id) => self.hooks.serve(*id).await,
         }
@@ -233,6 +235,14 @@ impl Worker {
                 drop(tx);
                 return self.hooks.sweep().await;
             }
+            Round::StripeEvents => {
+                drop(tx);
+                return self.checkout.read_missed_events().await;
+            }
+            Round::Reconciliation => {
+                drop(tx);
+                return self.checkout.reconcile().await;
+            }
             Round::SecondFactors => {
                 drop(tx);
                 return second_factor::renew_sealed(&self.db, &self.bookings.vault, now).await;
@@ -278,11 +288,13 @@ enum Round {
     SecondFactors,
     Hooks,
     Flights,
+    StripeEvents,
+    Reconciliation,
     Invariants,
 }
 
 impl Round {
-    const ALL: [Self; 15] = [
+    const ALL: [Self; 17] = [
         Self::Searches,
         Self::Links,
         Self::Finds,
@@ -297,6 +309,8 @@ impl Round {
         Self::SecondFactors,
         Self::Hooks,
         Self::Flights,
+        Self::StripeEvents,
+        Self::Reconciliation,
         Self::Invariants,
     ];
 
@@ -316,6 +330,8 @@ impl Round {
             Self::SecondFactors => "second-factors",
             Self::Hooks => "hooks",
             Self::Flights => "flights",
+            Self::StripeEvents => "stripe-events",
+            Self::Reconciliation => "reconciliation",
             Self::Invariants => "invariants",
         }
     }

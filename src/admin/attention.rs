@@ -40,7 +40,7 @@ impl Urgency {
             "supplier_unknown" | "mail_late" | "mail_server" | "cancel_asked" | "cancel_refused"
             | "airline_change" => Self::TravellerWaits,
             "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" | "round_late"
-            | "hook_dead" | "hook_paused" => Self::CanWait,
+            | "hook_dead" | "hook_paused" | "webhook_silent" => Self::CanWait,
             _ => Self::MoneyAtRisk,
         }
     }
@@ -59,11 +59,19 @@ pub fn next_step(kind: &str) -> &'static str {
             "Agree on another way to pay, or void the tickets at the supplier."
         }
         "refund_failed" => "Pay the traveller another way, or refund again.",
+        "refund_unsent" => {
+            "See whether Stripe is down or our key is wrong. The refund is asked for again every hour."
+        }
         "refund_not_ours" => {
             "Ask who refunded in Stripe's dashboard, and whether the ticket is to be cancelled."
         }
         "refunded_ticket_live" => "Cancel the tickets at the supplier, unless they are meant to be a gift.",
-        "dispute" => "Answer the bank in Stripe's dashboard before its deadline.",
+        "dispute" | "dispute_due" => "Answer the bank in Stripe's dashboard before its deadline.",
+        "tickets_lost" => "Ask the supplier to waive what it keeps for tickets that nobody flies.",
+        "ledger_drift" => "Look the named payments up in Stripe, and find out why our books differ.",
+        "webhook_silent" => {
+            "Run jetbridge doctor: the webhook's address, its secret or the clock is wrong. Until then events come by asking."
+        }
         "cancel_asked" => {
             "Ask the airline what it gives back, tell the traveller, and cancel if they still want it."
         }

@@ -19,8 +19,8 @@ use uuid::Uuid;
 
 pub use self::cancellation::Cancellation;
 pub use self::record::{
-    AttemptRow, AttentionRow, Balance, BookingRecord, EventRow, InboxRow, JobRow, LedgerRow, MailRow,
-    PassengerRow, RefundRow,
+    AttemptRow, AttentionRow, Balance, BookingRecord, DisputeRow, EventRow, InboxRow, JobRow, LedgerRow,
+    MailRow, PassengerRow, RefundRow,
 };
 use crate::{
     bookings::lifecycle::BookingState,

@@ -41,6 +41,7 @@ pub struct BookingRecord {
     pub passengers: Vec<PassengerRow>,
     pub attempts: Vec<AttemptRow>,
     pub refunds: Vec<RefundRow>,
+    pub disputes: Vec<DisputeRow>,
     pub cancellations: Vec<Cancellation>,
     pub events: Vec<EventRow>,
     pub ledger: Vec<LedgerRow>,
@@ -84,6 +85,18 @@ pub struct RefundRow {
     pub reason: String,
     pub stripe_id: Option<String>,
     pub updated_at: Timestamp,
+}
+
+#[derive(Debug)]
+pub struct DisputeRow {
+    pub state: String,
+    pub is_inquiry: bool,
+    pub amount_minor: i64,
+    pub currency: String,
+    pub reason: String,
+    pub stripe_id: String,
+    pub answer_by: Option<Timestamp>,
+    pub opened_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -163,6 +176,7 @@ pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<Bo
     .ok_or(AppError::NotFound)?;
     let attempts = attempts(tx, row.id).await?;
     let refunds = refunds(tx, row.id).await?;
+    let disputes = disputes(tx, row.id).await?;
     let inbox = inbox(tx, &attempts).await?;
     let mails = mails(tx, row.id).await?;
     let mut subjects = vec![row.id.to_string()];
@@ -181,6 +195,7 @@ pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<Bo
         ledger,
         attempts,
         refunds,
+        disputes,
         inbox,
         mails,
         reference: row.booking_reference,
@@ -275,6 +290,30 @@ async fn refunds(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<RefundRow>, Ap
             reason: row.reason,
             stripe_id: row.stripe_refund_id,
             updated_at: row.updated_at.to_jiff(),
+        })
+        .collect())
+}
+
+async fn disputes(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<DisputeRow>, AppError> {
+    let rows = sqlx::query!(
+        r#"select stripe_dispute_id, state, is_inquiry, amount_minor, currency, reason,
+                  answer_by as "answer_by: jiff_sqlx::Timestamp", opened_at as "opened_at: jiff_sqlx::Timestamp"
+             from disputes where booking_id = $1 order by opened_at, id"#,
+        booking,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    Ok(rows
+        .into_iter()
+        .map(|row| DisputeRow {
+            state: row.state,
+            is_inquiry: row.is_inquiry,
+            amount_minor: row.amount_minor,
+            currency: row.currency,
+            reason: row.reason,
+            stripe_id: row.stripe_dispute_id,
+            answer_by: row.answer_by.map(jiff_sqlx::Timestamp::to_jiff),
+            opened_at: row.opened_at.to_jiff(),
         })
         .collect())
 }

@@ -20,11 +20,12 @@ const PARK_FOR: SignedDuration = SignedDuration::from_hours(72);
 const PARK_LOOK_EVERY: SignedDuration = SignedDuration::from_mins(30);
 
 impl Checkout {
-    /// Takes a verified event into the inbox, together with the job that deals with it. Again: nothing.
-    pub async fn receive(&self, event: &Event) -> Result<(), AppError> {
+    /// Takes a verified event into the inbox, together with the job that deals with it. Again: nothing, and `false`.
+    pub async fn receive(&self, event: &Event) -> Result<bool, AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
-        if store::receive_event(&mut tx, event, now).await? {
+        let is_new = store::receive_event(&mut tx, event, now).await?;
+        if is_new {
             outbox::push(&mut tx, &Job::ApplyEvent(event.id.clone()), now, now).await?;
             if !event.readable {
                 let detail = format!("{} could not be read", event.kind);
@@ -32,7 +33,7 @@ impl Checkout {
             }
         }
         tx.commit().await?;
-        Ok(())
+        Ok(is_new)
     }
 
     /// What one event of the inbox asks for.
@@ -57,11 +58,18 @@ impl Checkout {
         if event.kind.starts_with("refund.") || event.kind.starts_with("charge.refund") {
             self.apply_refunds(&attempt).await?;
         }
+        let is_dispute = event.kind.starts_with("charge.dispute.");
+        let is_known = match event.object.as_deref().filter(|_| is_dispute) {
+            Some(dispute) => self.apply_dispute(&attempt, dispute).await?,
+            None => false,
+        };
         let mut tx = self.db.begin(System).await?;
-        if event.kind.starts_with("charge.dispute.") {
-            let (kind, detail) = (Attention::Dispute, format!("{}: see Stripe's dashboard", event.kind));
-            let subject = attempt.id.to_string();
-            outbox::raise(&mut tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
+        if is_dispute {
+            if !is_known {
+                let (kind, detail) = (Attention::Dispute, format!("{}: see Stripe's dashboard", event.kind));
+                let subject = attempt.id.to_string();
+                outbox::raise(&mut tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
+            }
             tell_of_dispute(&mut tx, &attempt, &event.kind, id, now).await?;
         }
         // An event that we could not read stays for a person, although its object has been looked at.

@@ -59,19 +59,23 @@ async fn ledger(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx
         r#"select a.booking_id::text as "subject!" from attempts a
             where a.captured_minor > (select coalesce(sum(r.amount_minor), 0) from refunds r
                                        where r.attempt_id = a.id and r.state <> 'failed')
+                                   + (select coalesce(sum(d.amount_minor), 0) from disputes d
+                                       where d.attempt_id = a.id and d.state = 'lost' and not d.is_inquiry)
             group by a.booking_id having count(*) > 1"#
     );
     ask!(
         tx,
         found,
-        "I3 captured less refunded is deposits, supplier and revenue",
+        "I3 captured less refunded and lost is deposits, supplier and revenue less loss",
         r#"select b.id::text as "subject!" from bookings b
             where (select coalesce(sum(a.captured_minor), 0) from attempts a where a.booking_id = b.id)
                 - (select coalesce(sum(r.amount_minor), 0) from refunds r where r.booking_id = b.id and r.state <> 'failed')
+                - (select coalesce(sum(d.amount_minor), 0) from disputes d
+                    where d.booking_id = b.id and d.state = 'lost' and not d.is_inquiry)
                <> (select coalesce(-sum(e.amount_minor), 0)
                      from ledger_transactions t join ledger_entries e on e.transaction_id = t.id
                     where t.booking_id = b.id
-                      and e.account in ('customer_deposits', 'supplier_payable', 'agency_revenue'))"#
+                      and e.account in ('customer_deposits', 'supplier_payable', 'agency_revenue', 'loss'))"#
     );
     ask!(
         tx,
@@ -155,7 +159,9 @@ async fn cancelled(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), s
              join cancel_quotes q on q.booking_id = b.id and q.done_at is not null
              join attempts a on a.id = q.attempt_id
             where a.captured_minor - (select coalesce(sum(r.amount_minor), 0) from refunds r
-                                       where r.attempt_id = a.id and r.state <> 'failed') > q.kept_minor
+                                       where r.attempt_id = a.id and r.state <> 'failed')
+                                   - (select coalesce(sum(d.amount_minor), 0) from disputes d
+                                       where d.attempt_id = a.id and d.state = 'lost' and not d.is_inquiry) > q.kept_minor
               and not exists (select from outbox o
                                where o.kind = 'return_money' and o.subject = b.id::text
                                  and o.state in ('ready', 'running'))

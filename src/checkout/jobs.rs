@@ -333,7 +333,8 @@ impl Checkout {
             AttemptState::Authorised => {
                 let now = self.clock.now();
                 let mut tx = self.db.begin(System).await?;
-                let detail = format!("nothing is bought with this money, but Stripe will not release it: {code}");
+                let detail =
+                    format!("nothing is bought with this money, but Stripe will not release it: {code}");
                 let (kind, subject) = (Attention::CaptureFailed, attempt.id.to_string());
                 outbox::raise(&mut tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
                 store::bump_epoch(&mut tx, attempt).await?;

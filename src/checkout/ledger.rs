@@ -8,7 +8,7 @@ use jiff_sqlx::ToSqlx;
 use crate::{
     db::{System, Tx},
     error::AppError,
-    ids::{AttemptId, BookingId, RefundId},
+    ids::{AttemptId, BookingId, DisputeId, RefundId},
     money::{Money, MoneyError},
 };
 
@@ -22,6 +22,12 @@ pub enum Account {
     AgencyRevenue,
     /// What we have promised to pay back.
     RefundsPayable,
+    /// What Stripe keeps for its services.
+    StripeFees,
+    /// What a bank has taken back until it decides.
+    DisputeHold,
+    /// What we pay for and nobody pays us.
+    Loss,
     /// Money whose meaning is not known.
     Suspense,
 }
@@ -34,6 +40,9 @@ impl Account {
             Self::SupplierPayable => "supplier_payable",
             Self::AgencyRevenue => "agency_revenue",
             Self::RefundsPayable => "refunds_payable",
+            Self::StripeFees => "stripe_fees",
+            Self::DisputeHold => "dispute_hold",
+            Self::Loss => "loss",
             Self::Suspense => "suspense",
         }
     }
@@ -87,6 +96,27 @@ pub enum Posting {
         supplier: Money,
         refunded: Money,
     },
+    /// A bank has taken a payment back.
+    DisputeOpened {
+        dispute: DisputeId,
+        amount: Money,
+    },
+    /// The bank leaves it with us after all.
+    DisputeWon {
+        dispute: DisputeId,
+        amount: Money,
+    },
+    /// It stays with the traveller. `from_deposits` of it we owed them anyway; the rest is our loss.
+    DisputeLost {
+        dispute: DisputeId,
+        amount: Money,
+        from_deposits: Money,
+    },
+    /// Tickets that nobody pays for, because their booking had ended: what the supplier keeps is our loss.
+    TicketsLost {
+        booking: BookingId,
+        amount: Money,
+    },
     /// Stripe took money that does not fit what was accepted.
     Unexplained {
         attempt: AttemptId,
@@ -105,6 +135,10 @@ impl Posting {
             Self::RefundReturned { .. } => "refund_returned",
             Self::RefundFailed { .. } => "refund_failed",
             Self::Cancelled { .. } => "cancelled",
+            Self::DisputeOpened { .. } => "dispute_opened",
+            Self::DisputeWon { .. } => "dispute_won",
+            Self::DisputeLost { .. } => "dispute_lost",
+            Self::TicketsLost { .. } => "tickets_lost",
             Self::Unexplained { .. } => "unexplained",
         }
     }
@@ -121,6 +155,10 @@ impl Posting {
             | Self::RefundPaid { refund, .. }
             | Self::RefundReturned { refund, .. }
             | Self::RefundFailed { refund, .. } => refund.to_string(),
+            Self::DisputeOpened { dispute, .. }
+            | Self::DisputeWon { dispute, .. }
+            | Self::DisputeLost { dispute, .. } => dispute.to_string(),
+            Self::TicketsLost { booking, .. } => booking.to_string(),
         };
         format!("{}:{subject}", self.kind())
     }
@@ -159,6 +197,20 @@ impl Posting {
                 (Account::RefundsPayable, credit(refunded)?),
                 (Account::AgencyRevenue, refunded.checked_sub(deposits)?.checked_sub(supplier)?),
             ],
+            Self::DisputeOpened { amount, .. } => {
+                vec![(Account::DisputeHold, amount), (Account::StripeClearing, credit(amount)?)]
+            }
+            Self::DisputeWon { amount, .. } => {
+                vec![(Account::StripeClearing, amount), (Account::DisputeHold, credit(amount)?)]
+            }
+            Self::DisputeLost { amount, from_deposits, .. } => vec![
+                (Account::CustomerDeposits, from_deposits),
+                (Account::Loss, amount.checked_sub(from_deposits)?),
+                (Account::DisputeHold, credit(amount)?),
+            ],
+            Self::TicketsLost { amount, .. } => {
+                vec![(Account::Loss, amount), (Account::SupplierPayable, credit(amount)?)]
+            }
             Self::Unexplained { amount, .. } => {
                 vec![(Account::StripeClearing, amount), (Account::Suspense, credit(amount)?)]
             }
@@ -176,15 +228,37 @@ pub async fn post(
     posting: &Posting,
     now: Timestamp,
 ) -> Result<(), AppError> {
-    let entries = posting.entries()?;
+    write(tx, booking, posting.kind(), &posting.key(), posting.entries()?, now).await
+}
+
+/// What Stripe took for a movement of its balance, by the movement's own name.
+pub async fn post_fee(
+    tx: &mut Tx<System>,
+    booking: BookingId,
+    movement: &str,
+    fee: Money,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let entries = vec![(Account::StripeFees, fee), (Account::StripeClearing, fee.checked_mul(-1)?)];
+    write(tx, booking, "stripe_fee", &format!("stripe_fee:{movement}"), entries, now).await
+}
+
+async fn write(
+    tx: &mut Tx<System>,
+    booking: BookingId,
+    kind: &str,
+    key: &str,
+    entries: Vec<(Account, Money)>,
+    now: Timestamp,
+) -> Result<(), AppError> {
     if entries.is_empty() {
         return Ok(());
     }
     let id = sqlx::query_scalar!(
         "insert into ledger_transactions (posting_key, kind, booking_id, at) values ($1, $2, $3, $4)
          on conflict (posting_key) do nothing returning id",
-        posting.key(),
-        posting.kind(),
+        key,
+        kind,
         booking.0,
         now.to_sqlx() as _,
     )
@@ -223,7 +297,7 @@ mod tests {
     use crate::money::Currency;
 
     fn every_posting(amount: i64, cost: i64) -> Vec<Posting> {
-        let (attempt, refund) = (AttemptId::new(), RefundId::new());
+        let (attempt, refund, dispute) = (AttemptId::new(), RefundId::new(), DisputeId::new());
         let amount = Money::new(amount, Currency::Eur);
         let cost = Money::new(cost, Currency::Eur);
         vec![
@@ -238,6 +312,14 @@ mod tests {
             Posting::RefundPaid { refund, amount },
             Posting::RefundReturned { refund, amount },
             Posting::RefundFailed { refund, amount },
+            Posting::DisputeOpened { dispute, amount },
+            Posting::DisputeWon { dispute, amount },
+            Posting::DisputeLost {
+                dispute,
+                amount,
+                from_deposits: Money::new(amount.minor.min(cost.minor), Currency::Eur),
+            },
+            Posting::TicketsLost { booking: BookingId::new(), amount },
             Posting::Unexplained { attempt, amount },
             Posting::Cancelled { attempt, deposits: amount, supplier: cost, refunded: amount },
         ]
@@ -309,6 +391,6 @@ mod tests {
     fn two_facts_never_share_a_key() {
         let keys: std::collections::HashSet<String> =
             every_posting(1, 1).iter().chain(&every_posting(1, 1)).map(Posting::key).collect();
-        assert_eq!(keys.len(), 18);
+        assert_eq!(keys.len(), 26);
     }
 }

@@ -203,6 +203,63 @@ pub fn next_refund(state: RefundState, event: RefundEvent) -> RefundStep {
     }
 }
 
+states! {
+    DisputeState {
+        NeedsResponse => "needs_response",
+        UnderReview => "under_review",
+        Won => "won",
+        Lost => "lost",
+    }
+}
+
+impl DisputeState {
+    /// The bank has decided.
+    pub const fn has_ended(self) -> bool {
+        matches!(self, Self::Won | Self::Lost)
+    }
+}
+
+/// Stripe's word on a dispute.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DisputeEvent {
+    NeedsResponse,
+    UnderReview,
+    Won,
+    Lost,
+}
+
+impl DisputeEvent {
+    pub const ALL: &[Self] = &[Self::NeedsResponse, Self::UnderReview, Self::Won, Self::Lost];
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum DisputeEffect {
+    /// What the bank had taken back is ours again.
+    PostWon,
+    /// It stays with the traveller.
+    PostLost,
+}
+
+pub type DisputeStep = Step<DisputeState, DisputeEffect>;
+
+pub fn next_dispute(state: DisputeState, event: DisputeEvent) -> DisputeStep {
+    use DisputeEffect as Do;
+    use DisputeEvent as On;
+    use DisputeState as In;
+    let go = |to, effects: &[Do]| Step::Move { to, effects: effects.to_vec() };
+    match (state, event) {
+        (In::NeedsResponse, On::UnderReview) => go(In::UnderReview, &[]),
+        (In::NeedsResponse | In::UnderReview, On::Won) => go(In::Won, &[Do::PostWon]),
+        (In::NeedsResponse | In::UnderReview, On::Lost) => go(In::Lost, &[Do::PostLost]),
+        (In::NeedsResponse | In::UnderReview | In::Won | In::Lost, On::NeedsResponse)
+        | (In::UnderReview | In::Won | In::Lost, On::UnderReview)
+        | (In::Won, On::Won)
+        | (In::Lost, On::Lost) => Step::Replay,
+        // A bank decides once.
+        (In::Won, On::Lost) | (In::Lost, On::Won) => Step::Illegal,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use proptest::prelude::*;
@@ -222,7 +279,32 @@ mod tests {
         assert_eq!(table, include_str!("refund_table.txt"), "{table}");
     }
 
+    #[test]
+    fn the_whole_dispute_table_is_as_written_down() {
+        let table = table(DisputeState::ALL, DisputeEvent::ALL, next_dispute);
+        assert_eq!(table, include_str!("dispute_table.txt"), "{table}");
+    }
+
     proptest! {
+        #[test]
+        fn whatever_is_heard_of_a_dispute_in_whatever_order_it_is_decided_at_most_once(
+            events in prop::collection::vec(prop::sample::select(DisputeEvent::ALL), 0..30)
+        ) {
+            let (mut state, mut posted) = (DisputeState::NeedsResponse, Vec::new());
+            for event in events {
+                if let Step::Move { to, effects } = next_dispute(state, event) {
+                    state = to;
+                    posted.extend(effects);
+                }
+            }
+            let expected: &[DisputeEffect] = match state {
+                DisputeState::Won => &[DisputeEffect::PostWon],
+                DisputeState::Lost => &[DisputeEffect::PostLost],
+                _ => &[],
+            };
+            prop_assert_eq!(posted, expected);
+        }
+
         #[test]
         fn whatever_arrives_in_whatever_order_money_is_posted_and_secured_at_most_once(
             events in prop::collection::vec(prop::sample::select(AttemptEvent::ALL), 0..40)

@@ -6,13 +6,17 @@
 pub mod api;
 mod attempt;
 pub mod cancel;
+pub mod disputes;
+mod foreign_refunds;
 pub mod inbox;
 pub mod invariants;
 pub mod jobs;
+mod late_tickets;
 pub mod ledger;
 pub mod lifecycle;
-pub mod refunds;
 pub mod pages;
+pub mod reconcile;
+pub mod refunds;
 pub mod staff_refund;
 pub mod store;
 pub mod truth;

@@ -27,12 +27,22 @@ pub enum Attention {
     AuthorisationLost,
     CaptureFailed,
     RefundFailed,
-    /// Somebody refunded in Stripe's dashboard: the ledger and the ticket do not know.
+    /// A refund that Stripe could not be asked for in three days.
+    RefundUnsent,
+    /// Somebody refunded in Stripe's dashboard, and by our books it cannot be.
     RefundNotOurs,
     /// All of the money went back by our own doing, and the ticket can still be flown.
     RefundedTicketLive,
     /// Somebody has asked their bank for the money back.
     Dispute,
+    /// The bank wants an answer soon, and has none.
+    DisputeDue,
+    /// Tickets that nobody pays for cost us something.
+    TicketsLost,
+    /// Stripe's balance and our ledger differ.
+    LedgerDrift,
+    /// Events come by asking only.
+    WebhookSilent,
     /// A traveller wants to cancel, and only the airline knows what comes back.
     CancelAsked,
     /// The airline does not cancel what a traveller was quoted.
@@ -70,9 +80,14 @@ impl Attention {
             Self::AuthorisationLost => "authorisation_lost",
             Self::CaptureFailed => "capture_failed",
             Self::RefundFailed => "refund_failed",
+            Self::RefundUnsent => "refund_unsent",
             Self::RefundNotOurs => "refund_not_ours",
             Self::RefundedTicketLive => "refunded_ticket_live",
             Self::Dispute => "dispute",
+            Self::DisputeDue => "dispute_due",
+            Self::TicketsLost => "tickets_lost",
+            Self::LedgerDrift => "ledger_drift",
+            Self::WebhookSilent => "webhook_silent",
             Self::CancelAsked => "cancel_asked",
             Self::CancelRefused => "cancel_refused",
             Self::CancelCredit => "cancel_credit",

@@ -22,7 +22,7 @@ use jiff_sqlx::ToSqlx;
 
 use crate::{
     db::{Lane, System, Tx},
-    ids::{AttemptId, BookingId, FindId, HookEndpointId, HookEventId, MailId, RefundId},
+    ids::{AttemptId, BookingId, DisputeId, FindId, HookEndpointId, HookEventId, MailId, RefundId},
 };
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,6 +56,10 @@ pub enum Job {
     CheckFlights(BookingId),
     /// Put an event on its way to every endpoint of the agency's systems.
     SpreadEvent(HookEventId),
+    /// Follow a dispute until the bank has decided, and call somebody before its deadline.
+    WatchDispute(DisputeId),
+    /// Look for tickets of a booking that has ended without any, and give them back.
+    VoidTickets(BookingId),
     /// Send an endpoint the next event that is due. One job for each endpoint: it is the clock of a queue.
     ServeEndpoint(HookEndpointId),
 }
@@ -64,7 +68,7 @@ const SEND_MAIL: &str = "send_mail";
 const SERVE_ENDPOINT: &str = "serve_endpoint";
 
 impl Job {
-    const KINDS: [&'static str; 17] = [
+    const KINDS: [&'static str; 19] = [
         "open_session",
         "check_attempt",
         "apply_event",
@@ -81,6 +85,8 @@ impl Job {
         "sound_alarm",
         "check_flights",
         "spread_event",
+        "watch_dispute",
+        "void_tickets",
         SERVE_ENDPOINT,
     ];
 
@@ -102,6 +108,8 @@ impl Job {
             Self::SoundAlarm => "sound_alarm",
             Self::CheckFlights(_) => "check_flights",
             Self::SpreadEvent(_) => "spread_event",
+            Self::WatchDispute(_) => "watch_dispute",
+            Self::VoidTickets(_) => "void_tickets",
             Self::ServeEndpoint(_) => SERVE_ENDPOINT,
         }
     }
@@ -121,6 +129,7 @@ impl Job {
             | Self::RemindOfHold(id)
             | Self::ReleaseHold(id)
             | Self::CheckFlights(id)
+            | Self::VoidTickets(id)
             | Self::CancelAtSupplier(id) => id.to_string(),
             Self::SubmitRefund(id) => id.to_string(),
             Self::SendMail(id) => id.to_string(),
@@ -128,6 +137,7 @@ impl Job {
             // One for everything that is raised until it sounds.
             Self::SoundAlarm => "attention".to_owned(),
             Self::SpreadEvent(id) => id.to_string(),
+            Self::WatchDispute(id) => id.to_string(),
             Self::ServeEndpoint(id) => id.to_string(),
         }
     }
@@ -150,6 +160,8 @@ impl Job {
             "sound_alarm" => Self::SoundAlarm,
             "check_flights" => Self::CheckFlights(subject.parse().ok()?),
             "spread_event" => Self::SpreadEvent(subject.parse().ok()?),
+            "watch_dispute" => Self::WatchDispute(subject.parse().ok()?),
+            "void_tickets" => Self::VoidTickets(subject.parse().ok()?),
             SERVE_ENDPOINT => Self::ServeEndpoint(subject.parse().ok()?),
             _ => return None,
         })

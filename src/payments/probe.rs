@@ -18,7 +18,7 @@ pub fn api_version() -> String {
 }
 
 /// The kinds of events that we act on. `DEPLOYMENT.md` lists the same.
-pub const EVENTS: [&str; 13] = [
+pub const EVENTS: [&str; 18] = [
     "checkout.session.completed",
     "checkout.session.async_payment_succeeded",
     "checkout.session.async_payment_failed",
@@ -32,6 +32,11 @@ pub const EVENTS: [&str; 13] = [
     "refund.created",
     "refund.updated",
     "refund.failed",
+    "charge.dispute.created",
+    "charge.dispute.updated",
+    "charge.dispute.closed",
+    "charge.dispute.funds_withdrawn",
+    "charge.dispute.funds_reinstated",
 ];
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -124,7 +129,7 @@ fn time_of(answer: &Response) -> Option<Timestamp> {
 }
 
 /// The innermost cause says most ("connection refused"), and names no address with a key in it.
-fn cause(error: &reqwest::Error) -> String {
+pub(super) fn cause(error: &reqwest::Error) -> String {
     let mut innermost: &dyn std::error::Error = error;
     while let Some(source) = innermost.source() {
         innermost = source;

@@ -6,7 +6,10 @@ use jetbridge::{
     bookings::lifecycle::{
         BookingEvent, BookingState, Step, SupplierEvent, SupplierState, next_booking, next_supplier,
     },
-    checkout::lifecycle::{AttemptEvent, AttemptState, RefundEvent, RefundState, next_attempt, next_refund},
+    checkout::lifecycle::{
+        AttemptEvent, AttemptState, DisputeEvent, DisputeState, RefundEvent, RefundState, next_attempt,
+        next_dispute, next_refund,
+    },
 };
 
 use super::helpers::app::TestApp;
@@ -42,6 +45,7 @@ async fn the_database_allows_exactly_the_moves_that_the_machines_make() {
     ));
     ours.extend(moves("attempt", AttemptState::ALL, AttemptEvent::ALL, AttemptState::code, next_attempt));
     ours.extend(moves("refund", RefundState::ALL, RefundEvent::ALL, RefundState::code, next_refund));
+    ours.extend(moves("dispute", DisputeState::ALL, DisputeEvent::ALL, DisputeState::code, next_dispute));
     let theirs =
         app.texts("select concat_ws(' ', machine, from_state, to_state) from booking_transitions").await;
     assert_eq!(theirs.into_iter().collect::<BTreeSet<_>>(), ours);

@@ -2,6 +2,7 @@
 
 pub mod attention;
 mod cancellation;
+mod disputes;
 pub mod documents;
 mod events;
 pub mod mails;
@@ -183,6 +184,7 @@ struct BookingPage {
     itinerary: Option<Fragment>,
     attempts: Vec<AttemptView>,
     refunds: Vec<RefundView>,
+    disputes: Vec<disputes::DisputeView>,
     cancellations: Vec<CancellationView>,
     timeline: Fragment,
     ledger: Vec<EntryView>,
@@ -278,6 +280,7 @@ impl BookingPage {
             itinerary: offer.map(|offer| itinerary(&offer.slices)),
             attempts: attempts(&booking),
             refunds: refunds(&booking),
+            disputes: disputes::of(&booking),
             cancellations: cancellation::views(&booking),
             timeline: log(&booking
                 .events
@@ -437,6 +440,9 @@ pub fn state_badge(code: &str) -> Fragment {
 fn tone(code: &str) -> Tone {
     match code {
         "confirmed" | "captured" | "ordered" | "succeeded" | "sent" | "applied" | "delivered" => Tone::Good,
+        "won" => Tone::Good,
+        "lost" => Tone::Bad,
+        "needs_response" | "under_review" => Tone::Warn,
         "held" | "open" | "authorised" | "pending" | "queued" | "parked" | "changed_by_airline" => Tone::Warn,
         "failed" | "refused" | "order_unknown" | "create_unknown" | "submit_unknown" | "dead"
         | "unreadable" | "abandoned" => Tone::Bad,

@@ -25,6 +25,8 @@ pub enum MoneyIs {
     RefundFailed(Money),
     /// It would go back, but the bank has taken the payment back itself, and decides.
     Disputed(Money),
+    /// The bank has decided, and given it back itself.
+    ReturnedByBank(Money),
     /// It does not fit what was accepted, and a person looks.
     Checked(Money),
 }
@@ -34,7 +36,7 @@ impl MoneyIs {
         match self {
             Self::Untouched => 0,
             Self::Released(_) => 1,
-            Self::Refunded(_) => 2,
+            Self::Refunded(_) | Self::ReturnedByBank(_) => 2,
             Self::Releasing(_) => 3,
             Self::Refunding(_) => 4,
             Self::OnItsWay(_) => 5,
@@ -57,6 +59,8 @@ impl MoneyIs {
             AttemptState::Captured => match refund {
                 Some("refund_succeeded") => Self::Refunded(attempt.captured),
                 Some("refund_failed") => Self::RefundFailed(attempt.captured),
+                Some("dispute_lost") => Self::ReturnedByBank(attempt.captured),
+                Some("dispute_opened" | "dispute_under_review") => Self::Disputed(attempt.captured),
                 _ => Self::Refunding(attempt.captured),
             },
             AttemptState::Creating
@@ -91,6 +95,7 @@ impl MoneyIs {
             Self::Refunding(_) => Self::Refunding(back),
             Self::Refunded(_) => Self::Refunded(back),
             Self::RefundFailed(_) => Self::RefundFailed(back),
+            Self::Disputed(_) => Self::Disputed(back),
             Self::Released(_) => Self::Released(back),
             Self::Releasing(_) => Self::Releasing(back),
             other => other,
@@ -151,6 +156,9 @@ impl MoneyIs {
             Self::Disputed(amount) => format!(
                 "Your payment is disputed: the card’s issuer has taken it back from us and decides whose it is. Nothing more is paid until then. If the issuer leaves it with us, {amount} goes back to where you paid from."
             ),
+            Self::ReturnedByBank(amount) => {
+                format!("Your bank has decided the dispute and given you back your {amount} itself.")
+            }
             Self::Checked(amount) => format!(
                 "A payment of {amount} does not fit what you accepted. It is not lost: a person looks at it and writes to you. Please do not pay again."
             ),
@@ -167,7 +175,7 @@ impl MoneyIs {
         match self {
             Self::Untouched | Self::Released(_) => "Nothing was charged".to_owned(),
             Self::Releasing(_) => "You are not charged".to_owned(),
-            Self::Refunded(amount) => format!("{amount} went back to you"),
+            Self::Refunded(amount) | Self::ReturnedByBank(amount) => format!("{amount} went back to you"),
             Self::Refunding(amount) | Self::RefundFailed(amount) => format!("You get back {amount}"),
             Self::Disputed(_) => "Your bank decides about this payment".to_owned(),
             Self::OnItsWay(_) | Self::Checked(_) => "We look after your payment".to_owned(),
@@ -175,14 +183,23 @@ impl MoneyIs {
     }
 }
 
-/// The last word about a refund of this attempt.
+/// The last word about a refund or a dispute of this attempt. A question of the bank, and its leaving the money with us,
+/// change nothing about where it is.
 fn last_refund<'a>(standing: &'a Standing, attempt: &Attempt) -> Option<&'a str> {
     // Events of an older version do not say of which attempt they are: they are everybody's.
     let is_its = |event: &Event| match event.data.get("attempt").and_then(Value::as_str) {
         Some(id) => id == attempt.id.to_string(),
         None => true,
     };
-    let mut events = standing.file.events.iter().rev();
-    let last = events.find(|event| event.kind.starts_with("refund_") && is_its(event));
-    last.map(|event| event.kind.as_str())
+    let is_asked = |event: &Event| event.data.get("is_inquiry").and_then(Value::as_bool) == Some(true);
+    let counts = |event: &&Event| {
+        let is_refund = event.kind.starts_with("refund_") && event.kind != "refund_withdrawn";
+        let is_dispute = event.kind.starts_with("dispute_") && !is_asked(event);
+        (is_refund || is_dispute) && is_its(event)
+    };
+    let mut last = standing.file.events.iter().rev().filter(counts).map(|event| event.kind.as_str());
+    match last.next() {
+        Some("dispute_won") => last.find(|kind| kind.starts_with("refund_")),
+        last => last,
+    }
 }

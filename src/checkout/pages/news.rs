@@ -223,6 +223,9 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
         MoneyIs::Refunded(amount) => {
             format!(" A second payment of {amount} was not needed and was refunded in full.")
         }
+        MoneyIs::ReturnedByBank(amount) => {
+            format!(" A second payment of {amount} was given back to you by your bank.")
+        }
         MoneyIs::Releasing(amount)
         | MoneyIs::Refunding(amount)
         | MoneyIs::OnItsWay(amount)
@@ -309,7 +312,9 @@ fn quoted_money(money: MoneyIs, figures: Figures) -> String {
         MoneyIs::Releasing(_) => format!(
             "{back} that your bank has set aside is being released. Banks show this within 1 to 7 days.{kept_of_it}"
         ),
-        money @ MoneyIs::Disputed(_) => format!("{}{kept_of_it}", money.details()),
+        money @ (MoneyIs::Disputed(_) | MoneyIs::ReturnedByBank(_)) => {
+            format!("{}{kept_of_it}", money.details())
+        }
         MoneyIs::RefundFailed(amount) => format!(
             "You get back {amount}. Your bank did not take it at the first try, so a person looks after it and writes to you.{kept_of_it}"
         ),

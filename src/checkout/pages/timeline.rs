@@ -79,6 +79,10 @@ fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
     if let Some(refund) = kind.strip_prefix("refund_") {
         return with_amount(refund_line(refund), amount());
     }
+    if let Some(dispute) = kind.strip_prefix("dispute_") {
+        let is_inquiry = data["is_inquiry"].as_bool() == Some(true);
+        return with_amount(dispute_line(dispute, is_inquiry), amount());
+    }
     let airlines = || carriers(&standing.file.booking.offer.slices);
     match kind {
         "offer_chosen" => {
@@ -188,6 +192,8 @@ fn amounts_of(kind: &str, data: &Value) -> Option<String> {
 fn refund_line(kind: &str) -> Option<Said> {
     match kind {
         "requested" => said(Tone::Plain, "Refund granted", "It goes back to where you paid from."),
+        "taken_in" => said(Tone::Plain, "Refund made", "Our payment desk sent it to where you paid from."),
+        "withdrawn" => said(Tone::Off, "Refund not needed any more", "Your bank gave you the money back."),
         "submitted" => said(Tone::Plain, "Refund sent to your bank", ""),
         "submit_unknown" => said(Tone::Warn, "Refund not answered yet", "We ask again by ourselves."),
         "pending" => {
@@ -197,6 +203,26 @@ fn refund_line(kind: &str) -> Option<Said> {
         "failed" => {
             said(Tone::Bad, "Refund did not arrive", "It is still owed to you. A person looks after it.")
         }
+        _ => None,
+    }
+}
+
+fn dispute_line(kind: &str, is_inquiry: bool) -> Option<Said> {
+    match kind {
+        "opened" if is_inquiry => {
+            said(Tone::Plain, "Your bank asks about the payment", "We answer it. No money moved.")
+        }
+        "opened" => said(
+            Tone::Warn,
+            "Payment disputed",
+            "Your bank has taken it back from us and decides whose it is. Nothing more is paid until then.",
+        ),
+        "under_review" => {
+            said(Tone::Plain, "Dispute answered", "Your bank looks at both sides. That can take months.")
+        }
+        "won" if is_inquiry => said(Tone::Plain, "Your bank’s question is settled", "No money moved."),
+        "won" => said(Tone::Plain, "Dispute decided", "Your bank leaves the payment with us."),
+        "lost" => said(Tone::Plain, "Dispute decided", "Your bank has given you the money back."),
         _ => None,
     }
 }
@@ -289,7 +315,7 @@ mod tests {
 
     use super::*;
     use crate::checkout::{
-        lifecycle::RefundState,
+        lifecycle::{DisputeState, RefundState},
         pages::samples::{noon, standing},
     };
 
@@ -318,6 +344,8 @@ mod tests {
             ["offer_chosen", "terms_accepted", "card_declined", "tickets_issued", "payment_quarantined"];
         kinds.extend(others.map(str::to_owned));
         kinds.extend(["cancel_asked", "cancel_accepted", "cancel_refused"].map(str::to_owned));
+        kinds.extend(["refund_taken_in", "refund_withdrawn", "dispute_opened"].map(str::to_owned));
+        kinds.extend(DisputeState::ALL.iter().skip(1).map(|state| format!("dispute_{}", state.code())));
         for kind in kinds {
             assert!(told(&kind, data()).is_some(), "{kind}");
         }

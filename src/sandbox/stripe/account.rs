@@ -6,7 +6,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
-use super::{refusal::ApiRefusal, render};
+use super::{disputes::Dispute, refusal::ApiRefusal, render, statement::Movement};
 use crate::ids::random_text;
 
 const ALPHABET: &[u8] = b"0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz";
@@ -24,6 +24,11 @@ pub struct Account {
     /// Oldest first, as are events.
     pub refunds: Vec<Refund>,
     pub events: Vec<Event>,
+    /// Also oldest first. States that older versions wrote have none.
+    #[serde(default)]
+    pub disputes: Vec<Dispute>,
+    #[serde(default)]
+    pub statement: Vec<Movement>,
     pub answers: Vec<Answer>,
     /// Where the hosted page is. It may change with each start, so links are made when asked for.
     #[serde(skip)]
@@ -191,7 +196,7 @@ impl Account {
     }
 
     /// An event is a snapshot: later changes of the object do not touch it.
-    fn emit(&mut self, kind: &str, object: Value, now: Timestamp) {
+    pub fn emit(&mut self, kind: &str, object: Value, now: Timestamp) {
         let id = new_id("evt", 24);
         let livemode = object.get("livemode").and_then(Value::as_bool).unwrap_or(false);
         let payload = json!({

@@ -46,7 +46,11 @@ pub const INSUFFICIENT_FUNDS: TestCard = declines(
 pub const THREE_D_SECURE: TestCard =
     TestCard { number: "4000002500003155", brand: "visa", answer: Answer::Authenticate };
 
-const OTHERS: [TestCard; 10] = [
+/// Its payments are taken back as soon as they are charged.
+const DISPUTED: TestCard = approves("4000000000000259", "visa");
+
+const OTHERS: [TestCard; 11] = [
+    DISPUTED,
     approves("4000056655665556", "visa"),
     approves("5555555555554444", "mastercard"),
     approves("378282246310005", "amex"),
@@ -80,6 +84,11 @@ pub fn find(typed: &str) -> Result<(TestCard, String), NotACard> {
     let card = known.into_iter().find(|card| card.number == digits).unwrap_or(REAL_CARD);
     let last4 = digits.get(digits.len() - 4..).unwrap_or_default().to_owned();
     Ok((card, last4))
+}
+
+/// Only that card ends so: any other is declined.
+pub fn is_disputed(last4: &str) -> bool {
+    DISPUTED.number.ends_with(last4)
 }
 
 fn luhn(digits: &str) -> bool {

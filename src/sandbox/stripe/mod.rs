@@ -7,6 +7,7 @@ mod api;
 mod cards;
 mod delivery;
 mod disk;
+mod disputes;
 mod faults;
 mod form;
 mod moves;
@@ -14,6 +15,7 @@ mod page;
 mod refusal;
 mod render;
 mod requests;
+mod statement;
 #[cfg(test)]
 mod tests;
 mod wire;
@@ -34,9 +36,11 @@ use tokio_util::sync::{CancellationToken, DropGuard};
 pub use account::{Account, Event, Intent, Refund, Session};
 pub use delivery::Mode;
 pub use disk::DiskError;
+pub use disputes::Dispute;
 pub use faults::{Endpoint, Fault};
 pub use moves::Paid;
 pub use refusal::ApiRefusal;
+pub use statement::Movement;
 
 use crate::{clock::Clock, ids::random_secret};
 use faults::Faults;
@@ -260,6 +264,44 @@ impl Handle {
     /// The bank's later word on a refund: `pending`, `succeeded` or `failed`.
     pub fn settle_refund(&self, refund: &str, status: &str) -> Result<(), ApiRefusal> {
         self.inner.change(|account, now| account.settle_refund(refund, status, now))
+    }
+
+    /// A bank takes a payment back, all of it or a part: the dispute's id.
+    pub fn dispute(&self, intent: &str, amount: Option<i64>) -> Result<String, ApiRefusal> {
+        self.inner.change(|account, now| account.dispute(intent, amount, false, now))
+    }
+
+    /// A bank only asks about a payment.
+    pub fn inquire(&self, intent: &str) -> Result<String, ApiRefusal> {
+        self.inner.change(|account, now| account.dispute(intent, None, true, now))
+    }
+
+    pub fn escalate_inquiry(&self, dispute: &str) -> Result<(), ApiRefusal> {
+        self.inner.change(|account, now| account.escalate_inquiry(dispute, now))
+    }
+
+    /// Somebody sends evidence in Stripe's dashboard.
+    pub fn answer_dispute(&self, dispute: &str) -> Result<(), ApiRefusal> {
+        self.inner.change(|account, now| account.answer_dispute(dispute, now))
+    }
+
+    /// The bank decides.
+    pub fn close_dispute(&self, dispute: &str, won: bool) -> Result<(), ApiRefusal> {
+        self.inner.change(|account, now| account.close_dispute(dispute, won, now))
+    }
+
+    pub fn disputes(&self) -> Vec<Dispute> {
+        self.inner.lock().disputes.clone()
+    }
+
+    /// The lines of the balance, oldest first.
+    pub fn statement(&self) -> Vec<Movement> {
+        self.inner.lock().statement.clone()
+    }
+
+    /// Changes the balance behind everybody's back.
+    pub fn tamper_statement(&self, change: impl FnOnce(&mut Vec<Movement>)) {
+        self.inner.change(|account, _| change(&mut account.statement));
     }
 
     /// The issuer takes an authorisation back before it is captured.

@@ -5,8 +5,9 @@ use serde_json::json;
 
 use super::{
     account::{Account, Charge, Intent, PendingCard, Refund, new_id},
-    cards::{Answer, TestCard},
+    cards::{self, Answer, TestCard},
     refusal::ApiRefusal,
+    statement,
 };
 
 /// A card's authorisation lapses after a week.
@@ -128,12 +129,20 @@ impl Account {
         intent.received = taken;
         intent.capturable = 0;
         if let Some(charge) = intent.latest_charge.clone() {
+            let mut is_disputed = false;
             if let Some(record) = self.charges.get_mut(&charge) {
                 record.captured = taken;
+                is_disputed = cards::is_disputed(&record.last4);
+                let currency = record.currency.clone();
+                let fee = statement::fee_of(taken);
+                self.book(statement::KIND_CHARGE, &charge, (taken, fee), &currency, now);
             }
             self.emit_charge("charge.captured", &charge, now);
+            self.emit_intent("payment_intent.succeeded", id, now);
+            if is_disputed {
+                self.dispute(id, None, false, now)?;
+            }
         }
-        self.emit_intent("payment_intent.succeeded", id, now);
         Ok(())
     }
 
@@ -170,6 +179,10 @@ impl Account {
             return Err(ApiRefusal::invalid("payment_intent_unexpected_state", "payment_intent", message));
         };
         let missing = || ApiRefusal::missing(404, "charge", &charge_id, "charge");
+        if self.is_charged_back(&charge_id) {
+            let message = format!("Charge {charge_id} has been charged back; cannot issue a refund.");
+            return Err(ApiRefusal::state("charge_disputed", message));
+        }
         let charge = self.charges.get_mut(&charge_id).ok_or_else(missing)?;
         let left = charge.captured - charge.refunded;
         let amount = amount.unwrap_or(left);
@@ -191,12 +204,13 @@ impl Account {
             charge: charge_id.clone(),
             created: now.as_second(),
             amount,
-            currency,
+            currency: currency.clone(),
             status: "succeeded".into(),
             metadata,
             reason,
             failure_reason: None,
         });
+        self.book(statement::KIND_REFUND, &id, (-amount, 0), &currency, now);
         self.emit_refund("refund.created", &id, now);
         self.emit_charge("charge.refunded", &charge_id, now);
         Ok(id)
@@ -210,17 +224,20 @@ impl Account {
         refund.status = status.to_owned();
         if failed {
             refund.failure_reason = Some("lost_or_stolen_card".into());
+            let (amount, currency) = (refund.amount, refund.currency.clone());
             if let Some(charge) = self.charges.get_mut(&refund.charge) {
-                charge.refunded -= refund.amount;
+                charge.refunded -= amount;
             }
+            self.book(statement::KIND_REFUND_FAILURE, id, (amount, 0), &currency, now);
         }
         self.emit_refund(if failed { "refund.failed" } else { "refund.updated" }, id, now);
         Ok(())
     }
 
-    /// What time alone does: sessions expire, authorisations lapse.
+    /// What time alone does: sessions expire, authorisations lapse, unanswered disputes are lost.
     pub fn sweep(&mut self, now: Timestamp) {
         let at = now.as_second();
+        self.close_unanswered(now);
         let over: Vec<String> = (self.sessions.values())
             .filter(|session| session.status == "open" && session.expires_at <= at)
             .map(|session| session.id.clone())

@@ -5,9 +5,10 @@ use serde_json::{Value, json};
 
 use super::{
     account::{Account, Session, new_id},
+    disputes,
     form::Params,
     refusal::ApiRefusal,
-    render,
+    render, statement,
 };
 use crate::money::Currency;
 
@@ -48,6 +49,9 @@ pub fn perform(account: &mut Account, method: &str, path: &[&str], params: Param
         ("POST", ["refunds"]) => create_refund(account, params, now),
         ("GET", ["refunds"]) => list_refunds(account, params),
         ("GET", ["refunds", id]) => read_refund(account, id, params),
+        ("GET", ["disputes"]) => list_disputes(account, params, now),
+        ("GET", ["disputes", id]) => read_dispute(account, id, params, now),
+        ("GET", ["balance_transactions"]) => list_movements(account, params, now),
         ("GET", ["events"]) => list_events(account, params),
         ("GET", ["events", id]) => read_event(account, id, params),
         _ => {
@@ -218,6 +222,41 @@ fn list_refunds(account: &Account, mut params: Params) -> Answer {
             && charge.as_ref().is_none_or(|id| *id == refund.charge)
     });
     page("/v1/refunds", wanted.map(render::refund).collect(), params)
+}
+
+fn list_disputes(account: &Account, mut params: Params, now: Timestamp) -> Answer {
+    let intent = params.text("payment_intent")?;
+    let charge = params.text("charge")?;
+    let wanted = account.disputes.iter().rev().filter(|dispute| {
+        intent.as_ref().is_none_or(|id| *id == dispute.payment_intent)
+            && charge.as_ref().is_none_or(|id| *id == dispute.charge)
+    });
+    page("/v1/disputes", wanted.map(|dispute| disputes::render(account, dispute, now)).collect(), params)
+}
+
+fn read_dispute(account: &Account, id: &str, params: Params, now: Timestamp) -> Answer {
+    params.finish()?;
+    Ok(disputes::render(account, account.dispute_of(id)?, now))
+}
+
+fn list_movements(account: &Account, mut params: Params, now: Timestamp) -> Answer {
+    let in_full = !params.expand(&["data.source"])?.is_empty();
+    let kind = params.text("type")?;
+    let source = params.text("source")?;
+    let since = params.integer("created[gte]")?.unwrap_or(i64::MIN);
+    let wanted = account.statement.iter().rev().filter(|movement| {
+        movement.created >= since
+            && kind.as_ref().is_none_or(|kind| *kind == movement.kind)
+            && source.as_ref().is_none_or(|source| *source == movement.source)
+    });
+    let render = |movement| {
+        let mut object = statement::render(movement);
+        if let Some(source) = account.source(&movement.source, now).filter(|_| in_full) {
+            object["source"] = source;
+        }
+        object
+    };
+    page("/v1/balance_transactions", wanted.map(render).collect(), params)
 }
 
 fn list_events(account: &Account, mut params: Params) -> Answer {

@@ -39,6 +39,11 @@ set session_replication_role = replica;
 insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason)
     select id, booking_id, id, 1, currency, 'by_hand' from attempts where booking_id = ':doras';
 reset session_replication_role;
+insert into disputes (id, booking_id, attempt_id, stripe_dispute_id, is_inquiry, amount_minor, currency, reason, opened_at)
+    select id, booking_id, id, 'dp_hers', true, 1, currency, 'by_hand', '2026-11-23' from attempts where booking_id = ':confirmed';
+insert into stripe_movements (id, kind, amount_minor, currency, fee_minor, fee_currency, moved_at, taken_in_at)
+    values ('txn_hers', 'payout', 1, 'EUR', 0, 'EUR', '2026-11-23', '2026-11-23');
+insert into stripe_readings (what, seen_until, read_at) values ('events', '2026-11-23', '2026-11-23');
 insert into cancel_quotes (id, booking_id, attempt_id, terms, charged, paid_minor, returned_minor, kept_minor, back_minor,
                            currency, hash, made_at, expires_at)
     select a.id, b.id, a.id, 'free', false, a.amount_minor, 0, 0, a.amount_minor, a.currency, repeat('0', 64), '2026-11-23', '2026-11-24'

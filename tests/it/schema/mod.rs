@@ -42,6 +42,8 @@ insert into attempts (id, booking_id, amount_minor, currency, quote_hash, livemo
     select id, id, amount_minor, currency, quote_hash, false, '2027-01-01' from bookings;
 update attempts set state = 'captured', captured_minor = amount_minor, checkout_session_id = 'cs_' || right(id::text, 2);
 insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason) select id, booking_id, id, 100, currency, 'test' from attempts;
+insert into disputes (id, booking_id, attempt_id, stripe_dispute_id, is_inquiry, amount_minor, currency, reason, opened_at)
+    select id, booking_id, id, 'dp_' || right(id::text, 2), true, 100, currency, 'test', '2027-01-01' from attempts;
 insert into ledger_transactions (posting_key, kind, booking_id) select 'capture:' || id, 'capture', id from bookings;
 insert into ledger_entries (transaction_id, account, amount_minor, currency)
     select id, 'stripe_clearing', 100, 'EUR' from ledger_transactions union all select id, 'customer_deposits', -100, 'EUR' from ledger_transactions;
@@ -59,7 +61,7 @@ declare
 begin
     for rule in select conrelid::regclass as at, conname from pg_constraint
                  where contype = 'c' and connamespace = 'public'::regnamespace and conname !~ '_known$'
-                   and conrelid::regclass::text in ('bookings', 'attempts', 'refunds') loop
+                   and conrelid::regclass::text in ('bookings', 'attempts', 'refunds', 'disputes') loop
         execute format('alter table %s drop constraint %I', rule.at, rule.conname);
     end loop;
 end

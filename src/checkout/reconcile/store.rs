@@ -1,0 +1,223 @@
+//! SQL of Stripe's books.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+
+use crate::{
+    db::{System, Tx},
+    error::AppError,
+    ids::BookingId,
+    money::Money,
+    payments::Movement,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum List {
+    Events,
+    Movements,
+}
+
+impl List {
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Events => "events",
+            Self::Movements => "movements",
+        }
+    }
+}
+
+/// What differs between the books, of one booking.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Drift {
+    pub booking: BookingId,
+    pub parts: Vec<Part>,
+}
+
+/// Of one payment, refund or dispute.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Part {
+    /// By Stripe's names; empty where it has none.
+    pub named: String,
+    pub stripe_minor: i64,
+    pub books_minor: i64,
+    pub currency: String,
+}
+
+pub struct Fee {
+    pub movement: String,
+    pub booking: BookingId,
+    pub amount: Money,
+}
+
+pub struct Stranger {
+    pub id: String,
+    pub source: String,
+    pub minor: i64,
+    pub currency: String,
+}
+
+/// Since when to read, if it is this process's turn: nobody has begun since `not_since`. The first time only says where to
+/// begin, which is `first`.
+pub async fn claim(
+    tx: &mut Tx<System>,
+    list: List,
+    now: Timestamp,
+    not_since: Timestamp,
+    first: Timestamp,
+) -> Result<Option<Timestamp>, sqlx::Error> {
+    let begun = sqlx::query!(
+        "insert into stripe_readings (what, seen_until, read_at) values ($1, $2, $3) on conflict (what) do nothing",
+        list.code(),
+        first.to_sqlx() as _,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    if begun.rows_affected() == 1 {
+        return Ok(None);
+    }
+    let since = sqlx::query_scalar!(
+        r#"update stripe_readings set read_at = $2 where what = $1 and read_at < $3
+           returning seen_until as "seen_until: jiff_sqlx::Timestamp""#,
+        list.code(),
+        now.to_sqlx() as _,
+        not_since.to_sqlx() as _,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(since.map(jiff_sqlx::Timestamp::to_jiff))
+}
+
+pub async fn seen(tx: &mut Tx<System>, list: List, until: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update stripe_readings set seen_until = greatest(seen_until, $2) where what = $1",
+        list.code(),
+        until.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// When the first money moved.
+pub async fn first_posting(tx: &mut Tx<System>) -> Result<Option<Timestamp>, sqlx::Error> {
+    let first = sqlx::query_scalar!(
+        r#"select at as "at: jiff_sqlx::Timestamp" from ledger_transactions order by id limit 1"#
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    Ok(first.map(jiff_sqlx::Timestamp::to_jiff))
+}
+
+/// A line that is here already stays as it is.
+pub async fn take_in(tx: &mut Tx<System>, line: &Movement, now: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "insert into stripe_movements (id, kind, source, payment_intent, attempt_id, amount_minor, currency, fee_minor,
+                                       fee_currency, moved_at, taken_in_at)
+         values ($1, $2, $3, $4, (select id from attempts where payment_intent_id = $4), $5, $6, $7, $8, $9, $10)
+         on conflict (id) do nothing",
+        line.id,
+        line.kind,
+        line.source,
+        line.payment_intent,
+        line.amount_minor,
+        line.currency,
+        line.fee_minor,
+        line.fee_currency,
+        line.created.to_sqlx() as _,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Whose intent was not known yet.
+pub async fn match_again(tx: &mut Tx<System>) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update stripe_movements m set attempt_id = a.id
+           from attempts a where m.attempt_id is null and a.payment_intent_id = m.payment_intent"
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn unposted_fees(tx: &mut Tx<System>) -> Result<Vec<Fee>, AppError> {
+    let rows = sqlx::query!(
+        r#"select m.id, m.fee_minor, m.fee_currency, a.booking_id as "booking_id: BookingId"
+             from stripe_movements m join attempts a on a.id = m.attempt_id
+            where m.fee_minor <> 0
+              and not exists (select from ledger_transactions t where t.posting_key = 'stripe_fee:' || m.id)
+            order by m.moved_at, m.id"#
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter()
+        .map(|row| {
+            let amount = Money::new(row.fee_minor, row.fee_currency.parse()?);
+            Ok(Fee { movement: row.id, booking: row.booking_id, amount })
+        })
+        .collect()
+}
+
+/// Money that moved for nothing of ours.
+pub async fn strangers(tx: &mut Tx<System>, but: &[String]) -> Result<Vec<Stranger>, sqlx::Error> {
+    sqlx::query_as!(
+        Stranger,
+        r#"select id, coalesce(source, kind) as "source!", amount_minor as minor, currency from stripe_movements
+            where attempt_id is null and kind <> all($1) order by moved_at, id"#,
+        but,
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
+/// The books side by side, by booking and by what moved the money. What has moved since `settled_before`, or is still on
+/// its way to a bank, is not compared yet.
+pub async fn drifts(tx: &mut Tx<System>, settled_before: Timestamp) -> Result<Vec<Drift>, sqlx::Error> {
+    let rows = sqlx::query!(
+        r#"with stripe as (
+               select a.booking_id,
+                      coalesce((select r.id::text from refunds r where r.stripe_refund_id = m.source),
+                               (select d.id::text from disputes d where d.stripe_dispute_id = m.source),
+                               a.id::text) as subject,
+                      m.currency, sum(m.amount_minor) as minor, max(m.moved_at) as last_at,
+                      string_agg(distinct m.source, ' ') as named
+                 from stripe_movements m join attempts a on a.id = m.attempt_id
+                group by 1, 2, 3),
+           books as (
+               select t.booking_id, split_part(t.posting_key, ':', 2) as subject, e.currency, sum(e.amount_minor) as minor,
+                      max(t.at) as last_at
+                 from ledger_transactions t join ledger_entries e on e.transaction_id = t.id
+                where e.account = 'stripe_clearing' and t.kind <> 'stripe_fee'
+                group by 1, 2, 3)
+           select coalesce(s.booking_id, b.booking_id) as "booking_id!: BookingId", coalesce(s.currency, b.currency) as "currency!",
+                  coalesce(s.minor, 0)::bigint as "stripe!", coalesce(b.minor, 0)::bigint as "books!",
+                  coalesce(s.named, '') as "named!"
+             from stripe s full join books b
+               on b.booking_id = s.booking_id and b.subject = s.subject and b.currency = s.currency
+            where coalesce(s.minor, 0) <> coalesce(b.minor, 0)
+              and greatest(s.last_at, b.last_at) < $1
+              and not exists (select from refunds r where r.id::text = s.subject
+                                and r.state in ('requested', 'submitted', 'submit_unknown', 'pending'))
+            order by 1, s.subject, b.subject"#,
+        settled_before.to_sqlx() as _,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    let mut drifts: Vec<Drift> = Vec::new();
+    for row in rows {
+        let part = Part {
+            named: row.named,
+            stripe_minor: row.stripe,
+            books_minor: row.books,
+            currency: row.currency,
+        };
+        match drifts.last_mut().filter(|drift| drift.booking == row.booking_id) {
+            Some(drift) => drift.parts.push(part),
+            None => drifts.push(Drift { booking: row.booking_id, parts: vec![part] }),
+        }
+    }
+    Ok(drifts)
+}

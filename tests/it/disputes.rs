@@ -1,0 +1,294 @@
+//! U16: a traveller's bank takes a payment back. Its money is held in the books until the bank decides, nothing more is
+//! paid meanwhile, and whoever has to answer is told in time.
+
+use jetbridge::sandbox::stripe::{Event, Mode};
+use jiff::SignedDuration;
+use proptest::{
+    prelude::*,
+    strategy::ValueTree,
+    test_runner::{Config, TestRunner},
+};
+
+use super::helpers::{app::TestApp, browser::Browser};
+
+/// Its payments are disputed as soon as they are charged.
+const DISPUTED_CARD: &str = "4000 0000 0000 0259";
+
+struct Disputed {
+    app: TestApp,
+    alice: Browser,
+    reference: String,
+    paid: i64,
+    dispute: String,
+}
+
+impl Disputed {
+    async fn start() -> Self {
+        let app = TestApp::start().await;
+        let alice = app.alice().await;
+        let reference = app.confirmed(&alice).await;
+        let intent = app.stripe.intents().remove(0);
+        let dispute = app.stripe.dispute(&intent.id, None).unwrap();
+        app.settle().await;
+        Self { app, alice, reference, paid: intent.received, dispute }
+    }
+
+    async fn disputes(&self) -> Vec<String> {
+        self.app.texts("select concat_ws(' ', state, amount_minor, stripe_dispute_id) from disputes").await
+    }
+
+    async fn page_says(&self, text: &str) {
+        self.alice.get(&format!("/bookings/{}", self.reference)).await.expect(200).says(text);
+    }
+}
+
+#[tokio::test]
+async fn u16_a_dispute_holds_the_money_blocks_refunds_and_tells_its_deadline() {
+    let it = Disputed::start().await;
+    assert_eq!(it.disputes().await, [format!("needs_response {} {}", it.paid, it.dispute)]);
+    assert_eq!(
+        it.app.balances().await,
+        [format!("dispute_hold {} EUR", it.paid), format!("supplier_payable -{} EUR", it.paid)]
+    );
+    assert_eq!(it.app.attention().await, ["dispute"]);
+    let told = it.app.texts("select detail from attention_items").await.remove(0);
+    assert!(told.contains(&it.dispute) && told.contains("by 2026-12-03"), "{told}");
+    it.page_says("Payment disputed").await;
+
+    let finance = it.app.staff("finance").await;
+    it.app.second_factor(&finance).await;
+    let record = finance.get(&format!("/admin/bookings/{}", it.reference)).await.expect(200);
+    record.says(&it.dispute).says("Needs response").says("3 Dec");
+    let desk = finance.get(&format!("/admin/bookings/{}/refund", it.reference)).await.expect(200);
+    desk.says("This booking is in dispute");
+    it.app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_a_dispute_that_is_won_gives_the_money_back_and_frees_refunds() {
+    let it = Disputed::start().await;
+    it.app.stripe.answer_dispute(&it.dispute).unwrap();
+    it.app.settle().await;
+    assert_eq!(it.disputes().await, [format!("under_review {} {}", it.paid, it.dispute)]);
+    it.app.stripe.close_dispute(&it.dispute, true).unwrap();
+    it.app.settle().await;
+    assert_eq!(it.disputes().await, [format!("won {} {}", it.paid, it.dispute)]);
+    assert_eq!(
+        it.app.balances().await,
+        [format!("stripe_clearing {} EUR", it.paid), format!("supplier_payable -{} EUR", it.paid)]
+    );
+    it.page_says("Your bank leaves the payment with us").await;
+    let finance = it.app.staff("finance").await;
+    it.app.second_factor(&finance).await;
+    let desk = finance.get(&format!("/admin/bookings/{}/refund", it.reference)).await.expect(200);
+    assert!(!desk.words().contains("in dispute"));
+    it.app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_a_dispute_that_is_lost_is_our_loss_and_calls_for_the_live_ticket() {
+    let it = Disputed::start().await;
+    it.app.stripe.close_dispute(&it.dispute, false).unwrap();
+    it.app.settle().await;
+    assert_eq!(it.disputes().await, [format!("lost {} {}", it.paid, it.dispute)]);
+    assert_eq!(
+        it.app.balances().await,
+        [format!("loss {} EUR", it.paid), format!("supplier_payable -{} EUR", it.paid)]
+    );
+    assert_eq!(it.app.attention().await, ["dispute", "refunded_ticket_live"]);
+    it.page_says("Your bank has given you the money back").await;
+    let finance = it.app.staff("finance").await;
+    it.app.second_factor(&finance).await;
+    let desk = finance.get(&format!("/admin/bookings/{}/refund", it.reference)).await.expect(200);
+    desk.says("All of it has gone back");
+    it.app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_whoever_has_not_answered_is_told_again_before_the_deadline_and_then_has_lost() {
+    let it = Disputed::start().await;
+    // No webhook tells of what time alone does.
+    it.app.stripe.set_delivery(Mode::Held);
+    for _ in 0..13 {
+        it.app.advance(SignedDuration::from_hours(12)).await;
+        it.app.run_jobs().await;
+    }
+    assert_eq!(it.app.attention().await, ["dispute"]);
+    it.app.advance(SignedDuration::from_hours(13)).await;
+    it.app.run_jobs().await;
+    assert_eq!(it.app.attention().await, ["dispute", "dispute_due"]);
+    it.app.advance(SignedDuration::from_hours(72)).await;
+    it.app.run_jobs().await;
+    assert_eq!(it.disputes().await, [format!("lost {} {}", it.paid, it.dispute)]);
+    it.app.settle().await;
+    it.app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_an_answered_dispute_is_not_pressed_again() {
+    let it = Disputed::start().await;
+    it.app.stripe.answer_dispute(&it.dispute).unwrap();
+    it.app.settle().await;
+    for _ in 0..20 {
+        it.app.advance(SignedDuration::from_hours(12)).await;
+        it.app.run_jobs().await;
+    }
+    assert_eq!(it.app.attention().await, ["dispute"]);
+    it.app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_a_bank_that_only_asks_moves_no_money_until_it_is_in_earnest() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.confirmed(&alice).await;
+    let before = app.balances().await;
+    let intent = app.stripe.intents()[0].id.clone();
+    let dispute = app.stripe.inquire(&intent).unwrap();
+    app.settle().await;
+    assert_eq!(app.balances().await, before);
+    alice.get(&format!("/bookings/{reference}")).await.expect(200).says("Your bank asks about the payment");
+    app.stripe.escalate_inquiry(&dispute).unwrap();
+    app.settle().await;
+    assert!(app.balances().await[0].starts_with("dispute_hold "));
+    app.stripe.close_dispute(&dispute, true).unwrap();
+    app.settle().await;
+    assert_eq!(app.balances().await, before);
+
+    let second = app.stripe.inquire(&intent).unwrap();
+    app.settle().await;
+    app.stripe.close_dispute(&second, false).unwrap();
+    app.settle().await;
+    assert_eq!(app.balances().await, before);
+    assert_eq!(app.texts("select state from disputes order by opened_at, id").await, ["won", "won"]);
+    app.finish().await;
+}
+
+/// Charged at once, not ticketed, and disputed before the refund was sent, which we have been told of or not.
+async fn owed_and_disputed(is_told: bool) -> (TestApp, Browser, String) {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.draft_for(&alice, "Soldout").await;
+    let session = app.press_pay(&alice, &reference).await;
+    app.stripe.tamper_session(&session.id, |session| session.capture_method = "automatic".to_owned());
+    app.stripe.set_delivery(Mode::Held);
+    app.stripe.pay(&session.id, DISPUTED_CARD).unwrap();
+    if !is_told {
+        let is_dispute = |event: &Event| event.kind.starts_with("charge.dispute.");
+        for event in app.stripe.held().into_iter().filter(is_dispute) {
+            app.stripe.discard(&event.id);
+        }
+    }
+    app.settle().await;
+    assert_eq!(app.texts("select state from refunds").await, ["requested"]);
+    assert_eq!(app.count("disputes").await, i64::from(is_told));
+    (app, alice, reference)
+}
+
+#[tokio::test]
+async fn u16_a_refund_that_is_owed_waits_for_the_bank_and_is_paid_when_it_leaves_the_money_with_us() {
+    let (app, alice, reference) = owed_and_disputed(true).await;
+    alice.get(&format!("/bookings/{reference}")).await.expect(200).says("Your payment is disputed");
+    assert!(app.stripe.refunds().is_empty());
+    let dispute = app.stripe.disputes()[0].id.clone();
+    app.stripe.close_dispute(&dispute, true).unwrap();
+    app.settle().await;
+    app.advance(SignedDuration::from_hours(1)).await;
+    app.settle().await;
+    assert_eq!(app.texts("select state from refunds").await, ["succeeded"]);
+    assert!(app.balances().await.is_empty());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_a_refund_that_is_owed_is_not_paid_a_second_time_when_the_bank_has_paid_it() {
+    let (app, alice, reference) = owed_and_disputed(true).await;
+    let dispute = app.stripe.disputes()[0].id.clone();
+    app.stripe.close_dispute(&dispute, false).unwrap();
+    app.settle().await;
+    app.advance(SignedDuration::from_hours(1)).await;
+    app.settle().await;
+    assert!(app.stripe.refunds().is_empty());
+    assert_eq!(app.texts("select state from refunds").await, ["failed"]);
+    assert!(app.balances().await.is_empty(), "what we owed them they have");
+    assert_eq!(app.attention().await, ["dispute"]);
+    assert_eq!(app.mails().await, ["not_ticketed"]);
+    alice.get(&format!("/bookings/{reference}")).await.expect(200).says("Your bank has decided the dispute");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_a_refund_that_stripe_refuses_because_of_a_dispute_waits_although_we_have_not_heard_of_it() {
+    let (app, _, _) = owed_and_disputed(false).await;
+    assert!(app.attention().await.is_empty());
+    let dispute = app.stripe.disputes()[0].id.clone();
+    app.stripe.close_dispute(&dispute, true).unwrap();
+    app.settle().await;
+    app.advance(SignedDuration::from_hours(1)).await;
+    app.settle().await;
+    assert_eq!(app.texts("select state from refunds").await, ["succeeded"]);
+    assert!(app.balances().await.is_empty());
+    app.finish().await;
+}
+
+/// Refunds made in the dashboard, a dispute and its end: whatever of it is heard first, twice or last, the books end as
+/// they must. Which orders, the seed says.
+#[tokio::test]
+async fn u14_u16_whatever_order_its_events_come_in_the_books_end_the_same() {
+    let mut runner = TestRunner::new(Config { cases: 6, ..Config::default() });
+    for case in 0..6 {
+        let orders = (any::<bool>(), prop::collection::vec(0..100_usize, 40));
+        let (won, picks) = orders.new_tree(&mut runner).unwrap().current();
+        println!("case {case}: won {won}, {picks:?}");
+        let app = TestApp::start().await;
+        let alice = app.alice().await;
+        app.confirmed(&alice).await;
+        let intent = app.stripe.intents().remove(0);
+        app.stripe.set_delivery(Mode::Held);
+        let known = app.stripe.events().len();
+        app.stripe.refund_in_dashboard(&intent.id, Some(1_000)).unwrap();
+        app.stripe.refund_in_dashboard(&intent.id, Some(500)).unwrap();
+        let dispute = app.stripe.dispute(&intent.id, None).unwrap();
+        app.stripe.answer_dispute(&dispute).unwrap();
+        app.stripe.close_dispute(&dispute, won).unwrap();
+        let events: Vec<String> = app.stripe.events()[known..].iter().map(|event| event.id.clone()).collect();
+        for pick in picks {
+            assert_eq!(app.stripe.deliver(&events[pick % events.len()]).await, Some(200));
+            if pick % 3 == 0 {
+                app.run_jobs().await;
+            }
+        }
+        app.settle().await;
+        let rows = "select concat_ws(' ', origin, amount_minor, state) from refunds order by amount_minor";
+        assert_eq!(app.texts(rows).await, ["dashboard 500 succeeded", "dashboard 1000 succeeded"]);
+        let (paid, left) = (intent.received, intent.received - 1_500);
+        let (account, end) = if won { ("stripe_clearing", "won") } else { ("loss", "lost") };
+        let mut books = vec![
+            "agency_revenue 1500 EUR".to_owned(),
+            format!("{account} {left} EUR"),
+            format!("supplier_payable -{paid} EUR"),
+        ];
+        books.sort();
+        assert_eq!(app.balances().await, books);
+        assert_eq!(app.texts("select state from disputes").await, [end]);
+        app.finish().await;
+    }
+}
+
+#[tokio::test]
+async fn a_dispute_of_a_payment_that_was_partly_refunded_is_about_the_rest() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    let intent = app.stripe.intents().remove(0);
+    app.stripe.refund_in_dashboard(&intent.id, Some(1_000)).unwrap();
+    app.settle().await;
+    let dispute = app.stripe.dispute(&intent.id, None).unwrap();
+    app.settle().await;
+    app.stripe.refund_in_dashboard(&intent.id, Some(1)).expect_err("Stripe refunds nothing that a bank has");
+    app.stripe.close_dispute(&dispute, false).unwrap();
+    app.settle().await;
+    let lost = intent.received - 1_000;
+    assert!(app.balances().await.contains(&format!("loss {lost} EUR")));
+    app.finish().await;
+}

@@ -1,0 +1,208 @@
+//! Stripe's own books: events that no webhook brought, and every cent of its balance held against the ledger.
+
+use jetbridge::sandbox::stripe::{Mode, Movement};
+use jiff::SignedDuration;
+
+use super::helpers::{app::TestApp, story::GOOD_CARD};
+
+/// Everything that Stripe has to say is lost on the way.
+fn lose_all(app: &TestApp) {
+    for event in app.stripe.held() {
+        app.stripe.discard(&event.id);
+    }
+}
+
+#[tokio::test]
+async fn u4_what_no_webhook_brought_is_read_from_stripes_list_of_events_once() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.sweep().await;
+    let reference = app.confirmed(&alice).await;
+    app.stripe.set_delivery(Mode::Held);
+    let intent = app.stripe.intents()[0].id.clone();
+    app.stripe.refund_in_dashboard(&intent, Some(1_000)).unwrap();
+    lose_all(&app);
+    app.advance(SignedDuration::from_mins(20)).await;
+    app.run_jobs().await;
+    assert_eq!(app.count("refunds").await, 0);
+
+    app.sweep().await;
+    app.run_jobs().await;
+    assert_eq!(
+        app.texts("select concat_ws(' ', origin, amount_minor, state) from refunds").await,
+        ["dashboard 1000 succeeded"]
+    );
+    assert_eq!(app.attention().await, ["webhook_silent"]);
+    let events = app.count("stripe_events").await;
+    for _ in 0..3 {
+        app.advance(SignedDuration::from_mins(6)).await;
+        app.sweep().await;
+        app.run_jobs().await;
+    }
+    assert_eq!(app.count("stripe_events").await, events);
+    assert_eq!(app.count("refunds").await, 1);
+    assert_eq!(app.state(&reference).await.booking, "confirmed");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn u25_webhooks_that_our_clock_refuses_are_read_from_the_list_and_somebody_is_told_of_the_clock() {
+    let app = TestApp::start().await;
+    app.sweep().await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
+    app.stripe.set_delivery(Mode::Held);
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    let event = app.stripe.held()[0].id.clone();
+    let (body, signature) = app.stripe.signed(&event).unwrap();
+    // To us Stripe's signatures are of twenty minutes ago.
+    app.clock.advance(SignedDuration::from_mins(20));
+    let guest = app.guest();
+    guest.set_header("stripe-signature", &signature);
+    let refused = guest.post("/webhooks/stripe", "application/json", body).await;
+    assert!(refused.status.is_client_error(), "{}", refused.status);
+    lose_all(&app);
+    app.sweep().await;
+    app.run_jobs().await;
+    lose_all(&app);
+    assert_eq!(app.state(&reference).await.booking, "confirmed");
+    assert_eq!(app.attention().await, ["webhook_silent"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_stripe_that_is_down_is_read_when_it_is_back_and_nothing_is_left_out() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.sweep().await;
+    app.confirmed(&alice).await;
+    app.stripe.set_delivery(Mode::Held);
+    let intent = app.stripe.intents()[0].id.clone();
+    app.stripe.refund_in_dashboard(&intent, Some(700)).unwrap();
+    lose_all(&app);
+    app.stripe.outage(Some(jetbridge::sandbox::stripe::Fault::Status(503)));
+    for _ in 0..5 {
+        app.advance(SignedDuration::from_hours(2)).await;
+        app.try_to_sweep().await;
+    }
+    app.stripe.outage(None);
+    app.advance(SignedDuration::from_mins(10)).await;
+    app.sweep().await;
+    app.settle().await;
+    assert_eq!(app.count("refunds").await, 1);
+    app.finish().await;
+}
+
+/// The first sweep only says since when to read.
+async fn night(app: &TestApp) {
+    app.advance(SignedDuration::from_hours(24)).await;
+    app.settle().await;
+    app.sweep().await;
+    app.settle().await;
+}
+
+#[tokio::test]
+async fn every_night_the_ledger_agrees_with_stripes_balance_and_its_fees_are_booked_once() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    app.sweep().await;
+    let intent = app.stripe.intents().remove(0);
+    app.stripe.refund_in_dashboard(&intent.id, Some(1_000)).unwrap();
+    let dispute = app.stripe.dispute(&intent.id, Some(2_000)).unwrap();
+    app.stripe.close_dispute(&dispute, true).unwrap();
+    app.settle().await;
+    let fees: i64 = app.stripe.statement().iter().map(|movement| movement.fee).sum();
+    assert!(fees > 2_000);
+    for _ in 0..2 {
+        night(&app).await;
+        assert_eq!(
+            app.balances().await,
+            [
+                "agency_revenue 1000 EUR".to_owned(),
+                format!("stripe_clearing {} EUR", intent.received - 1_000 - fees),
+                format!("stripe_fees {fees} EUR"),
+                format!("supplier_payable -{} EUR", intent.received),
+            ]
+        );
+    }
+    assert_eq!(app.count("stripe_movements").await, 4);
+    assert_eq!(app.attention().await, ["dispute"]);
+    // What Stripe owes us by its own account is what the books say it does.
+    let net: i64 = app.stripe.statement().iter().map(|movement| movement.amount - movement.fee).sum();
+    assert!(app.balances().await.contains(&format!("stripe_clearing {net} EUR")));
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_cent_that_differs_is_named_with_its_booking_and_its_payment() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.confirmed(&alice).await;
+    app.confirmed(&app.bob().await).await;
+    app.sweep().await;
+    let charge = app.stripe.statement()[0].source.clone();
+    app.stripe.tamper_statement(|lines| lines[0].amount -= 1);
+    night(&app).await;
+    let told = app
+        .texts(
+            "select concat_ws(' ', i.kind, b.booking_reference, i.detail) from attention_items i
+               join bookings b on b.id = i.booking_id where i.resolved_at is null",
+        )
+        .await;
+    assert_eq!(told.len(), 1, "{told:?}");
+    assert!(told[0].starts_with(&format!("ledger_drift {reference} {charge}: ")), "{told:?}");
+    assert!(told[0].contains("-1 apart"), "{told:?}");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn money_that_moved_for_nothing_of_ours_calls_a_person_and_a_payout_does_not() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    app.sweep().await;
+    let line = app.stripe.statement().remove(0);
+    app.stripe.tamper_statement(|lines| {
+        lines.push(Movement {
+            id: "txn_foreign".to_owned(),
+            source: "ch_foreign".to_owned(),
+            ..line.clone()
+        });
+        let kind = "payout".to_owned();
+        lines.push(Movement {
+            id: "txn_payout".to_owned(),
+            source: "po_1".to_owned(),
+            kind,
+            amount: -5,
+            ..line
+        });
+    });
+    night(&app).await;
+    let told =
+        "select concat_ws(' ', kind, subject, booking_id) from attention_items where resolved_at is null";
+    assert_eq!(app.texts(told).await, ["ledger_drift txn_foreign"]);
+    night(&app).await;
+    assert_eq!(app.texts(told).await.len(), 1, "once");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_charge_that_never_reached_the_books_is_found_at_night() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.confirmed(&alice).await;
+    app.sweep().await;
+    // A line that our books have and Stripe has not.
+    app.stripe.tamper_statement(Vec::clear);
+    night(&app).await;
+    let told = app
+        .texts(
+            "select concat_ws(' ', b.booking_reference, i.detail) from attention_items i join bookings b on b.id = i.booking_id",
+        )
+        .await;
+    assert!(
+        told.len() == 1 && told[0].starts_with(&format!("{reference} not in Stripe: 0 in Stripe")),
+        "{told:?}"
+    );
+    app.finish().await;
+}
