@@ -2,7 +2,12 @@
 //! 500, and no answer that the document does not tell of. `bin/test` brings the tools and runs it; the stand-alone way is
 //! `cargo test --test it -- --ignored probe`.
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{
+    fs::{self, File},
+    path::PathBuf,
+    process::Stdio,
+    time::Duration,
+};
 
 use jiff::SignedDuration;
 use serde_json::{Value, json};
@@ -28,24 +33,61 @@ fn tool(name: &str) -> Command {
     command
 }
 
-/// Waits for it and lets nobody run into a limit meanwhile: limits have tests of their own, and here they would hide the rest.
-async fn run(app: &TestApp, mut child: Child, until: Instant) -> bool {
+async fn run(mut child: Child, until: Instant) -> bool {
+    let ended = timeout_at(until, child.wait()).await.expect("it takes longer than it may");
+    ended.expect("it can be waited for").success()
+}
+
+/// Lets nobody run into a limit: limits have tests of their own, and here they would hide the rest.
+async fn without_limits<T>(app: &TestApp, work: impl Future<Output = T>) -> T {
     let mut rounds = interval(Duration::from_millis(250));
     rounds.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let ended = timeout_at(until, async {
+    let lifting = async {
         loop {
-            tokio::select! {
-                ended = child.wait() => return ended.expect("it can be waited for").success(),
-                _ = rounds.tick() => {
-                    // Row by row: a truncate would wait for the calls under way, and they for it.
-                    app.execute("delete from rate_limits").await;
-                    app.execute("delete from sign_in_delays").await;
-                    app.clock.advance(SignedDuration::from_secs(1));
-                }
-            }
+            rounds.tick().await;
+            // Row by row: a truncate would wait for the calls under way, and they for it.
+            app.execute("delete from rate_limits").await;
+            app.execute("delete from sign_in_delays").await;
+            app.clock.advance(SignedDuration::from_secs(1));
         }
-    });
-    ended.await.expect("it takes longer than it may")
+    };
+    tokio::select! {
+        done = work => done,
+        () = lifting => unreachable!("it is never done"),
+    }
+}
+
+/// Somebody who calls: who they are to us, how they show it, and which part of the API they are let loose on.
+struct Caller<'a> {
+    who: &'static str,
+    way: &'static str,
+    email: &'static str,
+    more: Option<(&'static str, &'a str)>,
+    args: &'a [&'a str],
+}
+
+impl Caller<'_> {
+    /// The name of the caller if something was found. What the probe says goes into a file, for two speak at once.
+    async fn probe(&self, app: &TestApp, until: Instant) -> Option<&'static str> {
+        let known = things(app, self.email).await;
+        let url = app.url.join("/api/openapi.json").expect("a URL");
+        let said = root().join(format!("target/probe-{}.log", self.who.replace(' ', "-")));
+        let file = File::create(&said).expect("a file");
+        let probe = tool("st")
+            .args(["--config-file", "schemathesis.toml", "run", url.as_str(), "--no-color"])
+            .args(self.args)
+            .current_dir(root().join("tests/api"))
+            .envs([("PROBE_URL", app.url.as_str()), ("PROBE_AS", self.way), ("PROBE_EMAIL", self.email)])
+            .envs([("PROBE_PASSWORD", PASSWORD), ("PROBE_KNOWN", &known.to_string())])
+            .envs(self.more)
+            .stdout(file.try_clone().expect("the same file"))
+            .stderr(file)
+            .spawn()
+            .expect("it starts");
+        let is_well = run(probe, until).await;
+        println!("== as {}\n{}", self.who, fs::read_to_string(said).expect("readable"));
+        (!is_well).then_some(self.who)
+    }
 }
 
 /// What addresses may name: things of this person's.
@@ -80,9 +122,8 @@ async fn schemathesis_finds_no_failure_of_ours_and_no_answer_that_is_not_documen
     let until = Instant::now() + AT_MOST;
     let valid =
         tool("openapi-spec-validator").args(["--schema", "3.1"]).arg(&written).spawn().expect("it starts");
-    assert!(run(&app, valid, until).await, "the document breaks the schema of OpenAPI 3.1");
+    assert!(run(valid, until).await, "the document breaks the schema of OpenAPI 3.1");
 
-    let mut failed = Vec::new();
     // Somebody who has just shown a code, so that refunds are reached. Signing out would end the way in.
     let finance = app.staff("finance").await;
     app.second_factor(&finance).await;
@@ -91,35 +132,22 @@ async fn schemathesis_finds_no_failure_of_ours_and_no_answer_that_is_not_documen
     // What a guest is refused is known by now: this is about who is known and may not.
     let of_others =
         ["--exclude-path-regex", "^/api/(openapi|docs|airports|flights)", "--phases", "examples,fuzzing"];
-    for (who, way, email, more, args) in [
-        ("staff", "cookie", ALICE, Some(("PROBE_SESSION", session.as_str())), &of_staff[..]),
-        ("guest", "guest", ALICE, None, &[]),
-        ("a program", "bearer", ALICE, None, &[]),
-        (
-            "a program that may only read itself",
-            "bearer",
-            ALICE,
-            Some(("PROBE_SCOPE", "account:read")),
-            &of_others,
-        ),
-        ("a browser", "cookie", BOB, None, &[]),
-    ] {
-        let known = things(&app, email).await;
-        let url = app.url.join("/api/openapi.json").expect("a URL");
-        println!("== as {who}");
-        let probe = tool("st")
-            .args(["--config-file", "schemathesis.toml", "run", url.as_str(), "--no-color"])
-            .args(args)
-            .current_dir(root().join("tests/api"))
-            .envs([("PROBE_URL", app.url.as_str()), ("PROBE_AS", way), ("PROBE_EMAIL", email)])
-            .envs([("PROBE_PASSWORD", PASSWORD), ("PROBE_KNOWN", &known.to_string())])
-            .envs(more)
-            .spawn()
-            .expect("it starts");
-        if !run(&app, probe, until).await {
-            failed.push(who);
-        }
-    }
+    let session = Some(("PROBE_SESSION", session.as_str()));
+    let reader = Some(("PROBE_SCOPE", "account:read"));
+    let caller = |who, way, email, more, args| Caller { who, way, email, more, args };
+    let staff = caller("staff", "cookie", ALICE, session, &of_staff);
+    let guest = caller("guest", "guest", ALICE, None, &[]);
+    let browser = caller("a browser", "cookie", BOB, None, &[]);
+    let program = caller("a program", "bearer", ALICE, None, &[]);
+    let reader = caller("a program that may only read itself", "bearer", ALICE, reader, &of_others);
+    // One core thinks calls up, another answers them: two callers at once keep both busy.
+    let probes = async {
+        let staff = staff.probe(&app, until).await;
+        let first = tokio::join!(guest.probe(&app, until), browser.probe(&app, until));
+        let second = tokio::join!(program.probe(&app, until), reader.probe(&app, until));
+        [staff, first.0, first.1, second.0, second.1]
+    };
+    let failed: Vec<&str> = without_limits(&app, probes).await.into_iter().flatten().collect();
     assert!(failed.is_empty(), "schemathesis found something: see above, as {failed:?}");
     app.abandon_jobs();
     app.finish().await;
