@@ -166,6 +166,26 @@ fn each_page_struct_has_the_template_of_its_name() {
     assert!(faults.is_empty(), "{faults:#?}");
 }
 
+/// On a phone the columns of a staff list become lines, and the head that names them is gone.
+#[test]
+fn each_cell_of_a_staff_list_says_which_column_it_is_of() {
+    for room in ["admin", "hooks"] {
+        for entry in fs::read_dir(root().join("templates").join(room)).expect("a directory") {
+            let path = entry.expect("an entry").path();
+            let text = fs::read_to_string(&path).expect("a template");
+            for table in text.split("<table class=\"rows\"").skip(1) {
+                let body = table.split("</table>").next().unwrap_or_default();
+                let nameless: Vec<&str> = body
+                    .split("<td")
+                    .skip(1)
+                    .filter(|cell| !cell.split('>').next().is_some_and(|tag| tag.contains("data-label=")))
+                    .collect();
+                assert!(nameless.is_empty(), "{}: {nameless:?}", path.display());
+            }
+        }
+    }
+}
+
 #[test]
 fn the_checks_notice_what_they_are_for() {
     let ranks = ranks();
