@@ -24,6 +24,7 @@ mod cancel;
 mod cast;
 mod changes;
 mod cost;
+mod courier;
 mod demo;
 mod doctor;
 mod disputes;

@@ -14,6 +14,7 @@ use jetbridge::{
 };
 use rcgen::{CertificateParams, KeyPair};
 use rustls::{ServerConfig, pki_types::PrivateKeyDer};
+use tokio_rustls::TlsAcceptor;
 
 #[derive(Clone)]
 pub struct Post {
@@ -84,6 +85,10 @@ pub struct Certificate {
 impl Certificate {
     pub fn of(name: &str) -> Self {
         Self::from(CertificateParams::new([name.to_owned()]).expect("a name"))
+    }
+
+    pub fn acceptor(&self) -> TlsAcceptor {
+        TlsAcceptor::from(Arc::clone(&self.server))
     }
 
     /// As PEM, certificate and key, for a server that is a program of its own.

@@ -7,9 +7,11 @@ use std::{
 };
 
 use tokio::{
-    io::{AsyncReadExt, AsyncWriteExt},
-    net::{TcpListener, TcpStream},
+    io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt},
+    net::TcpListener,
 };
+
+use super::post::Certificate;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Manner {
@@ -68,9 +70,7 @@ struct State {
 
 impl Receiver {
     pub async fn start() -> Self {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let url = format!("http://{}/hooks?key=k", listener.local_addr().expect("an address"));
-        let receiver = Self { url, state: Arc::default() };
+        let (receiver, listener) = Self::listen("http").await;
         let server = receiver.clone();
         tokio::spawn(async move {
             while let Ok((stream, _)) = listener.accept().await {
@@ -79,6 +79,29 @@ impl Receiver {
             }
         });
         receiver
+    }
+
+    /// Behind TLS, as a receiver on the internet is.
+    pub async fn start_tls(certificate: &Certificate) -> Self {
+        let (receiver, listener) = Self::listen("https").await;
+        let (server, acceptor) = (receiver.clone(), certificate.acceptor());
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (server, acceptor) = (server.clone(), acceptor.clone());
+                tokio::spawn(async move {
+                    if let Ok(stream) = acceptor.accept(stream).await {
+                        server.hear(stream).await;
+                    }
+                });
+            }
+        });
+        receiver
+    }
+
+    async fn listen(scheme: &str) -> (Self, TcpListener) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let url = format!("{scheme}://{}/hooks?key=k", listener.local_addr().expect("an address"));
+        (Self { url, state: Arc::default() }, listener)
     }
 
     pub fn next(&self, manners: &[Manner]) {
@@ -108,7 +131,7 @@ impl Receiver {
         }
     }
 
-    async fn hear(self, mut stream: TcpStream) {
+    async fn hear(self, mut stream: impl AsyncRead + AsyncWrite + Unpin) {
         let Some(call) = read(&mut stream).await else { return };
         let manner = {
             let mut state = self.state.lock().expect("a lock");
@@ -145,7 +168,7 @@ impl Receiver {
     }
 }
 
-async fn read(stream: &mut TcpStream) -> Option<Call> {
+async fn read(stream: &mut (impl AsyncRead + Unpin)) -> Option<Call> {
     let mut bytes = Vec::new();
     let end = loop {
         if let Some(at) = bytes.windows(4).position(|part| part == b"\r\n\r\n") {
