@@ -1,8 +1,11 @@
-//! One process takes over from another, and a process that is told to stop.
+//! One process takes over from another, and a process that is told to stop. With `JETBRIDGE_PREVIOUS=PROGRAM` the first of them
+//! is that program, as on the day of a release.
 
 use std::{
     collections::BTreeSet,
     net::SocketAddr,
+    path::PathBuf,
+    process::Command,
     sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
@@ -135,11 +138,17 @@ async fn take_over(proxy: &Proxy, mut old: Process, new: &Process, is_proxy_late
     assert!(status.success() && took < LIMIT, "{status} after {took:?}");
 }
 
+/// The release before this one, where its program is at hand; otherwise this one again.
+fn previous() -> PathBuf {
+    std::env::var_os("JETBRIDGE_PREVIOUS").map_or_else(site::program, PathBuf::from)
+}
+
 #[tokio::test]
 async fn one_process_takes_over_from_another_and_nobody_notices() {
-    let database = Database::fresh().await;
+    // The older one makes its tables, the newer one migrates them below it.
+    let database = Database::empty().await;
     let world = Site::on(database.options()).await;
-    let first = world.start().await;
+    let first = world.start_as(Command::new(previous())).await;
     let (proxy, url, _stop) = Proxy::start(first.address()).await;
     world.outside.stripe.set_webhook_url(url.join("/webhooks/stripe").unwrap());
     // Six people stand on Stripe's page; bob is signed in and looks around all the time.
