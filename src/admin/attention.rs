@@ -85,7 +85,7 @@ pub fn next_step(kind: &str) -> &'static str {
         "sealed_unreadable" => "Put the missing key back among ENCRYPTION_KEYS.",
         "round_late" => "Read why in the log, and mend it: what is to be forgotten stays until then.",
         "airline_change" => {
-            "The traveller has been told. Where flights are cancelled, ask the airline for others or for the money; where times are new, wait for the answer."
+            "The traveller has been told. Where flights are cancelled, ask the airline for others or for the money; where some are flown no more or others instead, see that the tickets are good for what is left; where times are new, wait for the answer."
         }
         "hook_dead" => "Read under Webhooks why, mend the receiving system, and send it again.",
         "hook_paused" => "Mend the receiving system, then resume it under Webhooks and send what it missed.",

@@ -453,11 +453,13 @@ async fn attention(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<AttentionRow
         .collect())
 }
 
-/// The quote with the times that the airline has given its flights since.
+/// The quote with the flights as the airline has changed them since.
 fn flights_now(mut quote: Value, change: Option<Value>) -> Value {
-    let slices =
-        change.and_then(|mut change| Some(change.get_mut("flights")?.get_mut("rescheduled")?.take()));
-    if let Some((slices, quote)) = slices.zip(quote.as_object_mut()) {
+    let slices = change.as_ref().and_then(|change| {
+        let flights = change.get("flights")?;
+        flights.get("rescheduled").or_else(|| flights.get("replaced"))
+    });
+    if let Some((slices, quote)) = slices.cloned().zip(quote.as_object_mut()) {
         quote.insert("slices".to_owned(), slices);
     }
     quote

@@ -14,6 +14,7 @@ use crate::{
     db::{System, Tx},
     error::AppError,
     ids::BookingId,
+    itinerary::{Segment, Slice},
     outbox::{self, About, Attention, FactKind, Job, MailKind, Outcome},
     supplier::{AirlineChange, Flights},
 };
@@ -65,18 +66,17 @@ impl Bookings {
         let mut tx = self.db.begin(System).await?;
         let mut booking = store::lock(&mut tx, id).await?;
         let is_known = booking.airline_change.as_ref().is_some_and(|known| known.id == change.id);
-        if is_known || !is_ahead(&booking, now) || !is_of(&booking, &change) {
+        if is_known || !is_ahead(&booking, now) {
             return Ok(());
         }
+        let change = AirlineChange { flights: seen_from(&booking.sold, change.flights), ..change };
         let event = SupplierEvent::ChangedByAirline;
         ordering::step(&mut tx, id, booking.supplier_state, event, now).await?;
         let before = booking.offer.slices.clone();
         store::set_airline_change(&mut tx, id, &change).await?;
-        let data = json!({ "flights": code(&change), "change": change, "before": before });
+        let data = json!({ "flights": change.flights.code(), "change": change, "before": before });
         store::record(&mut tx, id, EVENT, Actor::Supplier, &data, now).await?;
-        if let Flights::Rescheduled(slices) = &change.flights {
-            booking.offer.slices.clone_from(slices);
-        }
+        booking.offer.slices = store::flights_now(booking.sold.clone(), Some(&change));
         self.tell_of_change(&mut tx, &booking, &change, now).await?;
         tx.commit().await?;
         Ok(())
@@ -96,19 +96,15 @@ impl Bookings {
         }
         let detail = match &change.flights {
             Flights::Rescheduled(_) => "the airline has changed the times of the flights",
+            Flights::Replaced(_) => {
+                "the airline flies others than the flights that were sold, or fewer of them"
+            }
             Flights::Cancelled => "the airline does not fly these flights",
         };
         outbox::raise(tx, Attention::AirlineChange, &id.to_string(), Some(id), detail, now).await?;
-        let data = json!({ "booking": state_of(booking, None), "change": { "kind": code(change) } });
+        let data = json!({ "booking": state_of(booking, None), "change": { "kind": change.flights.code() } });
         outbox::tell(tx, FactKind::BookingChanged, id, &cause, &data, now).await?;
         Ok(())
-    }
-}
-
-const fn code(change: &AirlineChange) -> &'static str {
-    match change.flights {
-        Flights::Rescheduled(_) => "rescheduled",
-        Flights::Cancelled => "cancelled",
     }
 }
 
@@ -118,14 +114,16 @@ fn is_ahead(booking: &Booking, now: Timestamp) -> bool {
     booking.state == BookingState::Confirmed && leaves.is_some_and(|at| at > now)
 }
 
-/// New times of the same flights. Anything else is not understood here, and nobody is told nonsense.
-fn is_of(booking: &Booking, change: &AirlineChange) -> bool {
-    let Flights::Rescheduled(slices) = &change.flights else { return true };
-    let flights = |slices: &[crate::itinerary::Slice]| -> Vec<Vec<String>> {
-        let of = |segment: &crate::itinerary::Segment| {
-            format!("{} {} {}", segment.flight(), segment.from.code, segment.to.code)
-        };
-        slices.iter().map(|slice| slice.segments().iter().map(of).collect()).collect()
-    };
-    flights(slices) == flights(&booking.offer.slices)
+/// New times are the same flights at other times; whatever else a supplier calls so is other flights.
+fn seen_from(sold: &[Slice], flights: Flights) -> Flights {
+    match flights {
+        Flights::Cancelled => Flights::Cancelled,
+        Flights::Rescheduled(now) | Flights::Replaced(now) if now.is_empty() => Flights::Cancelled,
+        Flights::Rescheduled(now) | Flights::Replaced(now) => {
+            let names = |slices: &[Slice]| -> Vec<Vec<String>> {
+                slices.iter().map(|slice| slice.segments().iter().map(Segment::leg).collect()).collect()
+            };
+            if names(sold) == names(&now) { Flights::Rescheduled(now) } else { Flights::Replaced(now) }
+        }
+    }
 }

@@ -24,7 +24,7 @@ use crate::{
     db::{Db, Principal, System, Traveller, Tx},
     error::{AppError, Refusal},
     ids::{AttemptId, BookingId, BookingReference, UserId},
-    itinerary::{Contact, DocumentRule, Offer, OfferId, Passenger},
+    itinerary::{Contact, DocumentRule, Offer, OfferId, Passenger, Slice},
     money::Money,
     outbox::{self, About, Attention, Job, MailKind},
     supplier::{AirlineChange, Hold, SharedSupplier, SupplierError},
@@ -43,8 +43,10 @@ pub struct Booking {
     pub user: Option<UserId>,
     pub state: BookingState,
     pub supplier_state: SupplierState,
-    /// The quote: exactly what the traveller saw, but with the times that the airline has given its flights since.
+    /// The quote: exactly what the traveller saw, but with the flights as the airline has changed them since.
     pub offer: Offer,
+    /// The flights as they were sold.
+    pub sold: Vec<Slice>,
     pub quote_hash: String,
     pub amount: Money,
     /// The total before it went up, while the higher one is not yet accepted.

@@ -78,6 +78,7 @@ impl TryFrom<BookingRow> for Booking {
         let airline_change: Option<AirlineChange> =
             row.airline_change.map(serde_json::from_value).transpose()?;
         let mut offer: Offer = serde_json::from_value(row.quote)?;
+        let sold = offer.slices.clone();
         offer.slices = flights_now(offer.slices, airline_change.as_ref());
         let hold = match (row.hold_id, row.hold_expires_at) {
             (Some(id), Some(at)) => Some(Hold { id: HoldId(id), expires_at: at.to_jiff() }),
@@ -89,6 +90,7 @@ impl TryFrom<BookingRow> for Booking {
             state: row.booking_status.parse().map_err(|_| unreadable("booking status"))?,
             supplier_state: row.supplier_status.parse().map_err(|_| unreadable("supplier status"))?,
             offer,
+            sold,
             airline_change,
             quote_hash: row.quote_hash,
             amount: Money::new(row.amount_minor, currency),
@@ -108,10 +110,10 @@ impl TryFrom<BookingRow> for Booking {
     }
 }
 
-/// The flights as they are: as they were sold, unless the airline has given them new times.
+/// The flights as they are: as they were sold, unless the airline has changed them.
 pub fn flights_now(sold: Vec<Slice>, change: Option<&AirlineChange>) -> Vec<Slice> {
     match change.map(|change| &change.flights) {
-        Some(Flights::Rescheduled(slices)) => slices.clone(),
+        Some(Flights::Rescheduled(slices) | Flights::Replaced(slices)) => slices.clone(),
         Some(Flights::Cancelled) | None => sold,
     }
 }

@@ -4,7 +4,7 @@ use jiff::civil;
 
 use crate::{
     emails::facts::{Brief, Fact},
-    itinerary::{Segment, Slice},
+    itinerary::{self, Segment, Slice},
     supplier::{AirlineChange, Flights},
     web::components::words,
 };
@@ -15,28 +15,31 @@ pub struct AirlineChanged {
     pub booking: Brief,
     /// As they were until then.
     pub before: Vec<Slice>,
-    pub is_cancelled: bool,
+    pub flights: Flights,
 }
 
 impl AirlineChanged {
     pub fn of(booking: Brief, before: Vec<Slice>, change: &AirlineChange) -> Self {
-        Self { booking, before, is_cancelled: change.flights == Flights::Cancelled }
+        Self { booking, before, flights: change.flights.clone() }
     }
 
     pub const fn headline(&self) -> &'static str {
-        match self.is_cancelled {
-            true => "The airline has cancelled your flights",
-            false => "The airline has changed your flights",
+        match self.flights {
+            Flights::Cancelled => "The airline has cancelled your flights",
+            Flights::Rescheduled(_) | Flights::Replaced(_) => "The airline has changed your flights",
         }
     }
 
     pub fn news(&self) -> String {
         let (reference, route) = (&self.booking.reference, self.booking.route());
-        match self.is_cancelled {
-            true => format!(
+        match self.flights {
+            Flights::Cancelled => format!(
                 "The airline does not fly the flights of booking {reference}, {route}. You cannot travel with these tickets."
             ),
-            false => format!(
+            Flights::Replaced(_) => format!(
+                "The airline does not fly all flights of booking {reference}, {route}, as you bought them. What is flown now stands below."
+            ),
+            Flights::Rescheduled(_) => format!(
                 "The airline has new times for the flights of booking {reference}, {route}. Your tickets are good for them."
             ),
         }
@@ -44,36 +47,46 @@ impl AirlineChanged {
 
     /// What the reader can do.
     pub const fn way_out(&self) -> &'static str {
-        match self.is_cancelled {
-            true => {
+        match self.flights {
+            Flights::Cancelled => {
                 "You need do nothing for it: a person of ours asks the airline for other flights or for all of your money, \
                  and writes to you. Do not cancel the booking yourself; that would go by the conditions of the fare."
             }
-            false => {
+            Flights::Replaced(_) => {
+                "A person of ours sees that your tickets are good for what is flown now, and writes to you. If it does not suit you, write to the address at the end of this mail before the first flight leaves: \
+                 a change by the airline need not go by the conditions of the fare. We ask it for another flight, or for your money back."
+            }
+            Flights::Rescheduled(_) => {
                 "If the new times suit you, you need do nothing. If they do not, write to the address at the end of this mail before the first flight leaves: \
                  a change by the airline need not go by the conditions of the fare. We ask it for another flight, or for your money back."
             }
         }
     }
 
-    /// Each flight whose times are others, and where none is flown, each flight.
+    /// Each flight that is not as it was.
     pub fn facts(&self) -> Vec<Fact> {
-        let before = self.before.iter().flat_map(Slice::segments);
-        let now = self.booking.offer.slices.iter().flat_map(Slice::segments);
-        let pairs = before.zip(now).filter(|(old, new)| {
-            self.is_cancelled || old.departs.at != new.departs.at || old.arrives.at != new.arrives.at
-        });
-        pairs.map(|(old, new)| self.fact(old, new)).collect()
-    }
-
-    fn fact(&self, old: &Segment, new: &Segment) -> Fact {
-        let route = format!("{} to {}", old.from.city, old.to.city);
-        let lines = match self.is_cancelled {
-            true => vec![route, format!("Not flown: {}", times(old))],
-            false => vec![route, format!("Until now: {}", times(old)), format!("New: {}", times(new))],
+        let now: &[Slice] = match self.flights {
+            Flights::Cancelled => &[],
+            Flights::Rescheduled(_) | Flights::Replaced(_) => &self.booking.offer.slices,
         };
-        Fact { label: old.flight().into(), lines }
+        itinerary::fates(&self.before, now).into_iter().filter_map(|(old, new)| fact(old, new)).collect()
     }
+}
+
+/// `None`: it leaves and lands as before.
+fn fact(old: Option<&Segment>, new: Option<&Segment>) -> Option<Fact> {
+    let mut lines: Vec<String> = match (old, new) {
+        (Some(old), Some(new)) if (old.departs.at, old.arrives.at) == (new.departs.at, new.arrives.at) => {
+            return None;
+        }
+        (Some(old), Some(new)) => vec![format!("Until now: {}", times(old)), format!("New: {}", times(new))],
+        (Some(old), None) => vec![format!("Not flown: {}", times(old))],
+        (None, Some(new)) => vec![format!("New: {}", times(new))],
+        (None, None) => return None,
+    };
+    let flight = old.or(new)?;
+    lines.insert(0, format!("{} to {}", flight.from.city, flight.to.city));
+    Some(Fact { label: flight.flight().into(), lines })
 }
 
 /// "Sat 12 Dec, 09:10 to 13:45": the clocks on the walls of the two airports.

@@ -29,6 +29,7 @@ use crate::{
         Passenger, PassengerKind, PassengerPrice, Segment, Sex, Slice, Tax,
     },
     money::{Currency, Money},
+    supplier::Flights,
 };
 
 /// A letter and the name that it is known by.
@@ -309,9 +310,12 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
     let paid = RefundPaid { booking: known(), payment: payment.clone(), at, number: number() };
     let failed = RefundFailed { booking: known(), payment, at, number: number() };
     let cancelled = cancel::samples::letters(&known(), &visa(&family))?;
-    let changed = |booking: Brief, is_cancelled| {
+    let moved = later(&family)?;
+    let left = vec![family.slices.first()?.clone()];
+    let fewer = Brief { offer: Offer { slices: left.clone(), ..family.clone() }, ..known() };
+    let changed = |booking: Brief, flights| {
         let before = family.slices.clone();
-        Letter::AirlineChange(AirlineChanged { booking, before, is_cancelled })
+        Letter::AirlineChange(AirlineChanged { booking, before, flights })
     };
     let letters = vec![
         ("booking_confirmation", confirmation(&family, family_members()?, true)?),
@@ -335,8 +339,12 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
         ("money_returned_granted", returned(&family, WhyReturned::Granted, Return::Part, part())?),
         ("refund_paid", Letter::RefundPaid(paid)),
         ("refund_failed", Letter::RefundFailed(failed)),
-        ("airline_change", changed(Brief { offer: later(&family)?, ..known() }, false)),
-        ("airline_change_cancelled", changed(by_link(), true)),
+        (
+            "airline_change",
+            changed(Brief { offer: moved.clone(), ..known() }, Flights::Rescheduled(moved.slices)),
+        ),
+        ("airline_change_replaced", changed(fewer, Flights::Replaced(left))),
+        ("airline_change_cancelled", changed(by_link(), Flights::Cancelled)),
         ("booking_link", Letter::BookingLink(BookingLink { booking: by_link() })),
         ("booking_link_to_an_account", Letter::BookingLink(BookingLink { booking: known() })),
     ];

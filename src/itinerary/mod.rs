@@ -167,6 +167,11 @@ impl Segment {
     pub fn flight(&self) -> String {
         format!("{}\u{a0}{}", self.carrier.code, self.number)
     }
+
+    /// "HX 118 LIS JFK": the flight, whenever it leaves.
+    pub fn leg(&self) -> String {
+        format!("{} {} {}", self.flight(), self.from.code, self.to.code)
+    }
 }
 
 /// One origin to one destination, of at least one segment.
@@ -212,6 +217,21 @@ impl Slice {
     pub fn duration(&self) -> SignedDuration {
         self.last().arrives.at.duration_since(self.first().departs.at)
     }
+}
+
+/// A flight as it was, and as it is; one of them is missing where it is not flown any more, or flown instead.
+pub type Fate<'a> = (Option<&'a Segment>, Option<&'a Segment>);
+
+/// What has become of each flight, in the order of old; then what is new.
+pub fn fates<'a>(old: &'a [Slice], new: &'a [Slice]) -> Vec<Fate<'a>> {
+    let mut left: Vec<&Segment> = new.iter().flat_map(Slice::segments).collect();
+    let mut fates = Vec::new();
+    for before in old.iter().flat_map(Slice::segments) {
+        let found = left.iter().position(|now| now.leg() == before.leg());
+        fates.push((Some(before), found.map(|at| left.remove(at))));
+    }
+    fates.extend(left.into_iter().map(|now| (None, Some(now))));
+    fates
 }
 
 /// The supplier's name for an offer. Opaque to everyone else; safe in a URL path.

@@ -77,7 +77,7 @@ impl FactKind {
             }
             Self::BookingFailed => "It was paid, but there are no tickets. The money goes back.",
             Self::BookingChanged => {
-                "The airline has new times for the flights, or does not fly them: change.kind is rescheduled or cancelled."
+                "The airline has new times for the flights, flies others or fewer, or none of them: change.kind is rescheduled, replaced or cancelled."
             }
             Self::PaymentCaptured => "The money was taken.",
             Self::RefundSucceeded => "The money has left us. Banks take days to show it.",

@@ -9,7 +9,7 @@ use jiff::{
 };
 
 use crate::{
-    itinerary::{Airport, LocalTime, Segment},
+    itinerary::{self, Airport, LocalTime, Segment, Slice},
     papers::{Papers, Validity},
     web::components::words,
 };
@@ -27,7 +27,7 @@ pub fn write(papers: &Papers) -> String {
     out.line("CALSCALE:GREGORIAN");
     out.line("METHOD:PUBLISH");
     let segments: Vec<&Segment> =
-        papers.offer.slices.iter().flat_map(|slice| slice.segments().iter()).collect();
+        papers.sold.iter().chain(&papers.offer.slices).flat_map(Slice::segments).collect();
     let ends = segments
         .iter()
         .flat_map(|segment| [(&segment.from, &segment.departs), (&segment.to, &segment.arrives)]);
@@ -38,14 +38,20 @@ pub fn write(papers: &Papers) -> String {
             define(&mut out, zone, first - MARGIN, last + MARGIN);
         }
     }
-    for (place, segment) in segments.iter().enumerate() {
-        event(&mut out, papers, place, segment);
+    // A flight keeps its number, so that the entry of one that is not flown any more is struck where it stands.
+    let fates = itinerary::fates(&papers.sold, &papers.offer.slices);
+    for (place, (old, new)) in fates.into_iter().enumerate() {
+        match (old, new) {
+            (_, Some(segment)) => event(&mut out, papers, papers.validity, place, segment),
+            (Some(segment), None) => event(&mut out, papers, Validity::NotFlown, place, segment),
+            (None, None) => {}
+        }
     }
     out.line("END:VCALENDAR");
     out.0
 }
 
-fn event(out: &mut Lines, papers: &Papers, place: usize, segment: &Segment) {
+fn event(out: &mut Lines, papers: &Papers, validity: Validity, place: usize, segment: &Segment) {
     let Segment { from, to, departs, arrives, .. } = segment;
     out.line("BEGIN:VEVENT");
     out.line(&format!("UID:{}-{}@{}", papers.booking, place + 1, papers.issuer.host));
@@ -55,7 +61,7 @@ fn event(out: &mut Lines, papers: &Papers, place: usize, segment: &Segment) {
     out.time("DTSTART", from, departs);
     out.time("DTEND", to, arrives);
     let title = format!("{} {} to {}", segment.flight(), from.city, to.city);
-    let title = match papers.validity {
+    let title = match validity {
         Validity::NotTicketed => format!("Not ticketed: {title}"),
         Validity::NotFlown => format!("Cancelled by the airline: {title}"),
         _ => title,
@@ -63,9 +69,9 @@ fn event(out: &mut Lines, papers: &Papers, place: usize, segment: &Segment) {
     out.text("SUMMARY", &title);
     out.text("LOCATION", &format!("{} {}, {}", from.city, from.code, from.name));
     out.line(&format!("GEO:{};{}", degrees(from.lat_micro), degrees(from.lon_micro)));
-    out.text("DESCRIPTION", &description(papers, segment));
+    out.text("DESCRIPTION", &description(papers, validity, segment));
     out.line(&format!("URL:{}/bookings/{}", papers.issuer.base_url, papers.reference));
-    out.line(match papers.validity {
+    out.line(match validity {
         Validity::Valid | Validity::BeingCancelled => "STATUS:CONFIRMED",
         Validity::NotTicketed => "STATUS:TENTATIVE",
         Validity::NotFlown | Validity::Ended => "STATUS:CANCELLED",
@@ -74,7 +80,7 @@ fn event(out: &mut Lines, papers: &Papers, place: usize, segment: &Segment) {
     out.line("END:VEVENT");
 }
 
-fn description(papers: &Papers, segment: &Segment) -> String {
+fn description(papers: &Papers, validity: Validity, segment: &Segment) -> String {
     let Segment { from, to, departs, arrives, .. } = segment;
     let end = |time: &LocalTime, airport: &Airport| {
         let (day, clock) = (words::day(time.local.date()), words::clock(time.local));
@@ -84,7 +90,7 @@ fn description(papers: &Papers, segment: &Segment) -> String {
     if papers.issuer.demo {
         lines.push("Demo. Nothing here is real: no airline, no seat, no money.".to_owned());
     }
-    lines.extend(papers.validity.warning().map(str::to_owned));
+    lines.extend(validity.warning().map(str::to_owned));
     lines.push(format!("Leaves {}", end(departs, from)));
     lines.push(format!("Lands {}", end(arrives, to)));
     let operated = segment.operated_by.as_ref().map(|by| format!(", operated by {}", by.name));

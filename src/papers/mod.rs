@@ -21,7 +21,7 @@ use crate::{
     config::{Config, Site},
     error::AppError,
     ids::{AttemptId, BookingId, BookingReference},
-    itinerary::Offer,
+    itinerary::{Offer, Slice},
     money::{Money, MoneyError},
     supplier::Flights,
 };
@@ -124,6 +124,8 @@ pub struct Papers {
     /// When the tickets were issued.
     pub issued_at: Option<Timestamp>,
     pub offer: Offer,
+    /// The flights as they were sold.
+    pub sold: Vec<Slice>,
     pub passengers: Vec<Ticketed>,
     /// Fares and taxes, which add up to the total.
     pub price_lines: Vec<(String, Money)>,
@@ -150,6 +152,7 @@ impl Papers {
             issued_at: booking.confirmed_at,
             price_lines: facts::price_lines(&booking.offer)?,
             offer: booking.offer.clone(),
+            sold: booking.sold.clone(),
             passengers: passengers.map(|(passenger, ticket)| Ticketed { passenger, ticket }).collect(),
             movements: movements(standing),
             version: turns.len(),

@@ -128,8 +128,20 @@ pub struct AirlineChange {
 pub enum Flights {
     /// The same flights at these times.
     Rescheduled(Vec<Slice>),
+    /// Others for some of them, or fewer: these are flown.
+    Replaced(Vec<Slice>),
     /// None of them is flown.
     Cancelled,
+}
+
+impl Flights {
+    pub const fn code(&self) -> &'static str {
+        match self {
+            Self::Rescheduled(_) => "rescheduled",
+            Self::Replaced(_) => "replaced",
+            Self::Cancelled => "cancelled",
+        }
+    }
 }
 
 #[derive(Debug, thiserror::Error)]

@@ -3,10 +3,22 @@
 use jetbridge::supplier::timetable::Change;
 use jiff::SignedDuration;
 
-use crate::helpers::{app::TestApp, browser::Browser, receiver::Receiver, story::GOOD_CARD};
+use crate::helpers::{
+    app::TestApp,
+    browser::Browser,
+    receiver::Receiver,
+    story::{GOOD_CARD, SEARCH},
+};
+
+/// There and back.
+const RETURN: &str = "/flights?trip=return&from=LIS&to=LHR&leave=2026-12-14&back=2026-12-20&adults=1&children=0&infants=0&cabin=economy";
 
 async fn confirmed_for(app: &TestApp, alice: &Browser, family_name: &str) -> String {
-    let reference = app.draft_for(alice, family_name).await;
+    confirmed_of(app, alice, SEARCH, family_name).await
+}
+
+async fn confirmed_of(app: &TestApp, alice: &Browser, search: &str, family_name: &str) -> String {
+    let reference = app.draft_of(alice, search, family_name).await;
     let session = app.press_pay(alice, &reference).await;
     app.stripe.pay(&session.id, GOOD_CARD).expect("pays");
     app.settle().await;
@@ -104,6 +116,42 @@ async fn flights_that_are_not_flown_are_struck_from_the_calendar_and_nobody_trav
     assert_eq!(app.attention().await, ["airline_change"]);
     // The money is a person's matter: nothing is cancelled or refunded by itself.
     assert_eq!(app.state(&reference).await.booking, "confirmed");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn of_several_flights_the_one_that_is_not_flown_is_named_and_struck_and_the_others_stand() {
+    let app = TestApp::start().await;
+    let receiver = Receiver::start().await;
+    let carol = app.carol().await;
+    carol.post_form("/admin/hooks", &[("url", &receiver.url)]).await.redirect();
+    let alice = app.alice().await;
+    let reference = confirmed_of(&app, &alice, RETURN, "Lastcancelled").await;
+    let before = calendar(&alice, &reference).await;
+    let entries = before.matches("BEGIN:VEVENT").count();
+    assert!(entries >= 2 && !before.contains("STATUS:CANCELLED"));
+    receiver.forget();
+    look(&app).await;
+
+    let mail = app.mailbox.list().into_iter().find(|mail| mail.subject.contains("has changed your flights"));
+    let text = mail.expect("a letter").text.expect("a text");
+    assert_eq!((text.matches("Not flown:").count(), text.matches("New:").count()), (1, 0), "{text}");
+    let after = calendar(&alice, &reference).await;
+    assert_eq!(after.matches("BEGIN:VEVENT").count(), entries);
+    assert_eq!(after.matches("STATUS:CANCELLED").count(), 1);
+    assert_eq!(after.matches("STATUS:CONFIRMED").count(), entries - 1);
+    // Each entry is the one that it was.
+    let ids = |calendar: &str| -> Vec<String> {
+        calendar.lines().filter(|line| line.starts_with("UID:")).map(str::to_owned).collect()
+    };
+    assert_eq!(ids(&after), ids(&before));
+    let page = alice.get(&format!("/bookings/{reference}")).await.expect(200);
+    page.says("Airline changed your flights");
+    let paper = alice.get(&format!("/bookings/{reference}/itinerary")).await.expect(200);
+    assert!(!paper.body.contains("Not valid for travel"));
+    carol.get(&format!("/admin/bookings/{reference}")).await.expect(200);
+    assert_eq!(receiver.calls()[0].json()["data"]["change"]["kind"], "replaced");
+    assert_eq!(app.attention().await, ["airline_change"]);
     app.finish().await;
 }
 

@@ -81,6 +81,7 @@ pub mod samples {
             supplier_state: SupplierState::None,
             quote_hash: offer.accepted_hash().unwrap(),
             amount: offer.total,
+            sold: offer.slices.clone(),
             offer,
             raised_from: None,
             contact: Some(Contact {

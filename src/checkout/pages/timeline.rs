@@ -113,6 +113,11 @@ fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
             "Airline cancelled your flights",
             "You cannot travel with these tickets. A person of ours asks the airline for others, or for your money.",
         ),
+        changes::EVENT if data["change"]["flights"].get("replaced").is_some() => said(
+            Tone::Warn,
+            "Airline changed your flights",
+            "What is flown now stands on this page. A person of ours sees that your tickets are good for it, and writes to you.",
+        ),
         changes::EVENT => said(
             Tone::Warn,
             "Airline changed the times",

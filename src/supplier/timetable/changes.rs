@@ -15,12 +15,17 @@ use crate::{
 pub enum Change {
     /// Everything leaves later by so many minutes.
     Later(u16),
+    /// The last of several flights is not flown. An only flight is.
+    LastDropped,
     Cancelled,
 }
 
 /// The names that bring them about, and as the books spell them.
-const NAMES: [(&str, &str, Change); 2] =
-    [("rescheduled", "rescheduled", Change::Later(65)), ("flightcancelled", "cancelled", Change::Cancelled)];
+const NAMES: [(&str, &str, Change); 3] = [
+    ("rescheduled", "rescheduled", Change::Later(65)),
+    ("lastcancelled", "last_dropped", Change::LastDropped),
+    ("flightcancelled", "cancelled", Change::Cancelled),
+];
 
 /// What the books write down of the passengers' names.
 pub(super) fn change_word(passengers: &[Passenger]) -> Option<&'static str> {
@@ -47,22 +52,35 @@ impl Timetable {
         drop(tx);
         let by_name = sold.on_check.as_deref().and_then(change_of);
         let Some(change) = self.switches.change().or(by_name) else { return Ok(None) };
+        let key = OfferKey::parse(&OfferId(sold.offer)).ok_or(SupplierError::Gone)?;
+        let slices = offers::offer(self.world, &key).ok_or(SupplierError::Gone)?.slices;
         let flights = match change {
             Change::Cancelled => Flights::Cancelled,
             Change::Later(minutes) => {
-                let key = OfferKey::parse(&OfferId(sold.offer)).ok_or(SupplierError::Gone)?;
-                let offer = offers::offer(self.world, &key).ok_or(SupplierError::Gone)?;
                 let by = SignedDuration::from_mins(i64::from(minutes));
-                let slices: Option<Vec<Slice>> = offer.slices.iter().map(|slice| later(slice, by)).collect();
+                let slices: Option<Vec<Slice>> = slices.iter().map(|slice| later(slice, by)).collect();
                 Flights::Rescheduled(slices.ok_or(SupplierError::Gone)?)
             }
+            Change::LastDropped => match without_last(slices) {
+                Some(slices) => Flights::Replaced(slices),
+                None => return Ok(None),
+            },
         };
         let id = match change {
             Change::Later(minutes) => format!("later-{minutes}"),
+            Change::LastDropped => "last-dropped".to_owned(),
             Change::Cancelled => "cancelled".to_owned(),
         };
         Ok(Some(AirlineChange { id, flights }))
     }
+}
+
+/// `None`: there is only one.
+fn without_last(mut slices: Vec<Slice>) -> Option<Vec<Slice>> {
+    let mut segments = Vec::from(slices.pop()?);
+    segments.pop();
+    slices.extend(Slice::try_from(segments));
+    (!slices.is_empty()).then_some(slices)
 }
 
 fn later(slice: &Slice, by: SignedDuration) -> Option<Slice> {

@@ -28,6 +28,7 @@
 //! | family name | what happens |
 //! |---|---|
 //! | Rescheduled | everything leaves 65 minutes later |
+//! | Lastcancelled | the last of several flights is not flown |
 //! | Flightcancelled | the airline does not fly |
 //!
 //! Flights that cross certain borders need a passport from each passenger; the airline refuses the number REFUSED99.

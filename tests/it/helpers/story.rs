@@ -29,7 +29,12 @@ impl TestApp {
 
     /// The timetable supplier has failures for certain family names.
     pub async fn draft_for(&self, browser: &Browser, family_name: &str) -> String {
-        let found = browser.get(SEARCH).await.expect(200);
+        self.draft_of(browser, SEARCH, family_name).await
+    }
+
+    /// The first offer that a search finds.
+    pub async fn draft_of(&self, browser: &Browser, search: &str, family_name: &str) -> String {
+        let found = browser.get(search).await.expect(200);
         let offer = browser.get(&found.attr("a[href^='/offers/']", "href")).await.expect(200);
         let draft = browser.submit(&offer, "form[action='/bookings']", &[]).await;
         let passengers = browser.get(&draft.redirect()).await.expect(200);
