@@ -258,7 +258,7 @@ fn obstacle(
         no(
             "refunded_elsewhere",
             "Money went back in Stripe's dashboard",
-            "Our books do not know of it, so what is left is not known either. That has to be settled first.",
+            "By our books it cannot be, so what is left is not known either. That has to be settled first.",
         )
     } else if attempt.state != AttemptState::Captured {
         no(

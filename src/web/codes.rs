@@ -327,7 +327,7 @@ pub const CODES: &[Code] = &[
         409,
         "refunded_elsewhere",
         At::Some,
-        "Money went back in Stripe's dashboard, unknown to our books. That has to be settled first.",
+        "More money went back in Stripe's dashboard than our books had left. That has to be settled first.",
     ),
     code(
         409,

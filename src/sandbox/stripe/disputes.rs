@@ -14,7 +14,7 @@ use super::{
 /// Cards give a merchant between one and three weeks.
 const DAYS_TO_ANSWER: i64 = 10;
 /// What Stripe takes for each, in the smallest unit.
-const FEE: i64 = 20_00;
+const FEE: i64 = 2_000;
 
 #[derive(Clone, Debug, Serialize, Deserialize)]
 pub struct Dispute {

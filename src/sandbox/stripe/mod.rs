@@ -108,6 +108,7 @@ impl Handle {
         let mut account = settings.state_file.as_deref().map(disk::load).transpose()?.unwrap_or_default();
         let base = format!("http://{address}");
         account.base.clone_from(&base);
+        account.write_up();
         let inner = Arc::new(Inner {
             clock: settings.clock,
             base,

@@ -41,10 +41,39 @@ impl Account {
         currency: &str,
         now: Timestamp,
     ) -> String {
+        self.book_at(kind, source, (amount, fee), currency, now.as_second())
+    }
+
+    /// States that older versions wrote have no lines: what moved then is written down once, afterwards.
+    pub fn write_up(&mut self) {
+        if !self.statement.is_empty() {
+            return;
+        }
+        for charge in self.charges.values().filter(|charge| charge.captured > 0).cloned().collect::<Vec<_>>()
+        {
+            let amounts = (charge.captured, fee_of(charge.captured));
+            self.book_at(KIND_CHARGE, &charge.id, amounts, &charge.currency, charge.created);
+        }
+        for refund in
+            self.refunds.iter().filter(|refund| refund.status != "failed").cloned().collect::<Vec<_>>()
+        {
+            self.book_at(KIND_REFUND, &refund.id, (-refund.amount, 0), &refund.currency, refund.created);
+        }
+        self.statement.sort_by_key(|line| line.created);
+    }
+
+    fn book_at(
+        &mut self,
+        kind: &str,
+        source: &str,
+        (amount, fee): (i64, i64),
+        currency: &str,
+        created: i64,
+    ) -> String {
         let id = new_id("txn", 24);
         self.statement.push(Movement {
             id: id.clone(),
-            created: now.as_second(),
+            created,
             amount,
             fee,
             currency: currency.to_owned(),
@@ -85,4 +114,33 @@ pub fn render(movement: &Movement) -> Value {
         "status": "pending",
         "type": movement.kind,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_state_of_an_older_version_gets_its_lines_once() {
+        let charge = json!({
+            "id": "ch_1", "payment_intent": "pi_1", "created": 7, "amount": 900, "captured": 900, "refunded": 300,
+            "currency": "eur", "livemode": false, "metadata": {}, "brand": "visa", "last4": "4242", "failure": null,
+        });
+        let refund = json!({
+            "id": "re_1", "payment_intent": "pi_1", "charge": "ch_1", "created": 8, "amount": 300, "currency": "eur",
+            "status": "succeeded", "metadata": {}, "reason": null, "failure_reason": null,
+        });
+        let mut account = Account::default();
+        account.charges.insert("ch_1".to_owned(), serde_json::from_value(charge).unwrap());
+        account.refunds.push(serde_json::from_value(refund).unwrap());
+        for _ in 0..2 {
+            account.write_up();
+            let lines: Vec<(i64, i64, &str)> = account
+                .statement
+                .iter()
+                .map(|line| (line.created, line.amount, line.source.as_str()))
+                .collect();
+            assert_eq!(lines, [(7, 900, "ch_1"), (8, -300, "re_1")]);
+        }
+    }
 }
