@@ -187,7 +187,7 @@ impl Reader {
                 }
                 StatusCode::TOO_MANY_REQUESTS => Err(PaymentError::Unanswered(status.to_string())),
                 status if status.is_client_error() => Err(PaymentError::Refused {
-                    code: "invalid_request".to_owned(),
+                    code: status.as_u16().to_string(),
                     message: format!("{status} to {path}"),
                 }),
                 status => Err(PaymentError::Failed(status.to_string())),
