@@ -29,6 +29,7 @@ fn main() {
     let world = started.elapsed();
     println!("start            directory {directory:.1?}, timetable {world:.1?}");
     describe(&survey);
+    suggest(airports);
 
     let all: Vec<PlaceCode> = airports.all().iter().map(|airport| airport.code).collect();
     let size = |code: &PlaceCode| airports.index(*code).map_or(0, |at| airports.size(at));
@@ -42,6 +43,34 @@ fn main() {
     describe(&dense);
     let grown = measure("hub pairs", &hubs, |query, now| dense.search(query, now));
     println!("growth           p99 × {:.1}", grown.as_secs_f64() / today.as_secs_f64());
+}
+
+/// What a visitor is suggested after each letter of every city and airport of the world.
+fn suggest(airports: &Airports) {
+    let mut typed = std::collections::BTreeSet::new();
+    for airport in airports.all() {
+        for name in [&airport.city, &airport.name] {
+            let ends = name.char_indices().map(|(at, letter)| at + letter.len_utf8());
+            typed.extend(ends.take(12).map(|end| name[..end].to_lowercase()));
+        }
+    }
+    let mut times: Vec<Duration> = typed
+        .iter()
+        .map(|typed| {
+            let started = on_cpu();
+            std::hint::black_box(airports.suggest(typed, 20));
+            on_cpu() - started
+        })
+        .collect();
+    times.sort_unstable();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "suggestions      p50 {:.0?}, p99 {:.0?}, worst {:.0?} over {} beginnings",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        times.len()
+    );
 }
 
 fn describe(survey: &Survey) {

@@ -7,14 +7,20 @@ use crate::itinerary::{Airport, PlaceCode};
 
 /// Longer input than any place's label is not a place.
 const LONGEST: usize = 120;
+/// So many of the airports around are suggested beside the place that was meant, if they are so close and so large.
+const MOST_AROUND: usize = 3;
+const AROUND_KM: f64 = 100.0;
+const SIZE_AROUND: u8 = 3;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Suggestion {
     pub code: PlaceCode,
     /// "Lisbon LIS", "London, all airports LON".
     pub label: String,
-    /// Airport's name and country.
+    /// Airport's name and country; first how far it is, where it only is close to the place that was meant.
     pub detail: String,
+    /// From the place that was meant.
+    pub distance_km: Option<u32>,
 }
 
 /// What typed text means.
@@ -69,7 +75,26 @@ impl Airports {
     /// Code first, then city, then name; accents and case do not matter.
     pub fn suggest(&self, typed: &str, limit: usize) -> Vec<Suggestion> {
         let Some(typed) = folded(typed) else { return Vec::new() };
-        self.ranked(&typed, limit).into_iter().map(|entry| self.suggestion(entry)).collect()
+        let found = self.ranked(&typed, limit);
+        let mut suggestions: Vec<Suggestion> = found.iter().map(|entry| self.suggestion(entry)).collect();
+        // Only where the text leaves no doubt: half a word is close to nothing yet.
+        if let Some(best) = found.first().filter(|best| best.words[1..4] == *typed || best.city == typed) {
+            let around = self.around(best.code, SIZE_AROUND, AROUND_KM).into_iter();
+            let new = around.filter(|(airport, _)| found.iter().all(|known| known.code != airport.code));
+            let room = MOST_AROUND.min(limit - suggestions.len());
+            suggestions.extend(new.take(room).map(|(airport, km)| self.beside(airport, km, best.code)));
+        }
+        suggestions
+    }
+
+    fn beside(&self, airport: &Airport, km: u32, of: PlaceCode) -> Suggestion {
+        let from = self.place(of).map(|place| place.name().to_owned()).unwrap_or_default();
+        Suggestion {
+            code: airport.code,
+            label: Place::Airport(airport).label(),
+            detail: format!("{km} km from {from}, {}, {}", airport.name, self.country(&airport.country)),
+            distance_km: Some(km),
+        }
     }
 
     /// One place if the text leaves no doubt, otherwise the choice.
@@ -158,7 +183,7 @@ impl Airports {
             }
             None => (entry.code.to_string(), String::new()),
         };
-        Suggestion { code: entry.code, label, detail }
+        Suggestion { code: entry.code, label, detail, distance_km: None }
     }
 }
 
@@ -333,6 +358,18 @@ mod tests {
         assert_eq!(codes("kennedy", 1), ["JFK"]);
         assert_eq!(codes("london hea", 1), ["LHR"]);
         assert_eq!(codes("a", 5).len(), 5);
+        // Whoever means one place sees what is close to it as well, last.
+        let faro = Airports::world().suggest("faro", 8);
+        assert_eq!((faro[0].code.as_str(), faro[0].distance_km), ("FAO", None));
+        let near = faro.iter().find(|found| found.code.as_str() == "SVQ");
+        assert!(near.is_none_or(|found| found.distance_km.is_some()));
+        let london = Airports::world().suggest("san sebastian", 8);
+        assert!(
+            london
+                .iter()
+                .any(|found| found.code.as_str() == "BIQ" && found.detail.contains(" km from San Sebasti")),
+            "{london:?}"
+        );
         let london = &Airports::world().suggest("london", 1)[0];
         assert_eq!(london.label, "London, all airports LON");
         assert_eq!(london.detail, "LHR, LGW, STN, LTN, LCY, SEN, United Kingdom");

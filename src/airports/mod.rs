@@ -3,6 +3,7 @@
 
 mod cities;
 mod find;
+mod near;
 
 use std::{collections::HashMap, sync::OnceLock};
 

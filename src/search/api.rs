@@ -75,6 +75,9 @@ pub struct PlaceFound {
     /// Codes of the city's airports, or the one airport's own.
     #[schema(example = json!(["LHR", "LGW"]))]
     airports: Vec<String>,
+    /// It was not asked for, but is so close to the first place.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    distance_km: Option<u32>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -112,7 +115,7 @@ pub async fn airports(
 
 impl PlaceFound {
     fn of(airports: &Airports, suggestion: Suggestion) -> Option<Self> {
-        let Suggestion { code, label, detail } = suggestion;
+        let Suggestion { code, label, detail, distance_km } = suggestion;
         let place = airports.place(code)?;
         Some(Self {
             code: code.to_string(),
@@ -122,6 +125,7 @@ impl PlaceFound {
             city: place.name().to_owned(),
             country: place.country().to_owned(),
             airports: airports.members(code).iter().map(ToString::to_string).collect(),
+            distance_km,
         })
     }
 }

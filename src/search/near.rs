@@ -11,34 +11,11 @@ const FARTHEST_KM: f64 = 600.0;
 
 /// The nearest airports that are large, and larger than the place itself, with their distance.
 pub fn near(airports: &Airports, place: PlaceCode, most: usize) -> Vec<(&Airport, u32)> {
-    let members = airports.members(place);
-    let Some(here) = members.first().and_then(|code| airports.airport(*code)) else { return Vec::new() };
     let size = |code: &PlaceCode| airports.index(*code).map_or(0, |index| airports.size(index));
-    let own = members.iter().map(size).max().unwrap_or_default();
-    let mut found: Vec<(&Airport, f64)> = airports
-        .all()
-        .iter()
-        .enumerate()
-        .filter(|(index, _)| airports.size(*index) >= LARGE.max(own + 1))
-        .map(|(_, airport)| (airport, kilometres(here, airport)))
-        .filter(|(_, distance)| *distance <= FARTHEST_KM)
-        .collect();
-    found.sort_by(|a, b| a.1.total_cmp(&b.1));
-    found.into_iter().take(most).map(|(airport, distance)| (airport, whole(distance))).collect()
-}
-
-#[expect(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "between 0 and FARTHEST_KM")]
-fn whole(distance: f64) -> u32 {
-    distance.round() as u32
-}
-
-fn kilometres(a: &Airport, b: &Airport) -> f64 {
-    let radians = |micro: i32| (f64::from(micro) / 1e6).to_radians();
-    let (lat_a, lat_b) = (radians(a.lat_micro), radians(b.lat_micro));
-    let half = |angle: f64| (angle / 2.0).sin().powi(2);
-    let h =
-        half(lat_b - lat_a) + lat_a.cos() * lat_b.cos() * half(radians(b.lon_micro) - radians(a.lon_micro));
-    2.0 * 6_371.0 * h.sqrt().min(1.0).asin()
+    let own = airports.members(place).iter().map(size).max().unwrap_or_default();
+    let mut found = airports.around(place, LARGE.max(own + 1), FARTHEST_KM);
+    found.truncate(most);
+    found
 }
 
 #[cfg(test)]

@@ -103,11 +103,14 @@ fn content_security_policy(frame: &Frame) -> String {
     let upgrade = if frame.site.https { "; upgrade-insecure-requests" } else { "" };
     // The pages of one mail frame what it says; no other page frames anything.
     let is_mail = ["/demo/mail/", "/admin/mails/"].iter().any(|prefix| frame.path.starts_with(prefix));
+    // Where places are typed, they are suggested.
+    let suggests = frame.path == "/" || frame.path.starts_with("/flights");
+    let connections = if suggests { "; connect-src 'self'" } else { "" };
     let frames = if is_mail { "; frame-src 'self'" } else { "" };
     format!(
         "default-src 'none'; script-src 'nonce-{nonce}'; style-src 'self'; img-src 'self' data:; \
          form-action {}; frame-ancestors 'none'; base-uri 'none'; require-trusted-types-for 'script'; \
-         trusted-types 'none'{frames}{upgrade}",
+         trusted-types 'none'{frames}{connections}{upgrade}",
         form_action.join(" ")
     )
 }
@@ -120,12 +123,13 @@ mod tests {
     fn the_policy_allows_our_own_style_the_pages_nonce_and_for_bookings_the_checkout_and_nothing_else() {
         let elsewhere = content_security_policy(&Frame::for_tests("/"));
         assert!(elsewhere.contains("form-action 'self';"));
+        assert!(elsewhere.contains("connect-src 'self'"));
         let frame = Frame::for_tests("/bookings/K7WQ4M/review");
         let policy = content_security_policy(&frame);
         assert!(policy.starts_with("default-src 'none'"));
         assert!(policy.contains(&format!("script-src 'nonce-{}'", frame.nonce)));
         assert!(policy.contains("form-action 'self' https://checkout.stripe.com;"));
-        assert!(!policy.contains("unsafe"));
+        assert!(!policy.contains("unsafe") && !policy.contains("connect-src"));
         assert!(!policy.contains('*'));
     }
 

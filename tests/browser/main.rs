@@ -9,6 +9,7 @@ mod demo_mail;
 #[path = "../it/helpers/mod.rs"]
 mod helpers;
 mod payment_page;
+mod suggest;
 mod walk;
 mod webdriver;
 

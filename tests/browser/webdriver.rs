@@ -99,6 +99,11 @@ impl Driver {
         self.on(css, "value", Some(json!({ "text": text }))).await;
     }
 
+    /// Presses a key on top of what stands in a field.
+    pub async fn press(&self, css: &str, key: &str) {
+        self.on(css, "value", Some(json!({ "text": key }))).await;
+    }
+
     /// Does something with the first match, as soon as there is one. A page that is just being replaced takes its elements
     /// with it: then the next one is asked.
     async fn on(&self, css: &str, deed: &str, body: Option<Value>) -> Value {
