@@ -21,9 +21,9 @@ use crate::{
 };
 
 /// How long a supplier may stay silent before a person is asked.
-const SILENCE_ALARM: SignedDuration = SignedDuration::from_mins(15);
+pub const SILENCE_ALARM: SignedDuration = SignedDuration::from_mins(15);
 /// How long we go on asking a supplier that says "not now", before the money goes back.
-const PATIENCE: SignedDuration = SignedDuration::from_mins(45);
+pub const PATIENCE: SignedDuration = SignedDuration::from_mins(45);
 const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(20);
 /// After a no: whether there are tickets all the same.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(15);

@@ -13,7 +13,7 @@ use crate::{
     checkout::{
         Checkout, Standing,
         pages::{
-            full_name, kind_in_words,
+            flown, full_name, kind_in_words,
             news::{Next, news},
             timeline::timeline,
         },
@@ -36,6 +36,8 @@ struct BookingPage {
     headline: String,
     badge: Fragment,
     sentence: String,
+    /// The airline has other times, or does not fly.
+    change: Option<Fragment>,
     /// Once there are tickets.
     ticket: Option<Fragment>,
     /// Before and without them.
@@ -78,6 +80,7 @@ pub async fn booking(
         headline: news.headline,
         badge: badge(news.tone, &news.badge),
         sentence: news.sentence,
+        change: flown::banner(&standing),
         ticket: has_ticket(booking).then(|| stub(&standing)),
         itinerary: itinerary_by_day(&offer.slices),
         passengers: passengers(&standing),

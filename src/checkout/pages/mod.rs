@@ -1,8 +1,10 @@
 //! The traveller's pages from the last look before paying to the ticket.
 
 pub mod after;
+mod ahead;
 pub mod booking;
 pub mod cancel;
+mod flown;
 pub mod money;
 pub mod news;
 pub mod review;
@@ -129,6 +131,7 @@ pub mod samples {
                 card: Some(("visa".to_owned(), "4242".to_owned())),
                 failure: None,
                 quarantined: None,
+                given_back_at: None,
                 created_at: noon(),
             });
             self

@@ -15,6 +15,7 @@ use crate::{
         lifecycle::AttemptState,
         pages::money::MoneyIs,
     },
+    supplier::Flights,
     web::components::Tone,
 };
 
@@ -236,6 +237,11 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
             format!(" A second payment of {amount} is being looked at by a person.")
         }
     };
+    if booking.airline_change.as_ref().is_some_and(|change| change.flights == Flights::Cancelled) {
+        let sentence = format!("You have tickets, but nobody can travel with them. {money}{besides}");
+        return News::new(booking, "The airline does not fly your flights", sentence, Next::Travel)
+            .marked(Tone::Bad, "Flights cancelled");
+    }
     let sentence = format!("The airline has confirmed your seats and issued the tickets. {money}{besides}");
     News::new(booking, journey(booking, now), sentence, Next::Travel)
 }

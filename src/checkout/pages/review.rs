@@ -27,6 +27,7 @@ use crate::{
     money::Money,
     web::{
         chrome::Chrome,
+        client::ClientAddress,
         components::{Fragment, Tone, conditions_list, itinerary_by_day, notice, price, price_table},
         form::{Form, Path},
     },
@@ -97,9 +98,14 @@ pub async fn pay(
     State(checkout): State<Checkout>,
     holder: Holder,
     chrome: Chrome,
+    from: ClientAddress,
     Form(form): Form<PayForm>,
 ) -> Result<Response, AppError> {
-    let acceptance = Acceptance { quote_hash: form.quote_hash, accepts_raise: form.accept == "yes" };
+    let acceptance = Acceptance {
+        quote_hash: form.quote_hash,
+        accepts_raise: form.accept == "yes",
+        from: Some(from.written()),
+    };
     let Holder { traveller, reference, .. } = holder;
     let to = |page: &str| Redirect::to(&format!("/bookings/{reference}{page}")).into_response();
     Ok(match checkout.pay(traveller, &reference, &acceptance).await? {

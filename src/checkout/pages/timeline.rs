@@ -6,13 +6,14 @@ use serde_json::Value;
 use crate::{
     bookings::{
         Event, changes,
-        lifecycle::BookingState,
-        pages::words::{Here, airline, carriers},
+        pages::words::{Here, carriers},
     },
     checkout::{
         Attempt, Standing,
-        lifecycle::AttemptState,
-        pages::news::{self, card},
+        pages::{
+            ahead,
+            news::{self, card},
+        },
     },
     money::Money,
     web::components::{LogEntry, Tone, words},
@@ -22,7 +23,7 @@ use crate::{
 pub fn timeline(standing: &Standing, now: Timestamp) -> Vec<LogEntry> {
     let here = Here::of(&standing.file.booking.offer);
     let past = standing.file.events.iter().filter_map(|event| line(standing, event, &here));
-    past.chain(to_come(standing, &here, now)).collect()
+    past.chain(ahead::to_come(standing, &here, now)).collect()
 }
 
 /// A line of what was, with the code of its kind, for programs.
@@ -180,6 +181,12 @@ fn payment_line(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
             "Payment being checked",
             "It does not fit what you accepted. Nothing is bought with it until a person has looked.",
         ),
+        "accepted" => said(Tone::Good, "Payment checked", "A person has looked: it is good."),
+        "given_back" => said(
+            Tone::Plain,
+            "Payment goes back",
+            "A person has looked: it does not fit what you accepted. Nothing was bought with it.",
+        ),
         _ => None,
     }
 }
@@ -247,81 +254,17 @@ fn attempt<'a>(standing: &'a Standing, data: &Value) -> Option<&'a Attempt> {
     standing.attempts.iter().find(|attempt| attempt.id == id)
 }
 
-/// What happens at this moment, and what is to come if all goes well.
-fn to_come(standing: &Standing, here: &Here, now: Timestamp) -> Vec<LogEntry> {
-    let booking = &standing.file.booking;
-    let total = booking.amount.to_string();
-    let is_charged = standing.secured().is_some_and(|attempt| attempt.state == AttemptState::Captured);
-    let mut entries = Vec::new();
-    let mut add = |tone, when: &str, title: String, amount: Option<&String>| {
-        entries.push(LogEntry {
-            tone,
-            when: when.to_owned(),
-            title,
-            amount: amount.cloned(),
-            ..LogEntry::default()
-        });
-    };
-    match booking.state {
-        BookingState::Draft | BookingState::Held => {
-            let until = booking.hold.as_ref().filter(|hold| hold.expires_at > now);
-            let pay = match until {
-                Some(hold) => format!("Pay until {}", here.tell(hold.expires_at, now)),
-                None => "Check and pay".to_owned(),
-            };
-            add(Tone::Todo, "next", pay, Some(&total));
-            add(Tone::Todo, "then", "Seats confirmed, tickets issued".to_owned(), None);
-        }
-        BookingState::Ticketing => {
-            add(Tone::Now, "now", format!("{} is booking your seats", airline(&booking.offer.slices)), None);
-            add(Tone::Todo, "next", "Seats confirmed, tickets issued".to_owned(), None);
-            if !is_charged {
-                add(Tone::Todo, "last", "Card charged".to_owned(), Some(&total));
-            }
-        }
-        BookingState::Confirmed => {
-            if standing.secured().is_some_and(|attempt| attempt.state == AttemptState::Authorised) {
-                add(Tone::Now, "now", "Your card is being charged".to_owned(), Some(&total));
-            }
-            entries.extend(departure(standing, now));
-        }
-        BookingState::Cancelling | BookingState::Cancelled | BookingState::Expired | BookingState::Failed => {
-            let releasing =
-                standing.attempts.iter().find(|attempt| attempt.state == AttemptState::Authorised);
-            if let Some(attempt) = releasing.filter(|_| booking.state != BookingState::Cancelling) {
-                let quote = standing.cancellation.as_ref().filter(|quote| quote.attempt == attempt.id);
-                let amount = quote.map_or(attempt.amount, |quote| quote.figures.back).to_string();
-                add(Tone::Now, "now", "Reserved amount is being released".to_owned(), Some(&amount));
-            }
-        }
-    }
-    entries
-}
-
-fn departure(standing: &Standing, now: Timestamp) -> Option<LogEntry> {
-    let first = standing.file.booking.offer.slices.first()?.first();
-    (first.departs.at > now).then(|| LogEntry {
-        tone: Tone::Todo,
-        datetime: words::machine(&first.departs),
-        when: first.departs.local.strftime("%-d %b %Y").to_string(),
-        title: format!(
-            "Departure {}, {} {}",
-            words::clock(first.departs.local),
-            first.from.city,
-            first.from.code
-        ),
-        ..LogEntry::default()
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use serde_json::json;
 
     use super::*;
-    use crate::checkout::{
-        lifecycle::{DisputeState, RefundState},
-        pages::samples::{noon, standing},
+    use crate::{
+        bookings::lifecycle::BookingState,
+        checkout::{
+            lifecycle::{AttemptState, DisputeState, RefundState},
+            pages::samples::{noon, standing},
+        },
     };
 
     fn data() -> Value {
@@ -347,6 +290,7 @@ mod tests {
         kinds.extend(RefundState::ALL.iter().map(|state| format!("refund_{}", state.code())));
         let others =
             ["offer_chosen", "terms_accepted", "card_declined", "tickets_issued", "payment_quarantined"];
+        kinds.extend(["payment_accepted", "payment_given_back"].map(str::to_owned));
         kinds.extend(others.map(str::to_owned));
         kinds.extend(["cancel_asked", "cancel_accepted", "cancel_refused"].map(str::to_owned));
         kinds.extend(["refund_taken_in", "refund_withdrawn", "dispute_opened"].map(str::to_owned));
@@ -418,11 +362,7 @@ mod tests {
     fn what_is_to_come_ends_with_the_departure_and_never_stands_below_an_ended_booking() {
         for &state in BookingState::ALL {
             let entries = timeline(&standing(state), noon());
-            assert_eq!(
-                entries.is_empty(),
-                state.has_ended() || state == BookingState::Cancelling,
-                "{state:?}"
-            );
+            assert_eq!(entries.is_empty(), state.has_ended(), "{state:?}");
         }
         let confirmed = standing(BookingState::Confirmed).with(AttemptState::Captured).living_on_it();
         let last = timeline(&confirmed, noon()).pop().unwrap();
