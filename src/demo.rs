@@ -1,7 +1,9 @@
 //! The mail page of demo mode: what the shop sent, as the traveller would find it. Anywhere else it does not exist.
 
+pub mod console;
 pub mod pages;
 
+pub use console::{Console, DemoConsole};
 pub use pages::{Catcher, DemoCatcher};
 
 use askama::Template;

@@ -11,6 +11,7 @@ use std::{
     time::Duration,
 };
 
+use jiff::SignedDuration;
 use secrecy::{ExposeSecret, SecretString};
 use sqlx::postgres::PgConnectOptions;
 use tokio::net::TcpListener;
@@ -24,6 +25,7 @@ use crate::{
     config::{self, Config, Mode, SupplierChoice},
     courier::{Courier, Own},
     db::Db,
+    demo::Console,
     embedded::{Cluster, ClusterSettings, EmbeddedError, Profile},
     error::AppError,
     ids,
@@ -44,6 +46,8 @@ const LAST_JOBS: Duration = Duration::from_secs(7);
 /// How long connections in use are waited for before the database is closed under them.
 const LAST_QUERIES: Duration = Duration::from_secs(1);
 const DATABASE: &str = "jetbridge";
+/// How far the demo's clock has been moved, in seconds.
+const CLOCK: &str = "clock-ahead";
 
 #[derive(Debug, thiserror::Error)]
 pub enum LaunchError {
@@ -186,14 +190,19 @@ impl Site {
         if !db.login_rights().await?.can_switch {
             return Err(LaunchError::CannotSwitchRole);
         }
-        let clock = Clock::system();
+        let clock = clock(&config);
         let outside = Outside::of(&config, &clock).await?;
         let payments = Payments::new(&outside.stripe, clock.clone())?;
         let welcome =
             if config.mode == Mode::Demo { Some(welcome(&config, db, &clock).await?) } else { None };
-        let supplier: SharedSupplier = match config.supplier {
-            SupplierChoice::Timetable => Arc::new(Timetable::new(db.clone(), clock.clone())),
+        let (supplier, switches): (SharedSupplier, _) = match config.supplier {
+            SupplierChoice::Timetable => {
+                let timetable = Timetable::new(db.clone(), clock.clone());
+                let switches = timetable.switches();
+                (Arc::new(timetable), switches)
+            }
         };
+        let kept_clock = config.data_dir.join(CLOCK);
         let mailer = Mailer::new(&outside.mail, clock.clone())?;
         let vault = open_vault(&config)?;
         let meters = if config.metrics_token.is_some() { Some(Meters::install()?) } else { None };
@@ -215,6 +224,7 @@ impl Site {
         if let Some(sandbox) = &outside.sandbox {
             sandbox.stripe.set_webhook_url(webhook);
             app = app.with_mailbox(sandbox.mailbox.clone());
+            app = app.with_console(Console::new(sandbox.stripe.clone(), switches, Some(kept_clock)));
         }
         Ok(Assembled { app, meters, welcome, sandbox: outside.sandbox })
     }
@@ -247,6 +257,16 @@ impl Site {
         drop(self.sandbox);
         self.database.close().await;
     }
+}
+
+/// A demo's clock can be moved, and stays where it was moved to.
+fn clock(config: &Config) -> Clock {
+    if config.mode != Mode::Demo {
+        return Clock::system();
+    }
+    let kept = fs::read_to_string(config.data_dir.join(CLOCK)).ok();
+    let ahead = kept.and_then(|seconds| seconds.trim().parse().ok()).filter(|seconds: &i64| *seconds >= 0);
+    Clock::ahead_by(SignedDuration::from_secs(ahead.unwrap_or_default()))
 }
 
 /// The demo's webhooks may reach the demo's own page. In production nothing inside is reached.
