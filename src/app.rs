@@ -22,7 +22,7 @@ use crate::{
     config::{Config, Mode},
     courier::Courier,
     db::Db,
-    demo::{self, Catcher, DemoCatcher, DemoMailbox},
+    demo::{self, Catcher, Console, DemoCatcher, DemoConsole, DemoMailbox},
     emails::{self, Emails},
     error::AppError,
     hooks::{self, Hooks},
@@ -93,6 +93,7 @@ pub struct App {
     privacy: Privacy,
     mailbox: DemoMailbox,
     catcher: DemoCatcher,
+    console: DemoConsole,
     vault: Vault,
     sessions: Sessions,
     limits: Limits,
@@ -127,6 +128,7 @@ pieces! {
     privacy: Privacy,
     mailbox: DemoMailbox,
     catcher: DemoCatcher,
+    console: DemoConsole,
     vault: Vault,
     limits: Limits,
     document: Document,
@@ -201,6 +203,7 @@ impl App {
             privacy: Privacy { accounts: accounts.clone() },
             accounts,
             mailbox: DemoMailbox(None),
+            console: DemoConsole(None),
             vault,
         })
     }
@@ -220,6 +223,12 @@ impl App {
     /// Shows what the demo's mailbox has got.
     pub fn with_mailbox(self, mailbox: Mailbox) -> Self {
         Self { mailbox: DemoMailbox(Some(mailbox)), ..self }
+    }
+
+    /// Has the demo's levers. In any other mode there are none, whoever offers them.
+    pub fn with_console(self, console: Console) -> Self {
+        let is_demo = self.config.mode == Mode::Demo;
+        Self { console: DemoConsole(Some(console).filter(|_| is_demo)), ..self }
     }
 
     /// Every address of the site.
@@ -379,9 +388,16 @@ impl App {
                 get(admin::pages::refund::refund).post(admin::pages::refund::review),
             )
             .route("/admin/bookings/{reference}/refund/confirm", post(admin::pages::refund::confirm))
+            .route("/admin/bookings/{reference}/evidence", post(admin::pages::evidence::take))
             .route("/admin/attention", get(admin::pages::attention::attention))
             .route("/admin/attention/{id}", get(admin::pages::attention::item))
             .route("/admin/attention/{id}/resolve", post(admin::pages::attention::resolve))
+            .route("/admin/attention/{id}/act", post(admin::pages::attention::act))
+            .route("/admin/attention/{id}/accept", post(admin::pages::attention::accept))
+            .route("/admin/attention/{id}/give-back", post(admin::pages::attention::give_back))
+            .route("/admin/events", get(admin::pages::inbox::events))
+            .route("/admin/events/{id}", get(admin::pages::inbox::event))
+            .route("/admin/events/{id}/replay", post(admin::pages::inbox::replay))
             .route("/admin/mails", get(admin::pages::mails::mails))
             .route("/admin/mails/{id}", get(admin::pages::mails::mail))
             .route("/admin/mails/{id}/html", get(admin::pages::mails::html))
@@ -410,6 +426,7 @@ impl App {
             .route("/demo/mail/{id}", get(demo::mail))
             .route("/demo/mail/{id}/html", get(demo::preview))
             .route("/demo/hooks", get(demo::pages::hooks).post(demo::pages::catch))
+            .route("/demo/console", get(demo::console::console).post(demo::console::put))
             .route("/demo/letters", get(emails::pages::letters))
             .route("/demo/letters/{name}", get(emails::pages::letter))
             .route("/demo/letters/{name}/html", get(emails::pages::document))

@@ -15,6 +15,16 @@ pub enum Action {
     DocumentRevealed,
     RefundRequested,
     AttentionResolved,
+    /// Took the next step of something that needs a person.
+    NextStepTaken,
+    /// A payment that was in quarantine fits after all.
+    PaymentAccepted,
+    /// A payment that was in quarantine goes back.
+    PaymentGivenBack,
+    /// Took what answers a dispute: papers, letters and addresses of a booking.
+    EvidenceTaken,
+    /// An event of Stripe's was applied again.
+    EventReplayed,
     /// Read what a mail said, which names people in full.
     MailRead,
     MailSentAgain,
@@ -38,6 +48,11 @@ impl Action {
             Self::DocumentRevealed => "document_revealed",
             Self::RefundRequested => "refund_requested",
             Self::AttentionResolved => "attention_resolved",
+            Self::NextStepTaken => "next_step_taken",
+            Self::PaymentAccepted => "payment_accepted",
+            Self::PaymentGivenBack => "payment_given_back",
+            Self::EvidenceTaken => "evidence_taken",
+            Self::EventReplayed => "event_replayed",
             Self::MailRead => "mail_read",
             Self::MailSentAgain => "mail_sent_again",
             Self::StaffAdded => "staff_added",

@@ -13,7 +13,7 @@ use tracing::Instrument;
 use crate::{
     accounts::{mail_tokens, second_factor, tokens},
     bookings::{self, Bookings},
-    checkout::{Checkout, invariants},
+    checkout::{self, Checkout, invariants},
     clock::Clock,
     db::{Db, Lane, System},
     emails::Emails,
@@ -37,6 +37,8 @@ const MOST_TRIES: i32 = 85;
 const LONGEST_JOB: Duration = Duration::from_secs(150);
 /// When a round that fails becomes a person's matter. The next minute often mends it.
 const LATE: SignedDuration = SignedDuration::from_hours(24);
+/// No bank takes a dispute after that, whatever the card.
+const KEEP_ADDRESSES: SignedDuration = SignedDuration::from_hours(24 * 540);
 const KEEP_DONE_JOBS: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 #[derive(Clone)]
@@ -228,7 +230,8 @@ impl Worker {
                 }
             }
             Round::Documents => {
-                drop(tx);
+                checkout::store::forget_addresses_before(&mut tx, now - KEEP_ADDRESSES).await?;
+                tx.commit().await?;
                 return self.bookings.sweep_documents().await;
             }
             Round::Hooks => {

@@ -107,7 +107,7 @@ pub async fn list(
     store::push_turn(&mut query, "m", from, PAGE + 1, AFTER);
     let rows: Vec<Row> = query.build_query_as().fetch_all(&mut *tx).await?;
     let lines = rows.into_iter().map(Line::from).collect();
-    Ok(Turn::cut(lines, from, |line: &Line| line.place))
+    Ok(Turn::cut(lines, &from, |line: &Line| line.place))
 }
 
 impl std::convert::From<Row> for Line {
@@ -238,9 +238,19 @@ async fn letter(
 
 /// Owes the mail again, to the booking's present contact and nobody else. It is composed anew, and says what is so then.
 pub async fn send_again(db: &Db, clock: &Clock, staff: UserId, id: MailId) -> Result<MailId, AppError> {
-    let now = clock.now();
     let mut tx = db.begin(System).await?;
-    let mail = outbox::lock_for_resending(&mut tx, id).await?.ok_or(AppError::NotFound)?;
+    let again = owe_again(&mut tx, staff, id, clock.now()).await?;
+    tx.commit().await?;
+    Ok(again)
+}
+
+pub(super) async fn owe_again(
+    tx: &mut Tx<System>,
+    staff: UserId,
+    id: MailId,
+    now: Timestamp,
+) -> Result<MailId, AppError> {
+    let mail = outbox::lock_for_resending(tx, id).await?.ok_or(AppError::NotFound)?;
     let Some(booking) = mail.booking else {
         return Err(refused(
             "mail_is_personal",
@@ -262,11 +272,10 @@ pub async fn send_again(db: &Db, clock: &Clock, staff: UserId, id: MailId) -> Re
             "It is tried until it is sent or given up, and can be sent again then.",
         ));
     }
-    let again = outbox::owe_again(&mut tx, mail.first, contact, now).await?;
+    let again = outbox::owe_again(tx, mail.first, contact, now).await?;
     let data = json!({ "kind": mail.kind, "first": mail.first });
     let action = audit::Action::MailSentAgain;
-    audit::record_for(&mut tx, staff, action, Some(booking), &again.to_string(), &data, now).await?;
-    tx.commit().await?;
+    audit::record_for(tx, staff, action, Some(booking), &again.to_string(), &data, now).await?;
     Ok(again)
 }
 

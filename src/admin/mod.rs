@@ -4,6 +4,8 @@
 pub mod api;
 pub mod attention;
 mod cancellation;
+pub mod evidence;
+pub mod inbox;
 pub mod mails;
 pub mod pages;
 pub mod people;
@@ -105,10 +107,10 @@ impl std::str::FromStr for Place {
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum From {
+pub enum From<P = Place> {
     Newest,
-    OlderThan(Place),
-    NewerThan(Place),
+    OlderThan(P),
+    NewerThan(P),
 }
 
 #[derive(Clone, Debug)]
@@ -129,15 +131,21 @@ pub struct Line {
 }
 
 /// Where the pages before and after this one begin.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Turn {
-    pub newer: Option<Place>,
-    pub older: Option<Place>,
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Turn<P = Place> {
+    pub newer: Option<P>,
+    pub older: Option<P>,
 }
 
-impl Turn {
+impl<P> Default for Turn<P> {
+    fn default() -> Self {
+        Self { newer: None, older: None }
+    }
+}
+
+impl<P> Turn<P> {
     /// One line more than a page holds shows whether the list goes on.
-    fn cut<T>(mut lines: Vec<T>, from: From, place: impl Fn(&T) -> Place) -> (Vec<T>, Self) {
+    fn cut<T>(mut lines: Vec<T>, from: &From<P>, place: impl Fn(&T) -> P) -> (Vec<T>, Self) {
         let goes_on = lines.len() > PAGE;
         lines.truncate(PAGE);
         if matches!(from, From::NewerThan(_)) {
@@ -163,7 +171,7 @@ pub struct List {
 pub async fn list(db: &Db, staff: UserId, filter: &Filter, from: From) -> Result<List, AppError> {
     let mut tx = db.begin(Staff(staff)).await?;
     let lines = store::lines(&mut tx, filter, from, PAGE + 1).await?;
-    let (lines, turn) = Turn::cut(lines, from, |line| line.place);
+    let (lines, turn) = Turn::cut(lines, &from, |line| line.place);
     Ok(List { lines, turn })
 }
 

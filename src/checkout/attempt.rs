@@ -30,7 +30,10 @@ pub struct Attempt {
     pub card: Option<(String, String)>,
     /// Why the last card was declined, or why Stripe would not open the session.
     pub failure: Option<String>,
+    /// Why it is frozen: nothing happens by itself until a person has decided.
     pub quarantined: Option<String>,
+    /// The person has decided: it goes back.
+    pub given_back_at: Option<Timestamp>,
     pub created_at: Timestamp,
 }
 

@@ -36,6 +36,20 @@ impl Checkout {
         Ok(is_new)
     }
 
+    /// Signed by Stripe, but at a time that is not ours. An old delivery that somebody sends again looks the same, and calls a
+    /// person as well. Bookings go on: the poller needs no clock but our own.
+    pub async fn note_clock_skew(&self, signed_at: i64) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let stripes =
+            Timestamp::from_second(signed_at).map_or_else(|_| "no time".to_owned(), |at| at.to_string());
+        let detail =
+            format!("Stripe signed at {stripes}, and our clock said {now}: its webhooks are refused");
+        let mut tx = self.db.begin(System).await?;
+        outbox::raise(&mut tx, Attention::ClockSkew, "stripe", None, &detail, now).await?;
+        tx.commit().await?;
+        Ok(())
+    }
+
     /// What one event of the inbox asks for.
     pub async fn apply_event(&self, id: &str) -> Result<Outcome, AppError> {
         let mut tx = self.db.begin(System).await?;

@@ -294,6 +294,9 @@ impl Checkout {
         let mut tx = self.db.begin(System).await?;
         let Some(booking) = bookings::store::find_by_id(&mut tx, id).await? else { return Ok(Outcome::Done) };
         drop(tx);
+        if let Outcome::Again(at) = self.give_back_frozen(id).await? {
+            return Ok(Outcome::Again(at));
+        }
         let is_needed =
             |attempt: &Attempt| booking.secured_by == Some(attempt.id) && !booking.state.has_ended();
         let mut outcome = Outcome::Done;

@@ -122,6 +122,11 @@ pub enum Posting {
         attempt: AttemptId,
         amount: Money,
     },
+    /// A person knows what it is: from here on it goes by its own name, or it went back at Stripe.
+    Explained {
+        attempt: AttemptId,
+        amount: Money,
+    },
 }
 
 impl Posting {
@@ -140,6 +145,7 @@ impl Posting {
             Self::DisputeLost { .. } => "dispute_lost",
             Self::TicketsLost { .. } => "tickets_lost",
             Self::Unexplained { .. } => "unexplained",
+            Self::Explained { .. } => "explained",
         }
     }
 
@@ -149,7 +155,8 @@ impl Posting {
             Self::Captured { attempt, .. }
             | Self::Sold { attempt, .. }
             | Self::Cancelled { attempt, .. }
-            | Self::Unexplained { attempt, .. } => attempt.to_string(),
+            | Self::Unexplained { attempt, .. }
+            | Self::Explained { attempt, .. } => attempt.to_string(),
             Self::RefundPromised { refund, .. }
             | Self::RefundGranted { refund, .. }
             | Self::RefundPaid { refund, .. }
@@ -213,6 +220,9 @@ impl Posting {
             }
             Self::Unexplained { amount, .. } => {
                 vec![(Account::StripeClearing, amount), (Account::Suspense, credit(amount)?)]
+            }
+            Self::Explained { amount, .. } => {
+                vec![(Account::Suspense, amount), (Account::StripeClearing, credit(amount)?)]
             }
         }
         .into_iter()
@@ -279,6 +289,20 @@ async fn write(
     Ok(())
 }
 
+/// What of an attempt's money lies in suspense.
+pub async fn in_suspense(tx: &mut Tx<System>, attempt: AttemptId) -> Result<Vec<Money>, AppError> {
+    let rows = sqlx::query!(
+        r#"select e.currency, -sum(e.amount_minor)::bigint as "minor!"
+             from ledger_transactions t join ledger_entries e on e.transaction_id = t.id
+            where t.posting_key in ('unexplained:' || $1::text, 'explained:' || $1::text) and e.account = 'suspense'
+            group by e.currency having sum(e.amount_minor) <> 0"#,
+        attempt.to_string(),
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter().map(|row| Ok(Money::new(row.minor, row.currency.parse()?))).collect()
+}
+
 /// Whether this fact is in the books already.
 pub async fn is_posted(tx: &mut Tx<System>, posting: &Posting) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
@@ -321,6 +345,7 @@ mod tests {
             },
             Posting::TicketsLost { booking: BookingId::new(), amount },
             Posting::Unexplained { attempt, amount },
+            Posting::Explained { attempt, amount },
             Posting::Cancelled { attempt, deposits: amount, supplier: cost, refunded: amount },
         ]
     }
@@ -391,6 +416,6 @@ mod tests {
     fn two_facts_never_share_a_key() {
         let keys: std::collections::HashSet<String> =
             every_posting(1, 1).iter().chain(&every_posting(1, 1)).map(Posting::key).collect();
-        assert_eq!(keys.len(), 26);
+        assert_eq!(keys.len(), 28);
     }
 }

@@ -15,8 +15,10 @@ mod late_tickets;
 pub mod ledger;
 pub mod lifecycle;
 pub mod pages;
+pub mod quarantine;
 pub mod reconcile;
 pub mod refunds;
+pub mod replay;
 pub mod staff_refund;
 pub mod store;
 pub mod truth;
@@ -60,6 +62,8 @@ pub struct Acceptance {
     pub quote_hash: String,
     /// The box beside a price that went up.
     pub accepts_raise: bool,
+    /// The network address that it came from: a bank asks for it when the charge is disputed.
+    pub from: Option<String>,
 }
 
 #[derive(Debug, PartialEq, Eq)]
@@ -159,7 +163,8 @@ impl Checkout {
             return Ok(Paying::PassengersMissing);
         }
         let hold = self.hold(booking, &offer).await?;
-        let attempt = self.open_attempt(traveller, booking.id, &offer, &hold).await?;
+        let from = acceptance.from.as_deref();
+        let attempt = self.open_attempt(traveller, booking.id, &offer, &hold, from).await?;
         match attempt {
             Some(attempt) => self.send_to_stripe(attempt).await,
             None => Ok(Paying::NothingToPay),
@@ -250,6 +255,7 @@ impl Checkout {
         id: BookingId,
         offer: &Offer,
         hold: &Hold,
+        from: Option<&str>,
     ) -> Result<Option<AttemptId>, AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
@@ -270,7 +276,7 @@ impl Checkout {
         let actor = Actor::of(traveller);
         bookings::apply(&mut tx, &mut booking, BookingEvent::HoldPlaced, actor, None, now).await?;
         let attempt = self.new_attempt(&booking, now);
-        store::insert_attempt(&mut tx, &attempt).await?;
+        store::insert_attempt(&mut tx, &attempt, from).await?;
         let accepted = json!({
             "attempt": attempt.id,
             "amount_minor": attempt.amount.minor,
@@ -300,6 +306,7 @@ impl Checkout {
             card: None,
             failure: None,
             quarantined: None,
+            given_back_at: None,
             created_at: now,
         }
     }

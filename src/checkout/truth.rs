@@ -134,7 +134,9 @@ impl Checkout {
         let mut tx = self.db.begin(System).await?;
         let mut booking = bookings::store::lock(&mut tx, attempt.booking).await?;
         let attempt = store::lock_attempt(&mut tx, attempt.id).await?;
-        if let Some(why) = mismatch(&attempt, &booking, facts) {
+        if attempt.given_back_at.is_some() {
+            // A person has decided about it. What is done with it is in `quarantine`, whatever else is heard.
+        } else if let Some(why) = mismatch(&attempt, &booking, facts) {
             quarantine(&mut tx, &attempt, facts, why, now).await?;
         } else if attempt.quarantined.is_some() {
             post_unexplained(&mut tx, &attempt, facts, now).await?;
@@ -166,7 +168,7 @@ impl Checkout {
     }
 }
 
-async fn advance(
+pub(super) async fn advance(
     tx: &mut Tx<System>,
     booking: &mut Booking,
     attempt: &Attempt,
@@ -187,7 +189,7 @@ async fn advance(
 }
 
 /// One event on a locked attempt, its state, its audit line and all that follows.
-async fn step(
+pub(super) async fn step(
     tx: &mut Tx<System>,
     booking: &mut Booking,
     attempt: &Attempt,
@@ -340,6 +342,9 @@ pub(super) async fn quarantine(
     why: &'static str,
     now: Timestamp,
 ) -> Result<(), AppError> {
+    if attempt.given_back_at.is_some() {
+        return Ok(());
+    }
     if attempt.quarantined.is_none() {
         store::quarantine(tx, attempt.id, why).await?;
         let data = json!({ "attempt": attempt.id, "why": why });

@@ -39,6 +39,9 @@ pub async fn stripe(
         Ok(event) => event,
         // Only these are counted: however many of them come, what Stripe has signed is taken in.
         Err(error) => {
+            if let EventError::TooOld { signed_at } = error {
+                checkout.note_clock_skew(signed_at).await?;
+            }
             limits.take(Rule::WebhookBadSignature, &from.network()).await?;
             return Err(refused(error));
         }
@@ -50,7 +53,7 @@ pub async fn stripe(
 fn refused(error: EventError) -> AppError {
     tracing::warn!(%error, "webhook refused");
     match error {
-        EventError::NoSignature | EventError::BadSignature | EventError::TooOld => {
+        EventError::NoSignature | EventError::BadSignature | EventError::TooOld { .. } => {
             AppError::Refused(Refusal {
                 code: "bad_signature",
                 title: "Not signed by Stripe",

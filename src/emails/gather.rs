@@ -148,8 +148,11 @@ pub(super) async fn gather(
                 return Ok(Some(Letter::MoneyReturned(granted)));
             }
             let attempt = named(mail.cause.parse().ok())?;
-            let why =
-                if booking.state.has_ended() { WhyReturned::BookingEnded } else { WhyReturned::PaidAlready };
+            let why = match (attempt.given_back_at, booking.state.has_ended()) {
+                (Some(_), _) => WhyReturned::DidNotFit,
+                (None, true) => WhyReturned::BookingEnded,
+                (None, false) => WhyReturned::PaidAlready,
+            };
             Letter::MoneyReturned(MoneyReturned {
                 booking: brief,
                 why,

@@ -383,6 +383,8 @@ pub enum WhyReturned {
     /// Another payment came first.
     PaidAlready,
     BookingEnded,
+    /// It was not what had been accepted.
+    DidNotFit,
     /// The agency gives it back.
     Granted,
     /// It was the last of what was paid for tickets that stand.
@@ -414,6 +416,9 @@ impl MoneyReturned {
                     "A payment came for booking {reference}, but that booking has ended. Nothing was bought with it."
                 )
             }
+            WhyReturned::DidNotFit => format!(
+                "A payment came for booking {reference} that does not fit what you had accepted. A person has looked at it, and nothing was bought with it."
+            ),
             WhyReturned::Granted | WhyReturned::GrantedInFull | WhyReturned::GrantedAfterCancelling => {
                 format!("We have granted you a refund for booking {reference}.")
             }
@@ -424,6 +429,9 @@ impl MoneyReturned {
         match self.why {
             WhyReturned::PaidAlready => "Your booking is untouched, and so is the payment that it lives on.",
             WhyReturned::BookingEnded => "The booking stays as it is. Search again if you still want to fly.",
+            WhyReturned::DidNotFit => {
+                "The booking page shows whether your seats are still held and can be paid."
+            }
             WhyReturned::Granted => "Your booking and your tickets stay as they are.",
             WhyReturned::GrantedAfterCancelling => "Your booking stays cancelled.",
             WhyReturned::GrantedInFull => {

@@ -5,7 +5,7 @@ use jiff_sqlx::ToSqlx;
 
 use crate::{
     db::{System, Tx},
-    ids::BookingId,
+    ids::{BookingId, UserId},
     outbox::{Job, push},
 };
 
@@ -19,6 +19,8 @@ pub enum Attention {
     EventUnmatched,
     /// Authentic, but not understood.
     EventUnreadable,
+    /// Stripe's clock and ours differ by more than a signature may be old: its webhooks are refused.
+    ClockSkew,
     /// Paid, and no answer from the supplier.
     SupplierUnknown,
     /// Tickets exist for a booking that has ended.
@@ -75,6 +77,7 @@ impl Attention {
             Self::PaymentContradiction => "payment_contradiction",
             Self::EventUnmatched => "event_unmatched",
             Self::EventUnreadable => "event_unreadable",
+            Self::ClockSkew => "clock_skew",
             Self::SupplierUnknown => "supplier_unknown",
             Self::TicketWithoutBooking => "ticket_without_booking",
             Self::AuthorisationLost => "authorisation_lost",
@@ -109,6 +112,27 @@ impl Attention {
 const ALARM_AFTER: SignedDuration = SignedDuration::from_secs(60);
 /// What others say may be long; that must never keep the alarm from being raised.
 const LONGEST_DETAIL: usize = 1000;
+
+/// Takes an open item off the list in the name of whoever took care of it. `false`: somebody was faster.
+pub async fn resolve(
+    tx: &mut Tx<System>,
+    id: i64,
+    staff: UserId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let resolved = sqlx::query!(
+        "update attention_items set resolved_at = $2, resolved_by = $3, resolved_reason = $4
+          where id = $1 and resolved_at is null",
+        id,
+        now.to_sqlx() as _,
+        staff.0,
+        reason,
+    )
+    .execute(&mut **tx)
+    .await?;
+    Ok(resolved.rows_affected() == 1)
+}
 
 /// Asks for a person, once per kind and subject until somebody has resolved it.
 pub async fn raise(

@@ -8,7 +8,7 @@ mod facts;
 mod mails;
 mod rounds;
 
-pub use attention::{Attention, raise};
+pub use attention::{Attention, raise, resolve};
 pub use copies::{Copy, Resendable, forget_copies_before, keep_copy, lock_for_resending, owe_again};
 pub use facts::{FactKind, tell};
 pub use mails::{
@@ -311,6 +311,29 @@ pub async fn dead(
     .execute(&mut **tx)
     .await
     .map(drop)
+}
+
+/// A job that was given up gets all its tries again. `false`: none is.
+pub async fn run_again(
+    tx: &mut Tx<System>,
+    kind: &str,
+    subject: &str,
+    now: Timestamp,
+) -> Result<bool, sqlx::Error> {
+    let Some(job) = Job::read(kind, subject) else { return Ok(false) };
+    let looked_at = sqlx::query!(
+        "update outbox set state = 'done', finished_at = $3 where kind = $1 and subject = $2 and state = 'dead'",
+        kind,
+        subject,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await?;
+    if looked_at.rows_affected() == 0 {
+        return Ok(false);
+    }
+    push(tx, &job, now, now).await?;
+    Ok(true)
 }
 
 /// Forgets what was done long ago; dead jobs stay until a person has looked.

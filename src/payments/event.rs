@@ -31,7 +31,10 @@ pub enum EventError {
     BadSignature,
     /// Signed by Stripe, but not within five minutes of our clock: a replay, or one of the clocks is wrong.
     #[error("the signature is too old")]
-    TooOld,
+    TooOld {
+        /// Stripe's clock when it signed, in seconds since 1970.
+        signed_at: i64,
+    },
     #[error("not an event")]
     Malformed,
 }
@@ -52,7 +55,7 @@ pub(super) fn read(
         match verdict {
             Ok(_) => return from_payload(text, true),
             Err(WebhookError::BadParse(_)) => return from_payload(text, false),
-            Err(WebhookError::BadTimestamp(_)) => answer = Err(EventError::TooOld),
+            Err(WebhookError::BadTimestamp(signed_at)) => answer = Err(EventError::TooOld { signed_at }),
             Err(WebhookError::BadSignature | WebhookError::BadKey | WebhookError::BadHeader(_)) => {}
         }
     }

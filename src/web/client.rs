@@ -20,13 +20,18 @@ const FORWARDED_FOR: HeaderName = HeaderName::from_static("x-forwarded-for");
 pub struct Peer(pub IpAddr);
 
 /// The visitor's own address: the peer, or what our proxies say they were asked by. Personal data: it is counted by, and
-/// never logged or kept.
+/// never logged. It is kept in one place, beside what somebody accepted to pay.
 #[derive(Clone, Copy, PartialEq, Eq)]
 pub struct ClientAddress(IpAddr);
 
 impl ClientAddress {
     pub fn network(&self) -> Subject {
         Subject::network(self.0)
+    }
+
+    /// As evidence of who accepted something.
+    pub fn written(&self) -> String {
+        self.0.to_canonical().to_string()
     }
 }
 

@@ -470,8 +470,8 @@ fn what_next(frame: &Frame, status: StatusCode, code: &str) -> Next {
             Next { label: "Open the booking", href: format!("/admin/bookings/{reference}") }
         }
         (StatusCode::CONFLICT, None) if frame.path.starts_with("/admin/attention/") => {
-            let item = frame.path.trim_end_matches("/resolve");
-            Next { label: "Open the item", href: item.to_owned() }
+            let item: Vec<&str> = frame.path.split('/').take(4).collect();
+            Next { label: "Open the item", href: item.join("/") }
         }
         (StatusCode::FORBIDDEN, _) if code == "second_factor_missing" => {
             Next { label: "Set up a second factor", href: "/account/second-factor".to_owned() }

@@ -119,6 +119,7 @@ struct World {
     letter: String,
     style: String,
     attention: String,
+    event: String,
     endpoint: String,
     delivery: String,
     /// Somebody of staff who is not of the cast.
@@ -170,6 +171,7 @@ impl World {
         let item = "insert into attention_items (kind, subject, detail) values ('job_dead', 'x', 'x')";
         app.execute(item).await;
         let attention = app.texts("select id::text from attention_items").await.remove(0);
+        let event = app.texts("select id from stripe_events limit 1").await.remove(0);
         app.execute(
             "insert into hook_events (id, kind, once_key, data, happened_at)
                  values (gen_random_uuid(), 'ping', 'ping:x', '{}', '2026-11-23');
@@ -189,6 +191,7 @@ impl World {
             letter,
             style: last_part(&style),
             attention,
+            event,
             endpoint,
             delivery,
             colleague,
@@ -224,6 +227,7 @@ impl World {
             }
             "booking-link" => (vec!["A".repeat(43)], "nonsense"),
             "admin" if address.contains("/attention/") => (one(&self.attention), "0"),
+            "admin" if address.contains("/events/") => (one(&self.event), "evt_nothing"),
             "admin" if address.contains("/hooks/deliveries/") => (one(&self.delivery), UNKNOWN_ID),
             "admin" if address.contains("/hooks/") => (one(&self.endpoint), UNKNOWN_ID),
             "admin" if address.contains("/mails/") => (one(&self.letter), UNKNOWN_ID),

@@ -106,17 +106,29 @@ fn every_code_is_told_by_some_operation() {
 }
 
 /// Codes that only pages answer: no call of the API comes to them.
-const OF_PAGES: [&str; 10] = [
+const OF_PAGES: [&str; 22] = [
     "address_not_verified",
+    "decided_already",
+    "differs_still",
     "endpoint_paused",
+    "job_not_dead",
     "last_owner",
     "mail_is_personal",
     "mail_on_its_way",
+    "mail_sent",
+    "money_is_needed",
     "no_contact",
     "no_documents",
+    "no_next_step",
+    "nothing_charged",
+    "nothing_to_ask",
     "own_role",
+    "payment_under_way",
     "quote_available",
+    "refund_at_stripe",
     "resolved_already",
+    "still_broken",
+    "still_frozen",
 ];
 
 /// The sources outside of tests, without the list of codes itself and the stand-ins for others' APIs.

@@ -7,9 +7,13 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::{again, amount, in_words, moment, said::Done};
+use super::{again, amount, in_words, moment, said::Done, state_badge};
 use crate::{
-    admin::attention::{self, Item, Urgency},
+    admin::attention::{self, Act, Item, Urgency, Way},
+    checkout::{
+        Checkout,
+        quarantine::{Compared, Decision, Frozen},
+    },
     clock::Clock,
     db::Db,
     error::{AppError, FieldErrors},
@@ -18,6 +22,8 @@ use crate::{
         components::{Field, Fragment, Tone, badge},
         form::{self, Form, Path, Query},
         powers::{May, Power, ResolveAttention, SeeBookings},
+        principal::SignedInStaff,
+        proof::MoneyPower,
     },
 };
 
@@ -35,6 +41,9 @@ struct AttentionPage {
     chrome: Chrome,
     headline: String,
     shows_open: bool,
+    /// What all of it together puts at stake, by currency.
+    at_stake: String,
+    may_act: bool,
     /// Heading, and the items below it.
     groups: Vec<(&'static str, Vec<ItemView>)>,
 }
@@ -45,8 +54,13 @@ struct ItemView {
     reference: Option<String>,
     detail: String,
     next: &'static str,
+    act: Option<Act>,
     /// Where the next step is taken, and what the way there is called.
-    way: Option<(String, &'static str)>,
+    page: Option<(String, &'static str)>,
+    /// The mail or event that it is about.
+    about: Option<(String, &'static str)>,
+    /// How the booking stands by now.
+    stands: Option<Fragment>,
     since: String,
     amount: Option<String>,
     resolved: Option<String>,
@@ -54,7 +68,7 @@ struct ItemView {
 
 pub async fn attention(
     State(db): State<Db>,
-    _: May<SeeBookings>,
+    staff: May<SeeBookings>,
     chrome: Chrome,
     Query(query): Query<AttentionQuery>,
 ) -> Result<Html<String>, AppError> {
@@ -66,11 +80,32 @@ pub async fn attention(
         (true, many) => format!("{many} need a person"),
         (false, _) => "Resolved".to_owned(),
     };
+    let at_stake = if shows_open { at_stake(&items) } else { String::new() };
     let groups = match shows_open {
         true => grouped(items),
         false => vec![("Last first", items.into_iter().map(ItemView::from).collect())],
     };
-    Ok(Html(AttentionPage { chrome, headline, shows_open, groups }.render()?))
+    let may_act = staff.may(Power::ResolveAttention);
+    Ok(Html(AttentionPage { chrome, headline, shows_open, at_stake, may_act, groups }.render()?))
+}
+
+/// "EUR 412.60, JPY 9,000": of what puts money at risk, each booking once.
+fn at_stake(items: &[Item]) -> String {
+    let mut counted: Vec<&str> = Vec::new();
+    let mut sums: Vec<(&str, i64)> = Vec::new();
+    for item in items.iter().filter(|item| Urgency::of(&item.kind) == Urgency::MoneyAtRisk) {
+        let Some((minor, currency)) = &item.amount else { continue };
+        let about = item.reference.as_deref().unwrap_or(&item.subject);
+        if counted.contains(&about) {
+            continue;
+        }
+        counted.push(about);
+        match sums.iter_mut().find(|(known, _)| known == currency) {
+            Some((_, sum)) => *sum = sum.saturating_add(*minor),
+            None => sums.push((currency, *minor)),
+        }
+    }
+    sums.into_iter().map(|(currency, minor)| amount(minor, currency)).collect::<Vec<_>>().join(", ")
 }
 
 fn grouped(items: Vec<Item>) -> Vec<(&'static str, Vec<ItemView>)> {
@@ -102,15 +137,25 @@ impl From<Item> for ItemView {
                 resolved.reason.as_deref().unwrap_or("no reason kept")
             )
         });
+        let (act, page) = match attention::way(&item) {
+            Way::Act(act) => (Some(act), None),
+            Way::Page(href, words) => (None, Some((href, words))),
+            Way::ByHand => (None, None),
+        };
         Self {
             id: item.id,
             badge: badge(tone, &in_words(&item.kind)),
             next: attention::next_step(&item.kind),
-            way: match item.kind.as_str() {
+            act,
+            page,
+            about: match item.kind.as_str() {
                 "mail_late" => Some((format!("/admin/mails/{}", item.subject), "Open the mail")),
-                "mail_server" => Some(("/admin/mails?state=queued".to_owned(), "The mails that wait")),
+                "event_unmatched" | "event_unreadable" => {
+                    Some((format!("/admin/events/{}", item.subject), "Open the event"))
+                }
                 _ => None,
             },
+            stands: item.booking_state.as_deref().map(state_badge),
             since: moment(item.raised_at),
             amount: item.amount.map(|(minor, currency)| amount(minor, &currency)),
             reference: item.reference,
@@ -126,20 +171,77 @@ struct AttentionItemPage {
     chrome: Chrome,
     title: String,
     item: ItemView,
+    may_act: bool,
     may_resolve: bool,
+    frozen: Option<FrozenView>,
     reason: String,
     errors: FieldErrors,
     said: Option<Fragment>,
 }
 
+/// A payment in quarantine, as Stripe has it at this moment.
+struct FrozenView {
+    money: String,
+    compared: Vec<Compared>,
+    no_accept: Option<String>,
+    no_return: Option<String>,
+    /// Money moves only by somebody who may refund.
+    may_decide: bool,
+    /// Stripe did not answer: nothing can be decided now.
+    is_silent: bool,
+}
+
+impl FrozenView {
+    fn of(frozen: Frozen, may_decide: bool) -> Self {
+        Self {
+            money: frozen.money,
+            compared: frozen.compared,
+            no_accept: frozen.no_accept.map(|no| format!("{}. {}", no.title, no.detail)),
+            no_return: frozen.no_return.map(|no| format!("{}. {}", no.title, no.detail)),
+            may_decide,
+            is_silent: false,
+        }
+    }
+
+    fn silent(may_decide: bool) -> Self {
+        Self {
+            money: String::new(),
+            compared: Vec::new(),
+            no_accept: None,
+            no_return: None,
+            may_decide,
+            is_silent: true,
+        }
+    }
+}
+
 impl AttentionItemPage {
-    async fn load(db: &Db, chrome: Chrome, id: i64, may_resolve: bool) -> Result<Self, AppError> {
-        let item = attention::item(db, id).await?;
+    async fn load(
+        checkout: &Checkout,
+        chrome: Chrome,
+        staff: &SignedInStaff,
+        id: i64,
+    ) -> Result<Self, AppError> {
+        let item = attention::item(&checkout.db, id).await?;
+        let is_open = item.resolved.is_none();
+        let frozen = match item.subject.parse() {
+            Ok(attempt) if is_open && item.kind == "payment_quarantined" => {
+                let may_decide = staff.may(Power::RefundMoney);
+                match checkout.frozen(attempt).await {
+                    Ok(frozen) => frozen.map(|frozen| FrozenView::of(frozen, may_decide)),
+                    Err(AppError::Upstream { .. }) => Some(FrozenView::silent(may_decide)),
+                    Err(error) => return Err(error),
+                }
+            }
+            _ => None,
+        };
         Ok(Self {
             chrome,
             title: in_words(&item.kind),
+            may_act: is_open && staff.may(Power::ResolveAttention),
+            may_resolve: is_open && staff.may(Power::ResolveAttention) && frozen.is_none(),
             item: item.into(),
-            may_resolve,
+            frozen,
             reason: String::new(),
             errors: FieldErrors::default(),
             said: None,
@@ -148,42 +250,110 @@ impl AttentionItemPage {
 }
 
 pub async fn item(
-    State(db): State<Db>,
+    State(checkout): State<Checkout>,
     staff: May<SeeBookings>,
     chrome: Chrome,
     Path(id): Path<i64>,
     Query(query): Query<Done>,
 ) -> Result<Html<String>, AppError> {
-    let may_resolve = staff.may(Power::ResolveAttention);
-    let page = AttentionItemPage::load(&db, chrome, id, may_resolve).await?;
-    let said = query.said().filter(|_| page.item.resolved.is_some());
-    Ok(Html(AttentionItemPage { said, ..page }.render()?))
+    let page = AttentionItemPage::load(&checkout, chrome, &staff, id).await?;
+    Ok(Html(AttentionItemPage { said: query.said(), ..page }.render()?))
 }
 
-#[derive(Deserialize)]
+#[derive(Deserialize, Default)]
+#[serde(default)]
 pub struct ResolveForm {
     reason: String,
 }
 
+impl ResolveForm {
+    fn read(&self) -> Result<String, FieldErrors> {
+        let mut errors = FieldErrors::default();
+        let missing = "Say what you did, so that the next one need not ask";
+        form::text(&mut errors, "reason", &self.reason, LONGEST_REASON, missing).ok_or(errors)
+    }
+
+    fn printable(&self) -> String {
+        self.reason.chars().filter(|c| !c.is_control()).collect()
+    }
+}
+
 pub async fn resolve(
-    State(db): State<Db>,
+    State(checkout): State<Checkout>,
     State(clock): State<Clock>,
+    State(db): State<Db>,
     staff: May<ResolveAttention>,
     chrome: Chrome,
     Path(id): Path<i64>,
     Form(form): Form<ResolveForm>,
 ) -> Result<Response, AppError> {
-    let mut errors = FieldErrors::default();
-    let missing = "Say what you did, so that the next one need not ask";
-    match form::text(&mut errors, "reason", &form.reason, LONGEST_REASON, missing) {
-        Some(reason) => {
+    match form.read() {
+        Ok(reason) => {
             attention::resolve(&db, &clock, staff.user, id, &reason).await?;
-            Ok(Redirect::to(&format!("/admin/attention/{id}?done=resolved")).into_response())
+            Ok(done(id, "resolved"))
         }
-        None => {
-            let page = AttentionItemPage::load(&db, chrome, id, true).await?;
-            let reason = form.reason.chars().filter(|c| !c.is_control()).collect();
-            again(AttentionItemPage { reason, errors, ..page })
+        Err(errors) => {
+            let page = AttentionItemPage::load(&checkout, chrome, &staff, id).await?;
+            again(AttentionItemPage { reason: form.printable(), errors, ..page })
         }
     }
+}
+
+/// The one button of an item.
+pub async fn act(
+    State(checkout): State<Checkout>,
+    staff: May<ResolveAttention>,
+    Path(id): Path<i64>,
+) -> Result<Response, AppError> {
+    let act = attention::act(&checkout, staff.user, id).await?;
+    Ok(done(id, act.done()))
+}
+
+pub async fn accept(
+    state: State<Checkout>,
+    staff: MoneyPower,
+    chrome: Chrome,
+    id: Path<i64>,
+    form: Form<ResolveForm>,
+) -> Result<Response, AppError> {
+    decide(state, staff, chrome, id, form, false).await
+}
+
+pub async fn give_back(
+    state: State<Checkout>,
+    staff: MoneyPower,
+    chrome: Chrome,
+    id: Path<i64>,
+    form: Form<ResolveForm>,
+) -> Result<Response, AppError> {
+    decide(state, staff, chrome, id, form, true).await
+}
+
+async fn decide(
+    State(checkout): State<Checkout>,
+    staff: MoneyPower,
+    chrome: Chrome,
+    Path(id): Path<i64>,
+    Form(form): Form<ResolveForm>,
+    gives_back: bool,
+) -> Result<Response, AppError> {
+    let reason = match form.read() {
+        Ok(reason) => reason,
+        Err(errors) => {
+            let page = AttentionItemPage::load(&checkout, chrome, &staff, id).await?;
+            return again(AttentionItemPage { reason: form.printable(), errors, ..page });
+        }
+    };
+    let attempt = attention::frozen_attempt(&checkout.db, id).await?;
+    let decision = Decision { staff: staff.user, item: id, attempt, reason };
+    if gives_back {
+        checkout.give_frozen_back(&decision).await?;
+        return Ok(done(id, "given_back"));
+    }
+    checkout.accept_frozen(&decision).await?;
+    Ok(done(id, "accepted"))
+}
+
+fn done(id: i64, code: &str) -> Response {
+    Redirect::to(&format!("/admin/attention/{id}?done={code}")).into_response()
 }

@@ -5,11 +5,15 @@ mod cancellation;
 mod disputes;
 pub mod documents;
 mod events;
+pub mod evidence;
+pub mod inbox;
 pub mod mails;
 pub mod people;
 pub mod refund;
 pub mod said;
 pub mod trail;
+
+use std::{fmt, str::FromStr};
 
 use askama::Template;
 use axum::{
@@ -116,7 +120,7 @@ pub async fn bookings(
 }
 
 /// An address that has lost its place shows the newest: there is nothing to correct in it.
-fn place(older: &str, newer: &str) -> From {
+fn place<P: FromStr>(older: &str, newer: &str) -> From<P> {
     match (older.parse(), newer.parse()) {
         (Ok(place), _) => From::OlderThan(place),
         (_, Ok(place)) => From::NewerThan(place),
@@ -133,7 +137,7 @@ fn state_choice(chosen: &str, errors: &FieldErrors) -> Fragment {
 }
 
 /// The way to the pages before and after, with the same filter.
-fn turn(address: &str, filter: &[(&str, &str)], shown: usize, turn: Turn) -> Fragment {
+fn turn<P: fmt::Display>(address: &str, filter: &[(&str, &str)], shown: usize, turn: Turn<P>) -> Fragment {
     let link = |name: &str, place: String| {
         let pairs = filter.iter().copied().chain([(name, place.as_str())]);
         let given = pairs.filter(|(_, value)| !value.is_empty());
@@ -196,6 +200,8 @@ struct BookingPage {
     /// What it is, the detail, and its id.
     attention: Vec<(String, String, i64)>,
     may_refund: bool,
+    /// Something was charged, which a bank may ask about.
+    may_prove: bool,
     may_see_audit: bool,
     /// Why somebody wants to see the passports in full; for who may, where there are any.
     reveal: Option<Fragment>,
@@ -264,6 +270,8 @@ impl BookingPage {
             chrome,
             said: None,
             may_refund: staff.may(Power::RefundMoney) && has_money(&booking),
+            may_prove: staff.may(Power::RefundMoney)
+                && booking.attempts.iter().any(|attempt| attempt.captured_minor > 0),
             may_see_audit: staff.may(Power::SeeAudit),
             headline: format!(
                 "{}–{}, {}{passenger}, {total}",

@@ -32,6 +32,28 @@ pub fn of(code: &str) -> Option<Fragment> {
         ),
         "resent" => ("Sent again", "This is the new mail. How it goes stands below."),
         "resolved" => ("Resolved", "It only says that somebody took care of it: nothing else was changed."),
+        "ran" => (
+            "It runs again",
+            "The job has all its tries again. If it is given up once more, a new item comes.",
+        ),
+        "sent" => ("On its way again", "The mail is tried now. The mail log shows how it goes."),
+        "replayed" => (
+            "It is applied again",
+            "Its object is asked for at Stripe now, and moves what is ours forward or not at all.",
+        ),
+        "asked" => (
+            "Asked again",
+            "The answer is taken in when it comes. This item stays until somebody resolves it.",
+        ),
+        "holds" => ("It holds again", "The books were asked just now. The item is closed."),
+        "accepted" => (
+            "The payment is accepted",
+            "It fits what was accepted, and the booking goes on from where it stood.",
+        ),
+        "given_back" => (
+            "The money goes back",
+            "A job sees to it now, and the booking shows how it goes. Nothing is bought with this payment any more.",
+        ),
         "refunding" => (
             "The refund is decided",
             "It is handed to Stripe now. How it goes stands below, among the refunds.",

@@ -34,6 +34,7 @@ use crate::{
     money::Money,
     web::{
         bearer::ApiUser,
+        client::ClientAddress,
         form::Path,
         json::Json,
         problem::Problem,
@@ -221,6 +222,7 @@ pub struct ToBePaid {
 pub async fn check_out(
     State(checkout): State<Checkout>,
     who: ApiUser<BookingsWrite>,
+    from: ClientAddress,
     Path(reference): Path<BookingReference>,
     Json(accepted): Json<Accepted>,
 ) -> Result<Response, AppError> {
@@ -231,7 +233,8 @@ pub async fn check_out(
         return Ok(price_changed(&standing).into_response());
     }
     // The total that was sent is the raised one, if it was raised.
-    let acceptance = Acceptance { quote_hash: accepted.quote_hash, accepts_raise: true };
+    let from = Some(from.written());
+    let acceptance = Acceptance { quote_hash: accepted.quote_hash, accepts_raise: true, from };
     match checkout.pay(traveller, &reference, &acceptance).await? {
         Paying::At(url) => {
             let standing = checkout.standing(traveller, &reference).await?;

@@ -37,6 +37,7 @@ struct AttemptRow {
     failure_code: Option<String>,
     captured_minor: i64,
     quarantined: Option<String>,
+    given_back_at: Option<jiff_sqlx::Timestamp>,
     created_at: jiff_sqlx::Timestamp,
 }
 
@@ -48,7 +49,8 @@ macro_rules! attempt_rows {
             r#"select id as "id: AttemptId", booking_id as "booking_id: BookingId", state, amount_minor, currency,
                       quote_hash, livemode, try_epoch, checkout_session_id, payment_intent_id, checkout_url,
                       session_expires_at as "session_expires_at: jiff_sqlx::Timestamp", card_brand, card_last4,
-                      failure_code, captured_minor, quarantined, created_at as "created_at: jiff_sqlx::Timestamp"
+                      failure_code, captured_minor, quarantined, given_back_at as "given_back_at: jiff_sqlx::Timestamp",
+                      created_at as "created_at: jiff_sqlx::Timestamp"
                  from attempts "#
                 + $tail,
             $($arg),+
@@ -77,15 +79,21 @@ impl TryFrom<AttemptRow> for Attempt {
             card: row.card_brand.zip(row.card_last4),
             failure: row.failure_code,
             quarantined: row.quarantined,
+            given_back_at: row.given_back_at.map(jiff_sqlx::Timestamp::to_jiff),
             created_at: row.created_at.to_jiff(),
         })
     }
 }
 
-pub async fn insert_attempt(tx: &mut Tx<System>, attempt: &Attempt) -> Result<(), sqlx::Error> {
+pub async fn insert_attempt(
+    tx: &mut Tx<System>,
+    attempt: &Attempt,
+    accepted_from: Option<&str>,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "insert into attempts (id, booking_id, amount_minor, currency, quote_hash, livemode, session_expires_at, created_at)
-         values ($1, $2, $3, $4, $5, $6, $7, $8)",
+        "insert into attempts (id, booking_id, amount_minor, currency, quote_hash, livemode, session_expires_at, created_at,
+                               accepted_from)
+         values ($1, $2, $3, $4, $5, $6, $7, $8, $9)",
         attempt.id.0,
         attempt.booking.0,
         attempt.amount.minor,
@@ -94,6 +102,7 @@ pub async fn insert_attempt(tx: &mut Tx<System>, attempt: &Attempt) -> Result<()
         attempt.livemode,
         attempt.session_expires_at.to_sqlx() as _,
         attempt.created_at.to_sqlx() as _,
+        accepted_from,
     )
     .execute(&mut **tx)
     .await
@@ -214,6 +223,33 @@ pub async fn bump_epoch(tx: &mut Tx<System>, attempt: &Attempt) -> Result<(), sq
 
 pub async fn quarantine(tx: &mut Tx<System>, id: AttemptId, why: &str) -> Result<(), sqlx::Error> {
     sqlx::query!("update attempts set quarantined = $2 where id = $1", id.0, why)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// Of acceptances that no bank asks about any more.
+pub async fn forget_addresses_before(tx: &mut Tx<System>, at: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update attempts set accepted_from = null where accepted_from is not null and created_at < $1",
+        at.to_sqlx() as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// A person has decided: its facts move it again.
+pub async fn lift_quarantine(tx: &mut Tx<System>, id: AttemptId) -> Result<(), sqlx::Error> {
+    sqlx::query!("update attempts set quarantined = null where id = $1", id.0)
+        .execute(&mut **tx)
+        .await
+        .map(drop)
+}
+
+/// A person has decided: it goes back. It stays frozen until it has.
+pub async fn mark_given_back(tx: &mut Tx<System>, id: AttemptId, now: Timestamp) -> Result<(), sqlx::Error> {
+    sqlx::query!("update attempts set given_back_at = $2 where id = $1", id.0, now.to_sqlx() as _)
         .execute(&mut **tx)
         .await
         .map(drop)

@@ -15,6 +15,7 @@ use jetbridge::{
     config::Config,
     courier::{Courier, Own},
     db::{Db, System},
+    demo::Console,
     error::AppError,
     ids::{TokenHash, UserId},
     meters::{self, Meters},
@@ -71,6 +72,9 @@ pub struct TestApp {
     _counting: Option<LocalRecorderGuard<'static>>,
 }
 
+/// The webhook secret that takes over when Stripe's is rotated: the app knows both.
+pub const NEXT_SECRET: &str = "whsec_the_next_one";
+
 /// Production's parts with Stripe's test keys, behind an https address.
 pub const REHEARSAL: [(&str, &str); 11] = [
     ("JETBRIDGE_MODE", "production"),
@@ -113,7 +117,7 @@ impl Outside {
         let settings = StripeSettings {
             secret_key: self.stripe.secret_key(),
             api_url: Some(self.stripe.base_url().parse().expect("a URL")),
-            webhook_secrets: vec![self.stripe.webhook_secret()],
+            webhook_secrets: vec![self.stripe.webhook_secret(), NEXT_SECRET.into()],
         };
         let timetable = Arc::new(Timetable::new(db.clone(), clock.clone()));
         let switches = timetable.switches();
@@ -130,7 +134,8 @@ impl Outside {
             checkout_origin: self.stripe.base_url().to_owned(),
         })
         .expect("an app");
-        (app.with_mailbox(self.mailbox.clone()), switches)
+        let console = Console::new(self.stripe.clone(), Arc::clone(&switches), None);
+        (app.with_mailbox(self.mailbox.clone()).with_console(console), switches)
     }
 }
 

@@ -137,7 +137,7 @@ async fn only_fresh_signatures_by_one_of_our_secrets_count() {
     world.clock.advance(SignedDuration::from_secs(300));
     assert_eq!(read(&body, Some(&good)), Ok(event.clone()), "five minutes are allowed");
     world.clock.advance(SignedDuration::from_secs(1));
-    assert_eq!(read(&body, Some(&good)), Err(EventError::TooOld));
+    assert!(matches!(read(&body, Some(&good)), Err(EventError::TooOld { .. })));
 
     world.stripe.set_webhook_secret("whsec_foreign");
     let (body, foreign) = world.stripe.signed(&event).unwrap();

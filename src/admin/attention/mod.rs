@@ -1,5 +1,11 @@
 //! What needs a person: money at risk first, one next step each, resolved with a reason under one's own name.
 
+mod acts;
+mod ways;
+
+pub use acts::{Act, act};
+pub use ways::{Way, next_step, way};
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 use serde_json::json;
@@ -9,7 +15,7 @@ use crate::{
     clock::Clock,
     db::{Db, Staff, System, Tx},
     error::{AppError, Refusal},
-    ids::{BookingId, UserId},
+    ids::{AttemptId, BookingId, UserId},
 };
 
 /// Items of one list. More at once than these is a matter for more people, not for a longer page.
@@ -46,54 +52,6 @@ impl Urgency {
     }
 }
 
-/// The one thing to do next.
-pub fn next_step(kind: &str) -> &'static str {
-    match kind {
-        "payment_quarantined" => "Compare the payment in Stripe with what was accepted.",
-        "payment_contradiction" => "Look the payment up in Stripe and see which of the two is true.",
-        "event_unmatched" => "Find out in Stripe what this event is about.",
-        "event_unreadable" => "Read the event in Stripe and see whether anything was missed.",
-        "supplier_unknown" => "Ask the supplier whether there are tickets.",
-        "ticket_without_booking" => "Void the tickets at the supplier before its window closes.",
-        "authorisation_lost" | "capture_failed" => {
-            "Agree on another way to pay, or void the tickets at the supplier."
-        }
-        "refund_failed" => "Pay the traveller another way, or refund again.",
-        "refund_unsent" => {
-            "See whether Stripe is down or our key is wrong. The refund is asked for again every hour."
-        }
-        "refund_not_ours" => {
-            "Ask who refunded in Stripe's dashboard, and whether the ticket is to be cancelled."
-        }
-        "refunded_ticket_live" => "Cancel the tickets at the supplier, unless they are meant to be a gift.",
-        "dispute" | "dispute_due" => "Answer the bank in Stripe's dashboard before its deadline.",
-        "tickets_lost" => "Ask the supplier to waive what it keeps for tickets that nobody flies.",
-        "ledger_drift" => "Look the named payments up in Stripe, and find out why our books differ.",
-        "webhook_silent" => {
-            "Run jetbridge doctor: the webhook's address, its secret or the clock is wrong. Until then events come by asking."
-        }
-        "cancel_asked" => {
-            "Ask the airline what it gives back, tell the traveller, and cancel if they still want it."
-        }
-        "cancel_refused" => "Find out from the airline why, and tell the traveller what can be done.",
-        "cancel_credit" => "Ask the supplier why it gives less for the tickets than their fare says.",
-        "job_dead" => "Read its last error on the booking, mend the cause, and run it again.",
-        "mail_late" => "Read its error, check the address with the traveller, and send it again.",
-        "mail_server" => {
-            "Mend SMTP_URL, MAIL_FROM or the account at the mail server. Nothing is lost: all mail waits."
-        }
-        "sealed_unreadable" => "Put the missing key back among ENCRYPTION_KEYS.",
-        "round_late" => "Read why in the log, and mend it: what is to be forgotten stays until then.",
-        "airline_change" => {
-            "The traveller has been told. Where flights are cancelled, ask the airline for others or for the money; where some are flown no more or others instead, see that the tickets are good for what is left; where times are new, wait for the answer."
-        }
-        "hook_dead" => "Read under Webhooks why, mend the receiving system, and send it again.",
-        "hook_paused" => "Mend the receiving system, then resume it under Webhooks and send what it missed.",
-        "invariant_broken" => "Stop refunding by hand, and find out what moved.",
-        _ => "Open the booking and see how it stands.",
-    }
-}
-
 #[derive(Debug)]
 pub struct Item {
     pub id: i64,
@@ -103,7 +61,9 @@ pub struct Item {
     pub detail: String,
     pub raised_at: Timestamp,
     pub reference: Option<String>,
-    /// What the booking is worth.
+    /// Where it is about a booking: how that stands by now.
+    pub booking_state: Option<String>,
+    /// What is at stake: the refund, the payment, or what the booking is worth.
     pub amount: Option<(i64, String)>,
     pub resolved: Option<Resolved>,
 }
@@ -129,6 +89,16 @@ pub async fn item(db: &Db, id: i64) -> Result<Item, AppError> {
     read(db, Some(id), None).await?.pop().ok_or(AppError::NotFound)
 }
 
+/// The payment that an open item asks to be decided about.
+pub async fn frozen_attempt(db: &Db, id: i64) -> Result<AttemptId, AppError> {
+    let item = item(db, id).await?;
+    if item.resolved.is_some() {
+        return Err(resolved_already());
+    }
+    let is_frozen = item.kind == "payment_quarantined";
+    item.subject.parse().ok().filter(|_| is_frozen).ok_or(AppError::NotFound)
+}
+
 /// What money needs a person for, the oldest first.
 pub async fn money_at_risk(tx: &mut Tx<System>) -> Result<Vec<Item>, AppError> {
     let mut items = read_with(tx, None, Some(true)).await?;
@@ -148,9 +118,18 @@ async fn read_with(tx: &mut Tx<System>, id: Option<i64>, open: Option<bool>) -> 
         r#"select i.id, i.kind, i.subject, i.detail, i.raised_at as "raised_at: jiff_sqlx::Timestamp",
                   i.resolved_at as "resolved_at: jiff_sqlx::Timestamp", i.resolved_reason,
                   u.email::text as "resolver?", b.booking_reference as "booking_reference?",
-                  b.amount_minor as "amount_minor?", b.currency as "currency?"
+                  b.booking_status as "booking_status?",
+                  coalesce(r.amount_minor, a.amount_minor, b.amount_minor) as amount_minor,
+                  coalesce(r.currency, a.currency, b.currency) as currency
              from attention_items i
-             left join bookings b on b.id = i.booking_id
+             cross join lateral (
+                 select case when i.kind = 'job_dead' then split_part(i.subject, ':', 2) else i.subject end as named) n
+             cross join lateral (
+                 select case when n.named ~ '^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$' then n.named::uuid end as id) s
+             left join refunds r on r.id = s.id
+             left join attempts a on a.id = s.id
+             left join mails m on m.id = s.id
+             left join bookings b on b.id = coalesce(i.booking_id, r.booking_id, a.booking_id, m.booking_id, s.id)
              left join auth.users u on u.id = i.resolved_by
             where ($1::bigint is null or i.id = $1) and ($2::boolean is null or (i.resolved_at is null) = $2)
             order by i.resolved_at desc nulls last, i.raised_at, i.id limit $3"#,
@@ -169,6 +148,7 @@ async fn read_with(tx: &mut Tx<System>, id: Option<i64>, open: Option<bool>) -> 
             detail: row.detail,
             raised_at: row.raised_at.to_jiff(),
             reference: row.booking_reference,
+            booking_state: row.booking_status,
             amount: row.amount_minor.zip(row.currency),
             resolved: row.resolved_at.map(|at| Resolved {
                 at: at.to_jiff(),
@@ -179,17 +159,29 @@ async fn read_with(tx: &mut Tx<System>, id: Option<i64>, open: Option<bool>) -> 
         .collect())
 }
 
-/// Somebody has taken care of it, and says how. It does nothing else: what was frozen stays frozen.
+/// Somebody has taken care of it, and says how. It does nothing else, so what is frozen is not resolved this way.
 pub async fn resolve(db: &Db, clock: &Clock, staff: UserId, id: i64, reason: &str) -> Result<(), AppError> {
     let now = clock.now();
     let mut tx = db.begin(Staff(staff)).await?;
     let item = sqlx::query!(
-        r#"select kind, booking_id as "booking_id: BookingId" from attention_items where id = $1"#,
+        r#"select i.kind, i.booking_id as "booking_id: BookingId",
+                  exists (select from attempts a
+                           where i.kind = 'payment_quarantined' and i.resolved_at is null and a.id::text = i.subject
+                             and a.quarantined is not null and a.given_back_at is null) as "is_frozen!"
+             from attention_items i where i.id = $1"#,
         id
     )
     .fetch_optional(&mut *tx)
     .await?
     .ok_or(AppError::NotFound)?;
+    if item.is_frozen {
+        return Err(AppError::Conflict(Refusal {
+            code: "still_frozen",
+            title: "Decide about the money first",
+            detail: "The booking stands still until somebody accepts this payment or gives it back. Nothing was resolved."
+                .to_owned(),
+        }));
+    }
     let resolved = sqlx::query!(
         "update attention_items set resolved_at = $2, resolved_by = $3, resolved_reason = $4
           where id = $1 and resolved_at is null",
@@ -201,17 +193,21 @@ pub async fn resolve(db: &Db, clock: &Clock, staff: UserId, id: i64, reason: &st
     .execute(&mut *tx)
     .await?;
     if resolved.rows_affected() == 0 {
-        return Err(AppError::Conflict(Refusal {
-            code: "resolved_already",
-            title: "Somebody has resolved this already",
-            detail: "Your reason was not kept. The item shows who it was and what they did.".to_owned(),
-        }));
+        return Err(resolved_already());
     }
     let data = json!({ "kind": item.kind, "reason": reason });
     let action = audit::Action::AttentionResolved;
     audit::record(&mut tx, action, item.booking_id, &id.to_string(), &data, now).await?;
     tx.commit().await?;
     Ok(())
+}
+
+fn resolved_already() -> AppError {
+    AppError::Conflict(Refusal {
+        code: "resolved_already",
+        title: "Somebody has resolved this already",
+        detail: "Your reason was not kept. The item shows who it was and what they did.".to_owned(),
+    })
 }
 
 #[cfg(test)]
