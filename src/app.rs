@@ -426,7 +426,7 @@ impl App {
             .route("/demo/mail/{id}", get(demo::mail))
             .route("/demo/mail/{id}/html", get(demo::preview))
             .route("/demo/hooks", get(demo::pages::hooks).post(demo::pages::catch))
-            .route("/demo/console", get(demo::console::console).post(demo::console::put))
+            .route("/demo/console", get(demo::pages::console::console).post(demo::pages::console::put))
             .route("/demo/letters", get(emails::pages::letters))
             .route("/demo/letters/{name}", get(emails::pages::letter))
             .route("/demo/letters/{name}/html", get(emails::pages::document))

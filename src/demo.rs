@@ -1,10 +1,11 @@
 //! The mail page of demo mode: what the shop sent, as the traveller would find it. Anywhere else it does not exist.
 
-pub mod console;
 pub mod pages;
 
-pub use console::{Console, DemoConsole};
-pub use pages::{Catcher, DemoCatcher};
+pub use pages::{
+    Catcher, DemoCatcher,
+    console::{Console, DemoConsole},
+};
 
 use askama::Template;
 use axum::{

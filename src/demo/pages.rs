@@ -1,5 +1,7 @@
 //! Where the demo's own webhooks can go: a page that takes what is posted to it and shows the last of it.
 
+pub mod console;
+
 use std::{
     collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},

@@ -1,6 +1,6 @@
 //! What needs a person: each next step does what it says, once, in somebody's name, and never around the books.
 
-use jetbridge::sandbox::stripe::{Endpoint, Fault, Intent, Mode, Session};
+use jetbridge::sandbox::stripe::{Fault, Intent, Mode, Session};
 use jetbridge::supplier::timetable::Fault as SupplierFault;
 use jiff::SignedDuration;
 
@@ -183,6 +183,11 @@ impl Frozen {
     }
 
     async fn paid(capture_method: &str, change: fn(&mut Intent)) -> Self {
+        Self::for_less(0, capture_method, change).await
+    }
+
+    /// So much less had been accepted than what Stripe has.
+    async fn for_less(cents: i64, capture_method: &str, change: fn(&mut Intent)) -> Self {
         let app = TestApp::start().await;
         let (alice, reference, session) = app.at_stripe("Duarte").await;
         app.stripe.set_delivery(Mode::Held);
@@ -191,6 +196,7 @@ impl Frozen {
         app.stripe.pay(&session.id, GOOD_CARD).unwrap();
         let intent = app.stripe.intents()[0].id.clone();
         app.stripe.tamper_intent(&intent, change);
+        app.execute(&format!("update attempts set amount_minor = amount_minor - {cents}")).await;
         app.settle().await;
         let item = open_item(&app, "payment_quarantined").await;
         let finance = app.staff("finance").await;
@@ -305,10 +311,7 @@ async fn u19_taken_money_that_fits_our_books_leaves_suspense_and_is_refunded() {
         [format!("stripe_clearing {amount} EUR"), format!("suspense -{amount} EUR")]
     );
     frozen.page().await.says("was taken");
-    app.stripe.fault(Endpoint::CreateRefund, Fault::TimeoutAfter);
     frozen.decide("give-back").await.redirect();
-    app.settle().await;
-    app.advance(SignedDuration::from_mins(5)).await;
     app.settle().await;
     assert_eq!(
         app.texts("select state || ' ' || amount_minor from refunds").await,
@@ -342,13 +345,9 @@ async fn u19_taken_money_that_fits_is_accepted_out_of_suspense_into_the_ticket()
 
 #[tokio::test]
 async fn u19_taken_money_that_our_books_cannot_hold_is_refunded_at_stripe_and_closed_here() {
-    let frozen = Frozen::paid("automatic", |intent| {
-        intent.amount += 100;
-        intent.received += 100;
-    })
-    .await;
+    let frozen = Frozen::for_less(100, "automatic", |_| {}).await;
     let app = &frozen.app;
-    let taken = frozen.session.amount + 100;
+    let taken = frozen.session.amount;
     assert_eq!(
         app.balances().await,
         [format!("stripe_clearing {taken} EUR"), format!("suspense -{taken} EUR")]
@@ -394,12 +393,12 @@ async fn of_two_who_decide_at_once_one_does() {
 async fn only_who_may_move_money_decides_and_only_after_a_fresh_proof() {
     let frozen = Frozen::by(wrong_hash).await;
     let app = &frozen.app;
-    for what in ["accept", "give-back"] {
-        let address = format!("{}/{what}", frozen.item);
-        frozen.alice.post_form(&address, &WHY).await.expect(403);
-        for role in ["viewer", "agent"] {
-            let browser = app.staff(role).await;
-            app.second_factor(&browser).await;
+    for role in ["viewer", "agent"] {
+        let browser = app.staff(role).await;
+        app.second_factor(&browser).await;
+        for what in ["accept", "give-back"] {
+            let address = format!("{}/{what}", frozen.item);
+            frozen.alice.post_form(&address, &WHY).await.expect(403);
             browser
                 .post_form(&address, &WHY)
                 .await

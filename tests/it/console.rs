@@ -55,7 +55,8 @@ async fn the_clock_moves_and_what_became_due_is_done() {
     let (_, reference, _) = app.at_stripe("Duarte").await;
     let viewer = app.staff("viewer").await;
     let before = app.now();
-    put(&viewer, "clock", "hour").await;
+    let page = viewer.get("/demo/console").await.expect(200);
+    viewer.submit(&page, "form:has(select[name='clock'])", &[("clock", "hour")]).await.redirect();
     assert_eq!(app.now(), before + SignedDuration::from_hours(1));
     app.settle().await;
     assert_eq!(app.state(&reference).await.booking, "expired");

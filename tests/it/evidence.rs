@@ -42,7 +42,7 @@ async fn the_pack_holds_papers_acceptance_letters_and_story_and_taking_it_is_wri
     assert_eq!(pack.header("content-type"), Some("application/zip"));
     let name = format!("attachment; filename=\"evidence-{reference}.zip\"");
     assert_eq!(pack.header("content-disposition"), Some(name.as_str()));
-    assert_eq!(pack.header("cache-control"), Some("no-store"));
+    assert_eq!(pack.header("cache-control"), Some("private, no-store"));
     let files = files(&pack);
     for pdf in [format!("3-itinerary-{reference}.pdf"), format!("4-receipt-{reference}.pdf")] {
         assert!(files[&pdf].starts_with(b"%PDF"), "{pdf}");

@@ -1,6 +1,6 @@
 //! The inbox of Stripe's events as staff see it, and applying one again.
 
-use jetbridge::sandbox::stripe::Mode;
+use jetbridge::sandbox::stripe::{Mode, Session};
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 
@@ -20,6 +20,24 @@ async fn send(app: &TestApp, id: &str, kind: &str, object: Value) {
     let guest = app.guest();
     guest.set_header("stripe-signature", &app.stripe.sign(&body));
     guest.post("/webhooks/stripe", "application/json", body).await.expect(200);
+}
+
+/// The first event of a payment, as if it were about somebody else's.
+async fn send_as_anothers(app: &TestApp, id: &str, session: &Session) {
+    let event = app.stripe.held()[0].id.clone();
+    let (body, _) = app.stripe.signed(&event).unwrap();
+    let attempt = app.texts("select id::text from attempts").await.remove(0);
+    let body = body
+        .replace(&attempt, "01900000-0000-7000-8000-000000000000")
+        .replace(&session.id, "cs_test_somebodyelse")
+        .replace(&app.stripe.intents()[0].id, "pi_somebodyelse")
+        .replace(&event, id);
+    let guest = app.guest();
+    guest.set_header("stripe-signature", &app.stripe.sign(&body));
+    guest.post("/webhooks/stripe", "application/json", body).await.expect(200);
+    for event in app.stripe.held() {
+        app.stripe.discard(&event.id);
+    }
 }
 
 async fn state_of(app: &TestApp, id: &str) -> String {
@@ -88,17 +106,7 @@ async fn u4_an_event_that_was_parked_too_early_is_applied_by_replay_and_moves_th
     app.stripe.set_delivery(Mode::Held);
     let (_, reference, session) = app.at_stripe("Duarte").await;
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
-    // It names nothing of ours, so that it is given up after three days.
-    send(
-        &app,
-        "evt_early",
-        "payment_intent.amount_capturable_updated",
-        json!({ "object": "payment_intent", "id": "pi_elsewhere" }),
-    )
-    .await;
-    for event in app.stripe.held() {
-        app.stripe.discard(&event.id);
-    }
+    send_as_anothers(&app, "evt_early", &session).await;
     app.run_jobs().await;
     assert_eq!(state_of(&app, "evt_early").await, "parked");
     let agent = app.staff("agent").await;
@@ -133,13 +141,10 @@ async fn u4_an_event_that_was_parked_too_early_is_applied_by_replay_and_moves_th
 #[tokio::test]
 async fn an_event_that_fits_nothing_for_three_days_calls_a_person_and_replay_closes_the_item() {
     let app = TestApp::start().await;
-    send(
-        &app,
-        "evt_nobodys",
-        "charge.refunded",
-        json!({ "object": "charge", "id": "ch_1", "payment_intent": "pi_nobodys" }),
-    )
-    .await;
+    app.stripe.set_delivery(Mode::Held);
+    let (_, _, session) = app.at_stripe("Duarte").await;
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    send_as_anothers(&app, "evt_nobodys", &session).await;
     app.run_jobs().await;
     assert_eq!(state_of(&app, "evt_nobodys").await, "parked");
     app.advance(SignedDuration::from_hours(73)).await;

@@ -58,12 +58,7 @@ fn exists(place: &str) -> bool {
     else {
         return false;
     };
-    before
-        .lines()
-        .rev()
-        .skip(1)
-        .take(3)
-        .any(|line| line.trim_start().starts_with("#[") && line.contains("test"))
+    before.lines().rev().take(4).any(|line| line.trim_start().starts_with("#[") && line.contains("test"))
 }
 
 #[test]

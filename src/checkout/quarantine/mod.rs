@@ -29,7 +29,7 @@ use crate::{
     ids::{AttemptId, BookingId, UserId},
     money::Money,
     outbox::{self, About, Attention, Job, MailKind, Outcome},
-    payments::{IntentStatus, PaymentError, RefundStatus, SessionStatus},
+    payments::{IntentStatus, PaymentError, Refund, RefundStatus, SessionStatus},
 };
 
 /// Everything that a decision about a frozen payment needs.
@@ -91,7 +91,10 @@ impl Checkout {
         let mut refunded = 0_i64;
         if let Some(intent) = facts.intent.as_ref().filter(|intent| intent.received > 0) {
             let refunds = self.payments.refunds_of(&intent.id).await.map_err(|error| upstream(&error))?;
-            for refund in refunds.iter().filter(|refund| refund.status == RefundStatus::Succeeded) {
+            let is_back = |refund: &&Refund| {
+                refund.status == RefundStatus::Succeeded && refund.amount.currency == intent.amount.currency
+            };
+            for refund in refunds.iter().filter(is_back) {
                 refunded = refunded.saturating_add(refund.amount.minor);
             }
         }

@@ -4,6 +4,7 @@ mod inbox;
 mod refunds;
 
 pub use inbox::{InboxEvent, inbox_event, receive_event, set_event_state};
+use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 pub use refunds::{
     Requested, bump_refund_epoch, insert_foreign_refund, insert_refund, lock_refund, refund_by_stripe_id,

@@ -85,7 +85,7 @@ const LEVERS: [Lever; 10] = [
     Lever {
         name: "clock",
         title: "Clock",
-        says: "Moves everything forward: holds lapse, refunds settle, reminders and alarms go out within seconds. It never goes back, and a long way signs you out.",
+        says: "Moves everything forward: holds lapse, refunds settle, reminders and alarms go out within seconds. It never goes back, and your own session may end with it: then sign in again.",
         label: "Forward by",
         button: "Move the clock",
         options: &[("hour", "1 hour"), ("quarter", "6 hours"), ("day", "1 day"), ("week", "7 days")],
