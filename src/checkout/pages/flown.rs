@@ -4,7 +4,7 @@ use jiff::civil::DateTime;
 use maud::html;
 
 use crate::{
-    bookings::{changes, lifecycle::BookingState},
+    bookings::{changes, lifecycle::BookingState, pages::words::in_short},
     checkout::Standing,
     itinerary::Slice,
     supplier::Flights,
@@ -23,6 +23,14 @@ pub fn banner(standing: &Standing) -> Option<Fragment> {
             div.note data-is="bad" role="alert" {
                 b { "What happens now" }
                 p { "A person of ours asks the airline for other flights, or for your money, and writes to you. You need not do anything. If you would rather not wait, cancel below: the page says first what comes back." }
+            }
+        }
+        .into(),
+        Flights::Replaced(slices) => html! {
+            div.note data-is="warn" role="status" {
+                b { "The airline flies something else than it sold you" }
+                ul { @for line in in_short(slices) { li { (line) } } }
+                p { "A person of ours sees that your tickets are good for these flights, and writes to you. If they do not suit you, write to us before you cancel: after such a change the airline may give more back than the fare says." }
             }
         }
         .into(),
