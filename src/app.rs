@@ -16,7 +16,7 @@ use crate::{
     accounts::{self, Accounts, Passwords, SecondFactors},
     admin,
     airports::Airports,
-    bookings::{self, Bookings},
+    bookings::{self, Bookings, webhook::DuffelDoor},
     checkout::{self, Checkout, cancel::terms::FreeWindow},
     clock::Clock,
     config::{Config, Mode},
@@ -100,6 +100,7 @@ pub struct App {
     document: Document,
     vitals: Vitals,
     stopping: Stopping,
+    duffel: DuffelDoor,
 }
 
 /// Handlers take the piece that they need, never the whole.
@@ -134,6 +135,7 @@ pieces! {
     document: Document,
     vitals: Vitals,
     stopping: Stopping,
+    duffel: DuffelDoor,
 }
 
 impl App {
@@ -185,6 +187,7 @@ impl App {
         Ok(Self {
             vitals,
             stopping: Stopping::default(),
+            duffel: DuffelDoor::new(&config.supplier, &clock),
             limits,
             factors,
             site: Arc::new(site),
@@ -264,6 +267,7 @@ impl App {
             .route("/find", get(bookings::pages::find::find).post(bookings::pages::find::ask))
             .route("/booking-link/{token}", get(bookings::pages::find::open))
             .route("/webhooks/stripe", stripe_webhook())
+            .route("/webhooks/duffel", duffel_webhook())
             .route("/api/payment/webhook", stripe_webhook())
             .route("/signup", get(accounts::pages::signup::signup).post(accounts::pages::signup::sign_up))
             .route("/login", get(accounts::pages::login::login).post(accounts::pages::login::log_in))
@@ -475,6 +479,10 @@ impl App {
 /// Events may be longer than any form of ours.
 fn stripe_webhook() -> MethodRouter<App> {
     post(checkout::webhook::stripe).layer(DefaultBodyLimit::max(frame::WEBHOOK_LIMIT))
+}
+
+fn duffel_webhook() -> MethodRouter<App> {
+    post(bookings::webhook::duffel).layer(DefaultBodyLimit::max(frame::WEBHOOK_LIMIT))
 }
 
 async fn nothing_here() -> AppError {

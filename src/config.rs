@@ -1,6 +1,7 @@
 //! The environment, read once and typed. Everything that is wrong with it is said at once, in words that name the variable.
 
 pub mod smtp;
+mod selling;
 mod telling;
 mod vars;
 
@@ -14,18 +15,22 @@ use std::{
 use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
+pub use self::selling::{DuffelConfig, SupplierChoice};
 pub use self::telling::{LogFormat, TraceConfig};
 use self::{smtp::SmtpServer, vars::Vars};
 use crate::vault::Vault;
 
 /// Every variable that Jetbridge reads. `DEPLOYMENT.md` explains each, and a test compares the two.
-pub const VARIABLES: [&str; 30] = [
+pub const VARIABLES: [&str; 33] = [
     "BASE_URL",
     "BIND_ADDR",
     "DATABASE_MAX_CONNECTIONS",
     "DATABASE_URL",
     "DATA_DIR",
     "DOCUMENT_RETENTION_DAYS",
+    "DUFFEL_API_URL",
+    "DUFFEL_TOKEN",
+    "DUFFEL_WEBHOOK_SECRETS",
     "ENCRYPTION_KEYS",
     "FREE_CANCEL_DAYS_AHEAD",
     "FREE_CANCEL_HOURS",
@@ -128,12 +133,6 @@ pub struct MailConfig {
     pub staff: String,
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum SupplierChoice {
-    /// The embedded world of invented airlines.
-    Timetable,
-}
-
 /// Who sells: stands in the footer of every page and in every mail.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Site {
@@ -214,7 +213,7 @@ fn read(vars: &Vars<'_>) -> Config {
         free_cancel_days_ahead: read_at_most(vars, "FREE_CANCEL_DAYS_AHEAD", 7, 365),
         stripe: read_stripe(vars, mode),
         mail: read_mail(vars, mode),
-        supplier: read_supplier(vars, mode),
+        supplier: selling::read_supplier(vars, mode),
         site: read_site(vars, mode),
         metrics_token: telling::read_metrics_token(vars),
         traces: telling::read_traces(vars),
@@ -448,27 +447,6 @@ fn is_plain_address(text: &str) -> bool {
     text.len() <= 254 && text.split_once('@').is_some_and(|(name, host)| is_part(name) && is_part(host))
 }
 
-fn read_supplier(vars: &Vars<'_>, mode: Mode) -> SupplierChoice {
-    match (vars.get("SUPPLIER").as_deref(), mode) {
-        (None | Some("timetable"), Mode::Demo | Mode::Rehearsal) => {}
-        (Some("timetable"), Mode::Production) => {
-            vars.wrong(
-                "SUPPLIER",
-                "is timetable, whose airlines are invented: it never sells for real money",
-            );
-        }
-        (None, Mode::Production) => {
-            vars.wrong(
-                "SUPPLIER",
-                "is missing: this version knows no real supplier yet, so it cannot sell for real money",
-            );
-        }
-        (Some("duffel"), _) => vars.wrong("SUPPLIER", "is duffel, which is not built yet"),
-        (Some(_), _) => vars.wrong("SUPPLIER", "must be timetable"),
-    }
-    SupplierChoice::Timetable
-}
-
 fn read_site(vars: &Vars<'_>, mode: Mode) -> Site {
     if mode == Mode::Production {
         for name in ["SELLER_NAME", "SELLER_ADDRESS", "SELLER_EMAIL"] {
@@ -554,10 +532,20 @@ mod tests {
     #[test]
     fn production_refuses_whatever_is_missing_or_pretend() {
         let full = [&PRODUCTION[..], &SELLER[..]].concat();
-        let cases: [(Pairs, &[&str]); 18] = [
+        let cases: [(Pairs, &[&str]); 21] = [
             (&[], &["SUPPLIER"]),
             (&[("SUPPLIER", "timetable")], &["SUPPLIER"]),
-            (&[("SUPPLIER", "duffel")], &["SUPPLIER"]),
+            (&[("SUPPLIER", "duffel")], &["DUFFEL_TOKEN"]),
+            (&[("SUPPLIER", "duffel"), ("DUFFEL_TOKEN", "duffel_test_x")], &["DUFFEL_TOKEN"]),
+            (&[("DUFFEL_TOKEN", "duffel_live_x")], &["SUPPLIER", "DUFFEL_TOKEN"]),
+            (
+                &[
+                    ("SUPPLIER", "duffel"),
+                    ("DUFFEL_TOKEN", "duffel_live_x"),
+                    ("DUFFEL_API_URL", "http://127.0.0.1:1"),
+                ],
+                &["DUFFEL_API_URL"],
+            ),
             (&[("BASE_URL", "http://fly.example.com")], &["BASE_URL", "SUPPLIER"]),
             (&[("BASE_URL", "https://fly.example.com/shop")], &["BASE_URL", "SUPPLIER"]),
             (&[("TRUSTED_PROXY_HOPS", "")], &["TRUSTED_PROXY_HOPS", "SUPPLIER"]),
@@ -580,9 +568,26 @@ mod tests {
     }
 
     #[test]
+    fn production_sells_with_a_live_token_and_a_rehearsal_with_a_test_token() {
+        let selling = [("SUPPLIER", "duffel"), ("DUFFEL_TOKEN", "duffel_live_hunter2")];
+        let config = read(&[&PRODUCTION[..], &SELLER[..], &selling].concat()).unwrap();
+        assert!(matches!(config.supplier, SupplierChoice::Duffel(_)));
+        assert!(!format!("{config:?}").contains("hunter2"));
+        let wrong = rehearsal(&selling);
+        assert_eq!(read(&wrong).unwrap_err(), ["DUFFEL_TOKEN"]);
+        let right = rehearsal(&[("SUPPLIER", "duffel"), ("DUFFEL_TOKEN", "duffel_test_x")]);
+        assert!(read(&right).is_ok());
+    }
+
+    #[test]
     fn what_is_real_is_refused_in_demo_mode_rather_than_ignored() {
-        let real = [("STRIPE_SECRET_KEY", "sk_live_abc"), ("SMTP_URL", "smtps://mail.example.com")];
-        assert_eq!(read(&real).unwrap_err(), ["STRIPE_SECRET_KEY", "SMTP_URL"]);
+        let real = [
+            ("STRIPE_SECRET_KEY", "sk_live_abc"),
+            ("SMTP_URL", "smtps://mail.example.com"),
+            ("SUPPLIER", "duffel"),
+            ("DUFFEL_TOKEN", "duffel_live_abc"),
+        ];
+        assert_eq!(read(&real).unwrap_err(), ["STRIPE_SECRET_KEY", "SMTP_URL", "SUPPLIER", "DUFFEL_TOKEN"]);
     }
 
     #[test]
@@ -596,7 +601,8 @@ mod tests {
     #[test]
     fn the_list_of_variables_is_what_is_really_read() {
         let mut asked = BTreeSet::new();
-        for set in [&[][..], &rehearsal(&[]), &[&PRODUCTION[..], &SELLER[..]].concat()] {
+        let selling = [("SUPPLIER", "duffel"), ("DUFFEL_TOKEN", "duffel_live_x")];
+        for set in [&[][..], &rehearsal(&[]), &[&PRODUCTION[..], &SELLER[..], &selling].concat()] {
             let lookup =
                 |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
             let vars = Vars { lookup: &lookup, errors: RefCell::default(), asked: RefCell::default() };

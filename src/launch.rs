@@ -7,7 +7,6 @@ use std::{
     net::SocketAddr,
     os::unix::fs::OpenOptionsExt,
     path::{Path, PathBuf},
-    sync::Arc,
     time::Duration,
 };
 
@@ -22,7 +21,7 @@ use crate::{
     accounts::{self, Passwords},
     app::{App, Parts},
     clock::Clock,
-    config::{self, Config, Mode, SupplierChoice},
+    config::{self, Config, Mode},
     courier::{Courier, Own},
     db::Db,
     demo::Console,
@@ -33,7 +32,7 @@ use crate::{
     meters::{MeterError, Meters},
     payments::{PaymentError, Payments, StripeSettings},
     sandbox::{self, Sandbox},
-    supplier::{SharedSupplier, timetable::Timetable},
+    supplier,
     vault::{self, KeyError, Vault},
     web::principal::StaffRole,
 };
@@ -83,6 +82,8 @@ pub enum LaunchError {
     Mailer(#[from] MailerError),
     #[error(transparent)]
     Payments(#[from] PaymentError),
+    #[error("the supplier cannot be asked")]
+    Supplier(#[from] supplier::OpenError),
     #[error("TLS")]
     Tls(#[from] rustls::Error),
     #[error(transparent)]
@@ -195,13 +196,7 @@ impl Site {
         let payments = Payments::new(&outside.stripe, clock.clone())?;
         let welcome =
             if config.mode == Mode::Demo { Some(welcome(&config, db, &clock).await?) } else { None };
-        let (supplier, switches): (SharedSupplier, _) = match config.supplier {
-            SupplierChoice::Timetable => {
-                let timetable = Timetable::new(db.clone(), clock.clone());
-                let switches = timetable.switches();
-                (Arc::new(timetable), switches)
-            }
-        };
+        let Opened { supplier, switches } = supplier::open(&config.supplier, db, &clock)?;
         let kept_clock = config.data_dir.join(CLOCK);
         let mailer = Mailer::new(&outside.mail, clock.clone())?;
         let vault = open_vault(&config)?;
@@ -224,7 +219,9 @@ impl Site {
         if let Some(sandbox) = &outside.sandbox {
             sandbox.stripe.set_webhook_url(webhook);
             app = app.with_mailbox(sandbox.mailbox.clone());
-            app = app.with_console(Console::new(sandbox.stripe.clone(), switches, Some(kept_clock)));
+            if let Some(switches) = switches {
+                app = app.with_console(Console::new(sandbox.stripe.clone(), switches, Some(kept_clock)));
+            }
         }
         Ok(Assembled { app, meters, welcome, sandbox: outside.sandbox })
     }

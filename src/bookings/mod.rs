@@ -8,6 +8,8 @@ pub mod documents;
 pub mod find;
 mod find_store;
 mod guests;
+pub mod inbox;
+mod inbox_store;
 pub mod lifecycle;
 pub mod links;
 pub mod ordering;
@@ -15,6 +17,7 @@ pub mod pages;
 pub mod passengers;
 pub mod store;
 pub mod told;
+pub mod webhook;
 
 use jiff::{SignedDuration, Timestamp, civil};
 use serde_json::{Value, json};

@@ -162,7 +162,7 @@ impl Checkout {
             self.keep_rule(booking, &offer).await?;
             return Ok(Paying::PassengersMissing);
         }
-        let hold = self.hold(booking, &offer).await?;
+        let hold = self.hold(&standing, &offer).await?;
         let from = acceptance.from.as_deref();
         let attempt = self.open_attempt(traveller, booking.id, &offer, &hold, from).await?;
         match attempt {
@@ -242,9 +242,17 @@ impl Checkout {
         Ok(())
     }
 
-    async fn hold(&self, booking: &Booking, offer: &Offer) -> Result<Hold, AppError> {
-        let until = self.clock.now() + HOLD_LIFE;
-        let request = HoldRequest { booking: booking.id, offer: offer.clone(), until };
+    async fn hold(&self, standing: &Standing, offer: &Offer) -> Result<Hold, AppError> {
+        let booking = &standing.file.booking;
+        let contact = booking.contact.clone();
+        let request = HoldRequest {
+            booking: booking.id,
+            reference: booking.reference.clone(),
+            offer: offer.clone(),
+            passengers: standing.file.passengers.iter().map(|(passenger, _)| passenger.clone()).collect(),
+            contact: contact.ok_or_else(|| AppError::broken("a complete booking without a contact"))?,
+            until: self.clock.now() + HOLD_LIFE,
+        };
         self.bookings.supplier.hold(&request).await.map_err(|error| unsellable(&error))
     }
 

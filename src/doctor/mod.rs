@@ -150,11 +150,16 @@ pub async fn examine(environment: &[(String, String)]) -> Report {
     let patient = Patient { config, errors, clock: Clock::system() };
     let mut report = settings::examine(&patient, environment);
     let parts = async {
-        tokio::join!(database::examine(&patient), outside::stripe(&patient), outside::mail(&patient))
+        tokio::join!(
+            database::examine(&patient),
+            outside::stripe(&patient),
+            outside::mail(&patient),
+            outside::supplier(&patient)
+        )
     };
     match tokio::time::timeout(LONGEST, parts).await {
-        Ok((database, stripe, mail)) => {
-            [database, stripe, mail].into_iter().for_each(|part| report.append(part))
+        Ok((database, stripe, mail, supplier)) => {
+            [database, stripe, mail, supplier].into_iter().for_each(|part| report.append(part))
         }
         Err(_) => report.broken(
             "doctor",
@@ -162,7 +167,6 @@ pub async fn examine(environment: &[(String, String)]) -> Report {
             "see what above did not answer, and ask again",
         ),
     }
-    report.append(outside::supplier(&patient));
     report
 }
 

@@ -4,12 +4,13 @@ use secrecy::ExposeSecret;
 
 use super::{Patient, Report, State};
 use crate::{
-    config::{Mode, StripeConfig, SupplierChoice},
+    config::{DuffelConfig, Mode, StripeConfig, SupplierChoice},
     mailer::{MailSettings, Mailer},
     payments::{
         StripeSettings,
         probe::{self, Endpoint, Heard, Probe},
     },
+    supplier::duffel,
 };
 
 const MAIL_PATIENCE: std::time::Duration = std::time::Duration::from_secs(10);
@@ -154,14 +155,42 @@ fn without_password(url: &str, text: &str) -> String {
     password.map_or(text.clone(), |password| text.replace(password, "…"))
 }
 
-pub(super) fn supplier(patient: &Patient) -> Report {
+pub(super) async fn supplier(patient: &Patient) -> Report {
     let mut report = Report::default();
-    if patient.understands(&["SUPPLIER"]) {
-        match patient.config.supplier {
+    if patient.understands(&["SUPPLIER", "DUFFEL_TOKEN", "DUFFEL_API_URL"]) {
+        match &patient.config.supplier {
             SupplierChoice::Timetable => {
                 report.add("supplier", State::Ok, "timetable: invented airlines, needs no token", "");
             }
+            SupplierChoice::Duffel(config) => the_duffel(patient, config, &mut report).await,
         }
     }
     report
+}
+
+async fn the_duffel(patient: &Patient, config: &DuffelConfig, report: &mut Report) {
+    let is_live = config.token.expose_secret().starts_with("duffel_live_");
+    let mode = if is_live { "live: real tickets" } else { "test: no ticket is real" };
+    match duffel::probe(&config.token, config.api_url.as_ref(), patient.clock.clone()).await {
+        duffel::Heard::Answer => report.ok("supplier", format!("duffel answers our token, {mode}")),
+        duffel::Heard::WrongToken => report.broken(
+            "supplier",
+            "duffel does not know DUFFEL_TOKEN",
+            "make a token with read and write at Duffel (Developers, Access tokens)",
+        ),
+        duffel::Heard::Trouble(why) => report.broken(
+            "supplier",
+            format!("duffel is not reached: {why}"),
+            "let this machine make connections to api.duffel.com, port 443",
+        ),
+    }
+    if config.webhook_secrets.is_empty() {
+        let fix = format!(
+            "add a webhook at Duffel (Developers, Webhooks) for {} and set DUFFEL_WEBHOOK_SECRETS",
+            patient.config.link("/webhooks/duffel")
+        );
+        report.warn("supplier webhook", "what airlines change is found out once a day only", fix);
+    } else {
+        report.ok("supplier webhook", "its events are believed with DUFFEL_WEBHOOK_SECRETS");
+    }
 }

@@ -79,7 +79,13 @@ fn price(
         name: (*name).to_owned(),
         amount: Money::new(*minor, currency),
     });
-    PassengerPrice { kind, count, fare: Money::new(fare, currency), taxes: taxes.collect() }
+    PassengerPrice {
+        kind,
+        count,
+        fare: Money::new(fare, currency),
+        taxes: taxes.collect(),
+        whole_party: false,
+    }
 }
 
 fn offer(slices: Vec<Slice>, party: Party, prices: Vec<PassengerPrice>, fare: Fare) -> Option<Offer> {

@@ -26,10 +26,17 @@ pub struct Conditions {
 pub struct Fare {
     /// Fare family: "Light", "Classic", "Flex".
     pub brand: String,
+    /// 0 where the supplier tells no weights, neither of this bag nor of checked ones.
     pub cabin_bag_kg: u8,
-    /// Checked bags per seat, 23 kg each.
+    /// Checked bags per seat, 23 kg each where weights are told at all.
     pub checked_bags: u8,
     pub conditions: Conditions,
+}
+
+impl Fare {
+    pub const fn tells_weights(&self) -> bool {
+        self.cabin_bag_kg > 0
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -46,6 +53,9 @@ pub struct PassengerPrice {
     pub count: u8,
     pub fare: Money,
     pub taxes: Vec<Tax>,
+    /// The supplier tells one price for everybody together: then this is the only line, and its count is 1.
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    pub whole_party: bool,
 }
 
 impl PassengerPrice {

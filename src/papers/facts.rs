@@ -55,7 +55,8 @@ pub fn price_lines(offer: &Offer) -> Result<Vec<(String, Money)>, MoneyError> {
     let mut taxes: Vec<(String, Money)> = Vec::new();
     for price in &offer.prices {
         let count = i64::from(price.count);
-        fares.push((format!("Fare, {}", people(price.kind, price.count)), price.fare.checked_mul(count)?));
+        let whose = if price.whole_party { offer.party.in_words() } else { people(price.kind, price.count) };
+        fares.push((format!("Fare, {whose}"), price.fare.checked_mul(count)?));
         for tax in &price.taxes {
             let amount = tax.amount.checked_mul(count)?;
             match taxes.iter_mut().find(|(name, _)| *name == tax.name) {
@@ -174,6 +175,9 @@ pub fn fare_facts(offer: &Offer) -> [Fact; 4] {
     let Fare { brand, cabin_bag_kg, checked_bags, conditions } = &offer.fare;
     let checked = match checked_bags {
         0 => "no checked bag".to_owned(),
+        bags if !offer.fare.tells_weights() => {
+            words::plural(usize::from(*bags), "checked bag", "checked bags")
+        }
         1 => "1 checked bag of 23\u{a0}kg".to_owned(),
         bags => format!("{bags} checked bags of 23\u{a0}kg each"),
     };
@@ -192,9 +196,14 @@ pub fn fare_facts(offer: &Offer) -> [Fact; 4] {
         Condition::No => "No".to_owned(),
         Condition::Unknown => "Unknown. Ask us first".to_owned(),
     };
+    let bags = if offer.fare.tells_weights() {
+        format!("Cabin bag of {cabin_bag_kg}\u{a0}kg, {checked}{each}")
+    } else {
+        format!("Cabin bag as the airline allows, {checked}{each}")
+    };
     [
         Fact::new("Fare", format!("{brand}, {}", offer.cabin.name())),
-        Fact::new("Bags", format!("Cabin bag of {cabin_bag_kg}\u{a0}kg, {checked}{each}")),
+        Fact::new("Bags", bags),
         Fact::new("Change", change),
         Fact::new("Refund", refund),
     ]

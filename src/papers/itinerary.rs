@@ -223,6 +223,7 @@ fn one_segment(sheets: &mut Sheets, papers: &Papers, segment: &Segment) {
 fn allowance(papers: &Papers) -> String {
     match papers.offer.fare.checked_bags {
         0 => "Checked bags: none".to_owned(),
+        bags if !papers.offer.fare.tells_weights() => format!("Checked bags: {bags}"),
         bags => format!("Checked bags: {bags}\u{a0}×\u{a0}23\u{a0}kg"),
     }
 }

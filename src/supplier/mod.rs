@@ -1,6 +1,7 @@
 //! Where seats come from. The one seam of the house: [`timetable`] is the embedded world of demo mode and tests;
-//! a real supplier stands beside it behind the same trait.
+//! [`duffel`], the real supplier, stands beside it behind the same trait.
 
+pub mod duffel;
 pub mod timetable;
 
 use std::sync::Arc;
@@ -10,12 +11,51 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 
 use crate::{
+    clock::Clock,
+    config::SupplierChoice,
+    db::Db,
     ids::{BookingId, BookingReference},
     itinerary::{Contact, Document, Offer, OfferId, Passenger, SearchQuery, Slice},
     money::Money,
 };
 
+use self::{
+    duffel::{Duffel, DuffelSettings, Patience},
+    timetable::{Switches, Timetable},
+};
+
 pub type SharedSupplier = Arc<dyn Supplier>;
+
+/// There is no way out of this process, or no TLS.
+#[derive(Debug, thiserror::Error)]
+#[error(transparent)]
+pub struct OpenError(#[from] reqwest::Error);
+
+/// The supplier that the configuration names.
+pub struct Opened {
+    pub supplier: SharedSupplier,
+    /// Of the invented world, for the demo's console.
+    pub switches: Option<Arc<Switches>>,
+}
+
+pub fn open(choice: &SupplierChoice, db: &Db, clock: &Clock) -> Result<Opened, OpenError> {
+    Ok(match choice {
+        SupplierChoice::Timetable => {
+            let timetable = Timetable::new(db.clone(), clock.clone());
+            let switches = Some(timetable.switches());
+            Opened { supplier: Arc::new(timetable), switches }
+        }
+        SupplierChoice::Duffel(duffel) => {
+            let settings = DuffelSettings {
+                token: duffel.token.clone(),
+                api_url: duffel.api_url.clone(),
+                patience: Patience::default(),
+            };
+            let supplier = Arc::new(Duffel::new(&settings, db.clone(), clock.clone())?);
+            Opened { supplier, switches: None }
+        }
+    })
+}
 
 #[async_trait]
 pub trait Supplier: Send + Sync {
@@ -24,6 +64,11 @@ pub trait Supplier: Send + Sync {
 
     /// All offers for the query, one per itinerary at its lowest fare, in no particular order. Nothing found is an empty list.
     async fn search(&self, query: &SearchQuery) -> Result<Vec<Offer>, SupplierError>;
+
+    /// The same, with how much of what was found is not in it.
+    async fn look(&self, query: &SearchQuery) -> Result<Found, SupplierError> {
+        Ok(Found { offers: self.search(query).await?, left_out: 0 })
+    }
 
     /// All fare families of the offer's itinerary, cheapest first, at today's price. Holds the offer itself.
     async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError>;
@@ -58,6 +103,19 @@ pub trait Supplier: Send + Sync {
     async fn find_change(&self, _booking: BookingId) -> Result<Option<AirlineChange>, SupplierError> {
         Ok(None)
     }
+
+    /// The supplier has told by itself that an order with an unknown outcome was not made.
+    async fn order_failed(&self, _booking: BookingId, _why: &str) -> Result<(), SupplierError> {
+        Ok(())
+    }
+}
+
+/// What a search finds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Found {
+    pub offers: Vec<Offer>,
+    /// Offers that were made to us and that we cannot show.
+    pub left_out: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -67,7 +125,10 @@ pub struct HoldId(pub String);
 #[derive(Clone, Debug)]
 pub struct HoldRequest {
     pub booking: BookingId,
+    pub reference: BookingReference,
     pub offer: Offer,
+    pub passengers: Vec<Passenger>,
+    pub contact: Contact,
     pub until: Timestamp,
 }
 

@@ -246,9 +246,10 @@ pub struct Fare {
     /// Fare family: "Light", "Classic".
     #[schema(example = "Classic")]
     pub brand: String,
+    /// Null where the airline tells no weights.
     #[schema(example = 8)]
-    pub cabin_bag_kg: u8,
-    /// Of 23 kg, for each passenger with a seat.
+    pub cabin_bag_kg: Option<u8>,
+    /// For each passenger with a seat; of 23 kg where weights are told.
     #[schema(example = 1)]
     pub checked_bags: u8,
     pub change: Condition,
@@ -259,7 +260,7 @@ impl From<&itinerary::Fare> for Fare {
     fn from(fare: &itinerary::Fare) -> Self {
         Self {
             brand: fare.brand.clone(),
-            cabin_bag_kg: fare.cabin_bag_kg,
+            cabin_bag_kg: fare.tells_weights().then_some(fare.cabin_bag_kg),
             checked_bags: fare.checked_bags,
             change: fare.conditions.change.into(),
             refund: fare.conditions.refund.into(),
@@ -288,6 +289,9 @@ pub struct PassengerPrice {
     pub taxes: Vec<Tax>,
     pub each: Money,
     pub all: Money,
+    /// The airline tells one price for the whole party: then this is the only line, whatever its kind and count say.
+    #[schema(example = false)]
+    pub whole_party: bool,
 }
 
 impl TryFrom<&itinerary::PassengerPrice> for PassengerPrice {
@@ -305,6 +309,7 @@ impl TryFrom<&itinerary::PassengerPrice> for PassengerPrice {
             taxes: price.taxes.iter().map(tax).collect(),
             each: price.each()?.into(),
             all: price.all()?.into(),
+            whole_party: price.whole_party,
         })
     }
 }

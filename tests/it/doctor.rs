@@ -15,7 +15,10 @@ use jetbridge::{
 use sqlx::{ConnectOptions, Connection};
 use tokio::process::Command;
 
-use crate::helpers::cluster::Database;
+use crate::helpers::{
+    cluster::Database,
+    duffel::{Duffel, Fault, TOKEN},
+};
 
 const VERSION: &str = "2026-09-30.endive";
 const KEY: &str = "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8=";
@@ -248,7 +251,7 @@ async fn what_is_wrong_with_the_settings_is_named_and_the_rest_is_looked_at_all_
     let said =
         world.see(&[("BASE_URL", "http://x"), ("SUPPLIER", "duffel"), ("STRIPE_WEBHOOK_SECRET", "x")]).await;
     said.expect("broken", "BASE_URL", "https");
-    said.expect("broken", "SUPPLIER", "duffel");
+    said.expect("broken", "DUFFEL_TOKEN", "missing");
     assert!(
         said.text.lines().any(|l| l.starts_with("warning") && l.contains("STRIPE_WEBHOOK_SECRET ")),
         "{}",
@@ -454,4 +457,27 @@ async fn a_demo_that_was_never_started_is_well_and_nothing_is_made_by_asking() {
     assert!(!dir.exists());
     let said = see(&[("DATA_DIR", "/dev/null/nowhere")], &[]).await;
     said.expect("broken", "DATA_DIR", "cannot be made");
+}
+
+#[tokio::test]
+async fn duffels_token_is_tried_and_its_webhook_is_asked_for() {
+    let world = World::new().await;
+    let clock = jetbridge::clock::Clock::manual("2026-11-23T09:00:00Z".parse().unwrap());
+    let duffel = Duffel::start(clock).await;
+    let with = |token: &'static str| [("SUPPLIER", "duffel"), ("DUFFEL_TOKEN", token)];
+    let here = [("DUFFEL_API_URL", duffel.url.as_str())];
+    let good = world.see(&[&with(TOKEN)[..], &here].concat()).await;
+    good.expect("ok", "supplier", "test: no ticket is real");
+    good.expect("warning", "supplier webhook", "once a day");
+    assert!(!good.text.contains("hunter2"), "{}", good.text);
+    let secret = [("DUFFEL_WEBHOOK_SECRETS", "whs_hunter3")];
+    let told = world.see(&[&with(TOKEN)[..], &here, &secret].concat()).await;
+    told.expect("ok", "supplier webhook", "believed");
+    let wrong = world.see(&[&with("duffel_test_wrong")[..], &here].concat()).await;
+    wrong.expect("broken", "supplier", "does not know DUFFEL_TOKEN");
+    duffel.always("airlines", Some(Fault::Says(500, "internal_server_error")));
+    world.see(&[&with(TOKEN)[..], &here].concat()).await.expect("broken", "supplier", "500");
+    let nobody = [("DUFFEL_API_URL", "http://127.0.0.1:1")];
+    world.see(&[&with(TOKEN)[..], &nobody].concat()).await.expect("broken", "supplier", "not reached");
+    world.end().await;
 }

@@ -32,6 +32,7 @@ mod demo;
 mod doctor;
 mod disputes;
 mod documents;
+mod duffel;
 mod errors;
 mod evidence;
 mod flood;

@@ -40,7 +40,15 @@ async fn an_offer(supplier: &Timetable) -> Offer {
 }
 
 fn hold(app: &TestApp, booking: BookingId, offer: &Offer) -> HoldRequest {
-    HoldRequest { booking, offer: offer.clone(), until: app.now() + SignedDuration::from_mins(20) }
+    let made = order(booking, offer, "Duarte");
+    HoldRequest {
+        booking,
+        reference: made.reference,
+        offer: offer.clone(),
+        passengers: made.passengers,
+        contact: made.contact,
+        until: app.now() + SignedDuration::from_mins(20),
+    }
 }
 
 fn order(booking: BookingId, offer: &Offer, family_name: &str) -> OrderRequest {

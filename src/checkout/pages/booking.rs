@@ -24,6 +24,7 @@ use crate::{
         chrome::Chrome,
         components::{
             Fragment, Ticket, badge, conditions_list, itinerary_by_day, log, price_table, route_map, ticket,
+            words,
         },
     },
 };
@@ -138,6 +139,12 @@ fn spaced(number: &str) -> String {
 }
 
 fn bags(fare: &Fare) -> String {
+    if !fare.tells_weights() {
+        return match fare.checked_bags {
+            0 => "no checked bag".to_owned(),
+            count => words::plural(usize::from(count), "checked bag", "checked bags"),
+        };
+    }
     let cabin = format!("{}\u{a0}kg cabin", fare.cabin_bag_kg);
     match fare.checked_bags {
         0 => cabin,

@@ -119,7 +119,7 @@ fn prices(world: &World, key: &OfferKey, slices: &[Vec<Found>]) -> Vec<Passenger
                 }
             }
         }
-        prices.push(PassengerPrice { kind, count, fare: euros(fare), taxes });
+        prices.push(PassengerPrice { kind, count, fare: euros(fare), taxes, whole_party: false });
     }
     prices
 }

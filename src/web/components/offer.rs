@@ -92,6 +92,8 @@ fn fact(condition: Condition, free: &str, before_fee: &str) -> Markup {
 
 pub(super) fn bags(fare: &Fare) -> String {
     match (fare.cabin_bag_kg, fare.checked_bags) {
+        (0, 0) => "No checked bag".to_owned(),
+        (0, bags) => words::plural(usize::from(bags), "checked bag", "checked bags"),
         (kg, 0) => format!("Cabin bag {kg}\u{a0}kg"),
         (_, 1) => "Cabin bag and 23\u{a0}kg".to_owned(),
         (_, bags) => format!("Cabin bag and {bags}\u{a0}×\u{a0}23\u{a0}kg"),
@@ -101,6 +103,9 @@ pub(super) fn bags(fare: &Fare) -> String {
 fn checked(fare: &Fare) -> (&'static str, String) {
     match fare.checked_bags {
         0 => ("not", "No checked bag".to_owned()),
+        bags if !fare.tells_weights() => {
+            ("has", words::plural(usize::from(bags), "checked bag", "checked bags"))
+        }
         bags => {
             ("has", format!("{} 23\u{a0}kg", words::plural(usize::from(bags), "checked bag", "checked bags")))
         }
@@ -152,7 +157,7 @@ fn inclusions(fare: &Fare) -> Markup {
     };
     html! {
         ul {
-            li.has { "Cabin bag " (fare.cabin_bag_kg) "\u{a0}kg" }
+            @if fare.tells_weights() { li.has { "Cabin bag " (fare.cabin_bag_kg) "\u{a0}kg" } }
             li class=(checked_class) { (checked_bags) }
             li class=(change.0) { (change.1) }
             li class=(refund.0) { (refund.1) }
@@ -178,11 +183,16 @@ pub fn conditions_table(fare: &Fare) -> Fragment {
         0 => ("not", "No".to_owned()),
         bags => ("has", format!("Yes, {bags} included")),
     };
+    let (cabin_class, cabin_bag, checked) = if fare.tells_weights() {
+        ("has", format!("Yes, {}\u{a0}kg", fare.cabin_bag_kg), "Checked bag 23\u{a0}kg")
+    } else {
+        ("unk", "Size and weight as the airline allows".to_owned(), "Checked bag")
+    };
     let rows = [
         ("Change of date or time", change.0, change.1),
         ("Refund", refund.0, refund.1),
-        ("Cabin bag", "has", format!("Yes, {}\u{a0}kg", fare.cabin_bag_kg)),
-        ("Checked bag 23\u{a0}kg", checked_class, checked_bags),
+        ("Cabin bag", cabin_class, cabin_bag),
+        (checked, checked_class, checked_bags),
     ];
     html! {
         table.lines {
@@ -241,7 +251,8 @@ fn people(kind: PassengerKind, count: u8) -> String {
 pub fn price_table(offer: &Offer) -> Result<Fragment, MoneyError> {
     let mut groups = Vec::new();
     for price in &offer.prices {
-        groups.push((people(price.kind, price.count), lines(price)?));
+        let whose = if price.whole_party { offer.party.in_words() } else { people(price.kind, price.count) };
+        groups.push((whose, lines(price)?));
     }
     Ok(html! {
         table.lines {
@@ -299,6 +310,7 @@ pub mod samples {
                 name: "Airport charge Lisbon".to_owned(),
                 amount: eur(tax),
             }],
+            whole_party: false,
         };
         let at = "2026-11-22T12:00:00Z".parse().unwrap();
         Offer {

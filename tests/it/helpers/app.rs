@@ -1,7 +1,7 @@
 //! The real application on a port of its own, with a database of its own, a clock that tests move, and stand-ins for the
 //! outside world that can be told to fail.
 
-use std::{cell::Cell, sync::Arc};
+use std::{cell::Cell, sync::Arc, time::Duration};
 
 use axum::extract::FromRef;
 use jetbridge::{
@@ -12,7 +12,7 @@ use jetbridge::{
     app::{App, Parts},
     checkout::invariants::{self, Breach},
     clock::Clock,
-    config::Config,
+    config::{Config, SupplierChoice},
     courier::{Courier, Own},
     db::{Db, System},
     demo::Console,
@@ -21,7 +21,11 @@ use jetbridge::{
     meters::{self, Meters},
     payments::{Payments, StripeSettings},
     sandbox::{Sandbox, mailbox::Mailbox, stripe},
-    supplier::timetable::{Switches, Timetable},
+    supplier::{
+        SharedSupplier,
+        duffel::{Duffel, DuffelSettings, Patience},
+        timetable::{Switches, Timetable},
+    },
     vault::{self, Vault},
     web::scopes::Scopes,
     worker::Worker,
@@ -90,6 +94,13 @@ pub const REHEARSAL: [(&str, &str); 11] = [
     ("TRUSTED_PROXY_HOPS", "1"),
 ];
 
+/// A supplier that hangs is given up after a moment, not after a minute.
+const SHORT_PATIENCE: Patience = Patience {
+    search: Duration::from_millis(1_500),
+    look: Duration::from_millis(1_500),
+    deed: Duration::from_millis(1_500),
+};
+
 /// A second process. It ends when it is dropped; end it before the test's own app.
 pub struct Twin {
     pub url: Url,
@@ -121,12 +132,23 @@ impl Outside {
         };
         let timetable = Arc::new(Timetable::new(db.clone(), clock.clone()));
         let switches = timetable.switches();
+        let supplier: SharedSupplier = match &config.supplier {
+            SupplierChoice::Timetable => timetable,
+            SupplierChoice::Duffel(duffel) => {
+                let settings = DuffelSettings {
+                    token: duffel.token.clone(),
+                    api_url: duffel.api_url.clone(),
+                    patience: SHORT_PATIENCE,
+                };
+                Arc::new(Duffel::new(&settings, db.clone(), clock.clone()).expect("a client"))
+            }
+        };
         let app = App::new(Parts {
             config: config.clone(),
             db: db.clone(),
             clock: clock.clone(),
             payments: Payments::new(&settings, clock.clone()).expect("a Stripe client"),
-            supplier: timetable,
+            supplier,
             mailer: self.post.mailer(self.mailbox.port(), &config.mail.from, clock),
             vault: self.vault.clone(),
             meters: self.meters.clone(),
@@ -166,16 +188,35 @@ impl TestApp {
         Self::start_on(&[], 1, Post::default()).await
     }
 
+    /// With another supplier, that shares the clock.
+    pub async fn start_selling(clock: Clock, supplier: SupplierChoice) -> Self {
+        Self::start_by(clock, Some(supplier), &[], 8, Post::default()).await
+    }
+
     async fn start_on(vars: &[(&str, &str)], connections: u32, post: Post) -> Self {
+        let clock = Clock::manual(START.parse().expect("an instant"));
+        Self::start_by(clock, None, vars, connections, post).await
+    }
+
+    async fn start_by(
+        clock: Clock,
+        supplier: Option<SupplierChoice>,
+        vars: &[(&str, &str)],
+        connections: u32,
+        post: Post,
+    ) -> Self {
         crypto();
         let (statements, listening) = Statements::listen();
         let database = Database::fresh().await;
-        let clock = Clock::manual(START.parse().expect("an instant"));
         let (listener, url) = listen().await;
         let given =
             |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
         let own = |name: &str| (name == "BASE_URL").then(|| url.to_string());
-        let config = Config::from_vars(|name| given(name).or_else(|| own(name))).expect("a configuration");
+        let mut config =
+            Config::from_vars(|name| given(name).or_else(|| own(name))).expect("a configuration");
+        if let Some(supplier) = supplier {
+            config.supplier = supplier;
+        }
         let db =
             Db::connect(database.options(), connections).await.expect("a pool").with_clock(clock.clone());
         let Sandbox { stripe, mailbox } =
@@ -398,6 +439,19 @@ impl TestApp {
     /// As superuser, whom no policy stops: for setting a scene and for seeing what really is there.
     pub async fn sql(&self) -> PgConnection {
         self.database.as_ref().expect("not finished").superuser().await
+    }
+
+    /// As another process has it.
+    pub async fn another_pool(&self) -> Db {
+        let database = self.database.as_ref().expect("not finished");
+        Db::connect(database.options(), 4).await.expect("a pool").with_clock(self.clock.clone())
+    }
+
+    /// Until the query finds so many rows.
+    pub async fn until_count(&self, from: &str, rows: i64) {
+        while self.count(from).await != rows {
+            tokio::task::yield_now().await;
+        }
     }
 
     pub fn superuser_options(&self) -> PgConnectOptions {

@@ -8,6 +8,7 @@ pub mod authenticator;
 pub mod browser;
 pub mod cluster;
 pub mod contract;
+pub mod duffel;
 mod markup;
 pub mod page;
 pub mod post;

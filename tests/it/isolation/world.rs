@@ -11,6 +11,10 @@ use crate::helpers::{
 /// What the application has no way yet, or no short way, to bring about.
 const BY_HAND: &str = "
 insert into attention_items (kind, subject, booking_id, detail) values ('late', ':confirmed', ':confirmed', '');
+insert into duffel_orders (booking_id, offer_id, order_id, state, asked_at, changed_at)
+    values (':confirmed', 'off_1', 'ord_1', 'made', '2026-11-23', '2026-11-23');
+insert into supplier_events (id, kind, order_id, names_booking, booking_id, received_at, settled_at)
+    values ('wev_1', 'order.created', 'ord_1', ':confirmed', ':confirmed', '2026-11-23', '2026-11-23');
 insert into audit_log (actor_id, action, booking_id, subject)
     values (':carol', 'document_revealed', ':confirmed', ':confirmed');
 insert into auth.second_factors (user_id, secret, confirmed_at, last_step) values

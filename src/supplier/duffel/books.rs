@@ -1,0 +1,135 @@
+//! What we have asked of Duffel for a booking: written down before it is asked.
+
+use jiff::Timestamp;
+use jiff_sqlx::ToSqlx;
+
+use crate::{
+    db::{Db, System},
+    ids::BookingId,
+};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum State {
+    Holding,
+    Held,
+    Released,
+    Asked,
+    Accepted,
+    Broken,
+    Made,
+    Refused,
+}
+
+impl State {
+    const ALL: [Self; 8] = [
+        Self::Holding,
+        Self::Held,
+        Self::Released,
+        Self::Asked,
+        Self::Accepted,
+        Self::Broken,
+        Self::Made,
+        Self::Refused,
+    ];
+
+    const fn code(self) -> &'static str {
+        match self {
+            Self::Holding => "holding",
+            Self::Held => "held",
+            Self::Released => "released",
+            Self::Asked => "asked",
+            Self::Accepted => "accepted",
+            Self::Broken => "broken",
+            Self::Made => "made",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+#[derive(Clone, Debug)]
+pub(super) struct Entry {
+    pub offer: String,
+    pub order: Option<String>,
+    pub state: State,
+    pub detail: String,
+    pub asked_at: Timestamp,
+}
+
+/// A state with what belongs to it.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Note<'a> {
+    pub offer: &'a str,
+    pub order: Option<&'a str>,
+    pub state: State,
+}
+
+pub(super) async fn find(db: &Db, booking: BookingId) -> Result<Option<Entry>, sqlx::Error> {
+    let mut tx = db.begin(System).await?;
+    let row = sqlx::query!(
+        r#"select offer_id, order_id, state, detail, asked_at as "asked_at: jiff_sqlx::Timestamp"
+             from duffel_orders where booking_id = $1"#,
+        booking.0,
+    )
+    .fetch_optional(&mut *tx)
+    .await?;
+    let Some(row) = row else { return Ok(None) };
+    let state = State::ALL.into_iter().find(|state| state.code() == row.state);
+    let state = state.ok_or_else(|| sqlx::Error::Decode(format!("state {}", row.state).into()))?;
+    Ok(Some(Entry {
+        offer: row.offer_id,
+        order: row.order_id,
+        state,
+        detail: row.detail,
+        asked_at: row.asked_at.to_jiff(),
+    }))
+}
+
+/// Before a call: something may exist at Duffel from here on.
+pub(super) async fn begin(
+    db: &Db,
+    booking: BookingId,
+    note: Note<'_>,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let mut tx = db.begin(System).await?;
+    sqlx::query!(
+        "insert into duffel_orders (booking_id, offer_id, order_id, state, asked_at, changed_at)
+         values ($1, $2, $3, $4, $5, $5)
+         on conflict (booking_id) do update
+         set offer_id = excluded.offer_id, order_id = excluded.order_id, state = excluded.state, detail = '',
+             asked_at = excluded.asked_at, changed_at = excluded.changed_at",
+        booking.0,
+        note.offer,
+        note.order,
+        note.state.code(),
+        now.to_sqlx() as _,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}
+
+/// After a call: what became of it. `order` stays what it was where none is named.
+pub(super) async fn note(
+    db: &Db,
+    booking: BookingId,
+    order: Option<&str>,
+    state: State,
+    detail: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let detail: String = detail.chars().take(500).collect();
+    let mut tx = db.begin(System).await?;
+    sqlx::query!(
+        "update duffel_orders set order_id = coalesce($2, order_id), state = $3, detail = $4, changed_at = $5
+          where booking_id = $1",
+        booking.0,
+        order,
+        state.code(),
+        detail,
+        now.to_sqlx() as _,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await
+}
