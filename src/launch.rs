@@ -32,7 +32,7 @@ use crate::{
     meters::{MeterError, Meters},
     payments::{PaymentError, Payments, StripeSettings},
     sandbox::{self, Sandbox},
-    supplier,
+    supplier::{self, Opened},
     vault::{self, KeyError, Vault},
     web::principal::StaffRole,
 };
