@@ -11,11 +11,19 @@ use axum::{
 use axum_extra::extract::cookie::CookieJar;
 use jetbridge::{
     accounts::pages::safe_next,
+    airports::Airports,
     bookings::passengers::{PassengerForm, Wanted},
     error::FieldErrors,
     ids::{TokenHash, UserId},
     itinerary::{DocumentRule, PassengerKind},
     limits::{Known, KnownBrowser},
+    search::{
+        form::SearchForm,
+        month::Month,
+        recent::Recent,
+        sent::Sent,
+        view::{View, ViewForm},
+    },
     vault::{Vault, new_key},
     web::{
         bearer, client,
@@ -96,4 +104,36 @@ pub fn request_head(bytes: &[u8]) {
     let there = home.join(&safe_next(text)).expect("an address");
     assert_eq!(there.origin(), home.origin());
     let _ = KeptForm::sent("/bookings/K7WQ4M/passengers", text);
+}
+
+/// Any bytes as the query of a search: read, checked, never a panic. What is understood has one address, which means the same
+/// again, and no address of ours holds anything that is not printable ASCII.
+pub fn search_query(bytes: &[u8]) {
+    let airports = Airports::world();
+    let now: Timestamp = "2026-11-22T12:00:00Z".parse().expect("a time");
+    let text = String::from_utf8_lossy(bytes);
+    let sent = Sent::read(&text);
+    let mut errors = FieldErrors::default();
+    let form = SearchForm::read(&sent, &mut errors).with_defaults();
+    let view = View::read(&ViewForm::read(&sent, &mut errors), &mut errors);
+    let address = view.address(&form);
+    assert!(address.bytes().all(|byte| byte.is_ascii_graphic()), "{address}");
+    let again = Sent::read(address.split_once('?').expect("a query").1);
+    let mut none = FieldErrors::default();
+    assert_eq!(View::read(&ViewForm::read(&again, &mut none), &mut none), view);
+    assert!(none.is_empty());
+    if let Ok(query) = form.check(airports, now) {
+        assert!((1..=6).contains(&query.slices.len()) && query.party.seats() > 0);
+        assert!(query.slices.windows(2).all(|pair| pair[0].date <= pair[1].date));
+        let short = SearchForm::in_short(&query, airports);
+        assert_eq!(short.check(airports, now).as_ref(), Ok(&query));
+        let month = sent.one(&mut errors, "month");
+        let nights = sent.one(&mut errors, "nights");
+        let month = Month::read(&mut errors, (&month, &nights), &query, date(2026, 11, 22));
+        assert!((28..=31).contains(&month.days()));
+        let kept = Recent::default().with(&query).write(airports);
+        assert_eq!(Recent::read(&kept, airports, now).searches(), [query]);
+    }
+    let known = Recent::read(&text, airports, now);
+    assert_eq!(Recent::read(&known.write(airports), airports, now), known);
 }

@@ -34,7 +34,7 @@ use crate::{
     payments::Payments,
     privacy::{self, Privacy},
     sandbox::mailbox::Mailbox,
-    search,
+    search::{self, Search},
     supplier::SharedSupplier,
     vault::Vault,
     vitals::{self, Vitals, Watch},
@@ -84,6 +84,7 @@ pub struct App {
     clock: Clock,
     airports: &'static Airports,
     supplier: SharedSupplier,
+    search: Search,
     bookings: Bookings,
     checkout: Checkout,
     emails: Emails,
@@ -121,6 +122,7 @@ pieces! {
     clock: Clock,
     airports: &'static Airports,
     supplier: SharedSupplier,
+    search: Search,
     bookings: Bookings,
     checkout: Checkout,
     hooks: Hooks,
@@ -170,6 +172,7 @@ impl App {
             },
             livemode: config.takes_real_money(),
         };
+        let search = Search::new(db.clone(), clock.clone(), supplier.clone());
         let factors = SecondFactors {
             db: db.clone(),
             clock: clock.clone(),
@@ -198,6 +201,7 @@ impl App {
             db,
             clock,
             airports: Airports::world(),
+            search,
             supplier,
             bookings,
             checkout,
@@ -239,7 +243,9 @@ impl App {
         Router::new()
             .route("/", get(search::pages::home))
             .route("/airports", get(search::pages::airports))
+            .route("/searches/forget", post(search::pages::forget))
             .route("/flights", get(search::pages::flights))
+            .route("/flights/calendar", get(search::pages::calendar))
             .route("/offers/{id}", get(search::pages::offer))
             .route("/bookings", get(bookings::pages::list::list).post(bookings::pages::start::start))
             .route("/bookings/claim", post(bookings::pages::claim::claim))
@@ -371,6 +377,7 @@ impl App {
             .route("/api/docs", get(openapi::pages::docs))
             .route("/api/airports", get(search::api::airports))
             .route("/api/flights", get(search::api::flights))
+            .route("/api/flights/calendar", get(search::api::calendar::calendar))
             .route("/api/offers/{id}", get(search::api::offer))
             .route("/api/bookings", get(bookings::api::list).post(checkout::api::create))
             .route(

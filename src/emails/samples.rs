@@ -102,6 +102,8 @@ fn offer(slices: Vec<Slice>, party: Party, prices: Vec<PassengerPrice>, fare: Fa
         expires_at: at("2026-11-22T16:30:00Z")?,
         co2_grams: None,
         documents: DocumentRule::NotAsked,
+        alliance: None,
+        other_fares: Vec::new(),
     };
     offer.total = offer.sum_of_prices(currency).ok()?;
     Some(offer)

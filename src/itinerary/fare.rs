@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::PassengerKind;
+use super::{OfferId, PassengerKind};
 use crate::money::{Money, MoneyError};
 
 /// What may be done with a ticket. A supplier that does not say is kept apart from one that says no.
@@ -56,6 +56,17 @@ pub struct PassengerPrice {
     /// The supplier tells one price for everybody together: then this is the only line, and its count is 1.
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub whole_party: bool,
+}
+
+/// Another fare family of an offer's flights, with all that differs from the offer's own.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct OtherFare {
+    pub id: OfferId,
+    pub fare: Fare,
+    /// One for each segment.
+    pub fare_bases: Vec<String>,
+    pub prices: Vec<PassengerPrice>,
+    pub total: Money,
 }
 
 impl PassengerPrice {

@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 pub use document::{Document, DocumentNumber, DocumentRule, NotADocumentNumber};
-pub use fare::{Condition, Conditions, Fare, PassengerPrice, Tax};
+pub use fare::{Condition, Conditions, Fare, OtherFare, PassengerPrice, Tax};
 pub use people::{Contact, Party, PartyError, Passenger, PassengerKind, Sex};
 
 use crate::money::{Currency, Money, MoneyError};
@@ -262,6 +262,12 @@ pub struct Offer {
     /// Whether passports are needed to buy it. Quotes from before this was asked do not say.
     #[serde(default)]
     pub documents: DocumentRule,
+    /// Of which all airlines that sell it are members.
+    #[serde(default)]
+    pub alliance: Option<String>,
+    /// Known only of offers in a list, and only where the supplier tells them with it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub other_fares: Vec<OtherFare>,
 }
 
 impl Offer {
@@ -272,6 +278,26 @@ impl Offer {
             sum = sum.checked_add(price.all()?)?;
         }
         Ok(sum)
+    }
+
+    /// The same flights at another of their fares.
+    pub fn at(&self, other: &OtherFare) -> Self {
+        let mut bases = other.fare_bases.iter();
+        let mut slices = self.slices.clone();
+        for segment in slices.iter_mut().flat_map(|slice| slice.0.iter_mut()) {
+            if let Some(basis) = bases.next() {
+                basis.clone_into(&mut segment.fare_basis);
+            }
+        }
+        Self {
+            id: other.id.clone(),
+            slices,
+            fare: other.fare.clone(),
+            prices: other.prices.clone(),
+            total: other.total,
+            other_fares: Vec::new(),
+            ..self.clone()
+        }
     }
 
     pub fn segments(&self) -> impl Iterator<Item = &Segment> {

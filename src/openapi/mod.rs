@@ -38,6 +38,7 @@ const ABOUT: &str =
     paths(
         search::api::airports,
         search::api::flights,
+        search::api::calendar::calendar,
         search::api::offer,
         bookings::api::list,
         checkout::api::create,

@@ -1,5 +1,7 @@
 //! From what a person typed to a checked [`SearchQuery`], or to a message beside each field that does not fit.
 
+use std::collections::BTreeMap;
+
 use jiff::{Span, Timestamp, civil::Date, tz::TimeZone};
 use serde::{Deserialize, Serialize};
 
@@ -7,18 +9,30 @@ use crate::{
     airports::{Airports, Resolved, Suggestion},
     error::FieldErrors,
     itinerary::{Cabin, Party, PartyError, PlaceCode, SearchQuery, SliceQuery},
+    search::sent::Sent,
 };
 
 /// Airlines sell about this far ahead.
 pub const DAYS_AHEAD: i32 = 330;
 /// No place, date or number is longer than this.
 const LONGEST: usize = 120;
+/// The fields of each flight of a journey of several; the first are those of any search.
+pub const LEGS: [[&str; 3]; 6] = [
+    ["from", "to", "leave"],
+    ["from2", "to2", "leave2"],
+    ["from3", "to3", "leave3"],
+    ["from4", "to4", "leave4"],
+    ["from5", "to5", "leave5"],
+    ["from6", "to6", "leave6"],
+];
+/// What every search has beside its flights.
+const OTHERS: [&str; 6] = ["trip", "back", "adults", "children", "infants", "cabin"];
 
 /// The search as typed, and as it stands in the address of every page about it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default)]
+#[serde(from = "BTreeMap<String, String>", into = "BTreeMap<String, String>")]
 pub struct SearchForm {
-    /// "return" or "oneway"; nothing means whatever `back` says.
+    /// "return", "oneway" or "multi"; nothing means whatever the other fields say.
     pub trip: String,
     pub from: String,
     pub to: String,
@@ -28,6 +42,21 @@ pub struct SearchForm {
     pub children: String,
     pub infants: String,
     pub cabin: String,
+    /// The flights after the first, of a journey of several; five at most.
+    pub more: Vec<LegForm>,
+}
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct LegForm {
+    pub from: String,
+    pub to: String,
+    pub leave: String,
+}
+
+impl LegForm {
+    pub fn is_empty(&self) -> bool {
+        [&self.from, &self.to, &self.leave].into_iter().all(|value| value.trim().is_empty())
+    }
 }
 
 /// What is wrong with a search.
@@ -38,7 +67,44 @@ pub struct BadSearch {
     pub choices: Vec<(&'static str, Vec<Suggestion>)>,
 }
 
+impl From<BTreeMap<String, String>> for SearchForm {
+    fn from(mut values: BTreeMap<String, String>) -> Self {
+        Self::of_values(|name| values.remove(name).unwrap_or_default())
+    }
+}
+
+impl From<SearchForm> for BTreeMap<String, String> {
+    fn from(form: SearchForm) -> Self {
+        let names = OTHERS.into_iter().chain(LEGS.into_iter().flatten());
+        names.map(|name| (name.to_owned(), form.value(name).to_owned())).collect()
+    }
+}
+
 impl SearchForm {
+    /// From the address of a page, with a message for what stands there twice or too often.
+    pub fn read(sent: &Sent, errors: &mut FieldErrors) -> Self {
+        let form = Self::of_values(|name| sent.one(errors, name));
+        let is_one_more = |name: &str| {
+            let digits = name.trim_start_matches(|c: char| c.is_ascii_lowercase());
+            let stem = &name[..name.len() - digits.len()];
+            LEGS[0].contains(&stem) && digits.parse::<usize>().is_ok_and(|nth| nth > LEGS.len())
+        };
+        if sent.names().any(is_one_more) {
+            errors.add("trip", format!("At most {} flights in one journey", LEGS.len()));
+        }
+        form
+    }
+
+    fn of_values(mut value: impl FnMut(&str) -> String) -> Self {
+        let [trip, back, adults, children, infants, cabin] = OTHERS.map(&mut value);
+        let mut legs = LEGS.map(|names| names.map(&mut value)).into_iter();
+        let [from, to, leave] = legs.next().unwrap_or_default();
+        let mut more: Vec<LegForm> = legs.map(|[from, to, leave]| LegForm { from, to, leave }).collect();
+        let filled = more.iter().rposition(|leg| !leg.is_empty()).map_or(0, |last| last + 1);
+        more.truncate(filled);
+        Self { trip, from, to, leave, back, adults, children, infants, cabin, more }
+    }
+
     /// Values that the form starts with and that a hand-written address may leave out.
     pub fn with_defaults(mut self) -> Self {
         let fill = |field: &mut String, value: &str| {
@@ -46,7 +112,11 @@ impl SearchForm {
                 value.clone_into(field);
             }
         };
-        let trip = if self.back.trim().is_empty() { "oneway" } else { "return" };
+        let trip = match (self.more.is_empty(), self.back.trim().is_empty()) {
+            (false, _) => "multi",
+            (true, true) => "oneway",
+            (true, false) => "return",
+        };
         fill(&mut self.trip, trip);
         fill(&mut self.adults, "1");
         fill(&mut self.children, "0");
@@ -57,58 +127,115 @@ impl SearchForm {
 
     /// The search of which an offer was an answer, or another one after editing.
     pub fn of(query: &SearchQuery, airports: &Airports) -> Self {
-        let place = |code: PlaceCode| airports.place(code).map_or(code.to_string(), |place| place.label());
+        Self::spelled(query, airports, |code| {
+            airports.place(code).map_or(code.to_string(), |place| place.label())
+        })
+    }
+
+    /// The same in as few letters as possible: equal searches have equal addresses.
+    pub fn in_short(query: &SearchQuery, airports: &Airports) -> Self {
+        Self::spelled(query, airports, |code| code.to_string())
+    }
+
+    fn spelled(query: &SearchQuery, airports: &Airports, place: impl Fn(PlaceCode) -> String) -> Self {
         let count = |kind| query.party.count(kind).to_string();
         let [first, rest @ ..] = query.slices.as_slice() else { return Self::default() };
         let [adults, children, infants] = crate::itinerary::PassengerKind::ALL.map(count);
+        let (trip, back, rest) = match rest {
+            [] => ("oneway", String::new(), rest),
+            [back] if is_way_back(airports, first, back) => ("return", back.date.to_string(), &rest[1..]),
+            _ => ("multi", String::new(), rest),
+        };
+        let leg = |slice: &SliceQuery| LegForm {
+            from: place(slice.from),
+            to: place(slice.to),
+            leave: slice.date.to_string(),
+        };
         Self {
-            trip: if rest.is_empty() { "oneway" } else { "return" }.to_owned(),
+            trip: trip.to_owned(),
             from: place(first.from),
             to: place(first.to),
             leave: first.date.to_string(),
-            back: rest.first().map(|slice| slice.date.to_string()).unwrap_or_default(),
+            back,
             adults,
             children,
             infants,
             cabin: query.cabin.code().to_owned(),
+            more: rest.iter().map(leg).collect(),
         }
     }
 
     pub fn is_return(&self) -> bool {
-        self.trip != "oneway"
+        self.trip != "oneway" && !self.is_multi()
     }
 
-    /// The same search with one field changed.
+    pub fn is_multi(&self) -> bool {
+        self.trip == "multi"
+    }
+
+    fn place_of(&self, name: &str) -> Option<(usize, usize)> {
+        let at = LEGS.iter().flatten().position(|known| *known == name)?;
+        Some((at / 3, at % 3))
+    }
+
+    pub fn value(&self, name: &str) -> &str {
+        if let Some((leg, part)) = self.place_of(name).filter(|(leg, _)| *leg > 0) {
+            let leg = self.more.get(leg - 1);
+            return leg.map_or("", |leg| [&leg.from, &leg.to, &leg.leave][part]);
+        }
+        match name {
+            "trip" => &self.trip,
+            "from" => &self.from,
+            "to" => &self.to,
+            "leave" => &self.leave,
+            "back" => &self.back,
+            "adults" => &self.adults,
+            "children" => &self.children,
+            "infants" => &self.infants,
+            "cabin" => &self.cabin,
+            _ => "",
+        }
+    }
+
+    /// The same search with one field of its flights changed.
     pub fn with(&self, field: &str, value: &str) -> Self {
         let mut form = self.clone();
-        match field {
-            "from" => value.clone_into(&mut form.from),
-            "to" => value.clone_into(&mut form.to),
-            "leave" => value.clone_into(&mut form.leave),
-            "back" => value.clone_into(&mut form.back),
-            _ => {}
+        match (field, self.place_of(field)) {
+            ("back", _) => value.clone_into(&mut form.back),
+            (_, Some((0, part))) => {
+                value.clone_into([&mut form.from, &mut form.to, &mut form.leave][part]);
+            }
+            (_, Some((leg, part))) => {
+                if let Some(leg) = form.more.get_mut(leg - 1) {
+                    value.clone_into([&mut leg.from, &mut leg.to, &mut leg.leave][part]);
+                }
+            }
+            (_, None) => {}
         }
         form
     }
 
+    /// With so many flights; a new one starts where the one before it lands.
+    pub fn with_flights(mut self, count: usize) -> Self {
+        let rest = count.clamp(2, LEGS.len()) - 1;
+        self.more.truncate(rest);
+        while self.more.len() < rest {
+            let from = self.more.last().map_or_else(|| self.to.clone(), |leg| leg.to.clone());
+            self.more.push(LegForm { from, ..LegForm::default() });
+        }
+        self
+    }
+
     /// Every field by name, in the order of the form; what the kind of journey does not use is left out.
     pub fn fields(&self) -> Vec<(&'static str, &str)> {
-        let mut fields = vec![
-            ("trip", self.trip.as_str()),
-            ("from", &self.from),
-            ("to", &self.to),
-            ("leave", &self.leave),
-        ];
+        let legs = if self.is_multi() { self.more.len() + 1 } else { 1 };
+        let mut names = vec!["trip"];
+        names.extend(LEGS.into_iter().take(legs).flatten());
         if self.is_return() {
-            fields.push(("back", &self.back));
+            names.push("back");
         }
-        fields.extend([
-            ("adults", self.adults.as_str()),
-            ("children", &self.children),
-            ("infants", &self.infants),
-            ("cabin", &self.cabin),
-        ]);
-        fields
+        names.extend(["adults", "children", "infants", "cabin"]);
+        names.into_iter().map(|name| (name, self.value(name))).collect()
     }
 
     /// "trip=return&from=Lisbon+LIS&…", for links.
@@ -116,15 +243,55 @@ impl SearchForm {
         url::form_urlencoded::Serializer::new(String::new()).extend_pairs(self.fields()).finish()
     }
 
+    /// Checked, together with what reading it had to say.
+    pub fn checked(
+        &self,
+        read: FieldErrors,
+        airports: &Airports,
+        now: Timestamp,
+    ) -> Result<SearchQuery, BadSearch> {
+        let found = match self.check(airports, now) {
+            Ok(query) if read.is_empty() => return Ok(query),
+            Ok(_) => BadSearch::default(),
+            Err(bad) => bad,
+        };
+        let mut errors = read;
+        for (field, message) in found.errors.iter() {
+            errors.add(field, message);
+        }
+        Err(BadSearch { errors, ..found })
+    }
+
     pub fn check(&self, airports: &Airports, now: Timestamp) -> Result<SearchQuery, BadSearch> {
         let mut bad = BadSearch::default();
-        let from = place(&mut bad, airports, "from", &self.from);
-        let to = place(&mut bad, airports, "to", &self.to);
-        if let (Some(from), Some(to)) = (from, to)
-            && airports.members(from).iter().any(|airport| airports.members(to).contains(airport))
-        {
-            bad.errors.add("to", "This is where you leave from. Choose another place");
+        let slices = if self.is_multi() {
+            self.flights(&mut bad, airports, now)
+        } else {
+            self.there_and_back(&mut bad, airports, now)
+        };
+        let party = party(&mut bad.errors, [&self.adults, &self.children, &self.infants]);
+        let cabin = self.cabin.parse::<Cabin>().ok();
+        if cabin.is_none() {
+            bad.errors.add("cabin", "Choose a cabin from the list");
         }
+        if !matches!(self.trip.as_str(), "return" | "oneway" | "multi") {
+            bad.errors.add("trip", "Choose return, one-way or several flights");
+        }
+        match (slices, party, cabin) {
+            (Some(slices), Some(party), Some(cabin)) if bad.errors.is_empty() => {
+                Ok(SearchQuery { slices, party, cabin })
+            }
+            _ => Err(bad),
+        }
+    }
+
+    fn there_and_back(
+        &self,
+        bad: &mut BadSearch,
+        airports: &Airports,
+        now: Timestamp,
+    ) -> Option<Vec<SliceQuery>> {
+        let (from, to) = self.ends(bad, airports, LEGS[0]);
         let today = today(airports, from, now);
         let leave = date(&mut bad.errors, "leave", &self.leave, today);
         let back = if self.is_return() { date(&mut bad.errors, "back", &self.back, today) } else { None };
@@ -133,23 +300,55 @@ impl SearchForm {
         {
             bad.errors.add("back", "You would return before you leave");
         }
-        let party = party(&mut bad.errors, [&self.adults, &self.children, &self.infants]);
-        let cabin = self.cabin.parse::<Cabin>().ok();
-        if cabin.is_none() {
-            bad.errors.add("cabin", "Choose a cabin from the list");
-        }
-        if !matches!(self.trip.as_str(), "return" | "oneway") {
-            bad.errors.add("trip", "Choose return or one-way");
-        }
-        match (from, to, leave, party, cabin) {
-            (Some(from), Some(to), Some(leave), Some(party), Some(cabin)) if bad.errors.is_empty() => {
-                let mut slices = vec![SliceQuery { from, to, date: leave }];
-                slices.extend(back.map(|date| SliceQuery { from: to, to: from, date }));
-                Ok(SearchQuery { slices, party, cabin })
-            }
-            _ => Err(bad),
-        }
+        let (from, to) = (from?, to?);
+        let mut slices = vec![SliceQuery { from, to, date: leave? }];
+        slices.extend(back.map(|date| SliceQuery { from: to, to: from, date }));
+        Some(slices)
     }
+
+    /// A journey of several flights has two at least, in the order of their days.
+    fn flights(&self, bad: &mut BadSearch, airports: &Airports, now: Timestamp) -> Option<Vec<SliceQuery>> {
+        let mut slices: Vec<Option<SliceQuery>> = Vec::new();
+        let mut first_day = None;
+        let mut before: Option<Date> = None;
+        for names in LEGS.into_iter().take(self.more.len().max(1) + 1) {
+            let (from, to) = self.ends(bad, airports, names);
+            let today = *first_day.get_or_insert_with(|| today(airports, from, now));
+            let leave = date(&mut bad.errors, names[2], self.value(names[2]), today);
+            if let (Some(before), Some(leave)) = (before, leave)
+                && leave < before
+            {
+                bad.errors.add(names[2], "You would leave before the flight above");
+            }
+            before = leave.or(before);
+            let slice = from.zip(to).zip(leave);
+            slices.push(slice.map(|((from, to), date)| SliceQuery { from, to, date }));
+        }
+        slices.into_iter().collect()
+    }
+
+    fn ends(
+        &self,
+        bad: &mut BadSearch,
+        airports: &Airports,
+        [from_name, to_name, _]: [&'static str; 3],
+    ) -> (Option<PlaceCode>, Option<PlaceCode>) {
+        let from = place(bad, airports, from_name, self.value(from_name));
+        let to = place(bad, airports, to_name, self.value(to_name));
+        if let (Some(from), Some(to)) = (from, to)
+            && airports.members(from).iter().any(|airport| airports.members(to).contains(airport))
+        {
+            bad.errors.add(to_name, "This is where you leave from. Choose another place");
+        }
+        (from, to)
+    }
+}
+
+/// From the city of arrival to the city of departure, whichever of their airports.
+fn is_way_back(airports: &Airports, out: &SliceQuery, back: &SliceQuery) -> bool {
+    let city = |code| airports.place(code).map(|place| (place.name().to_owned(), place.country().to_owned()));
+    let same = |a: PlaceCode, b: PlaceCode| a == b || city(a).is_some_and(|name| city(b) == Some(name));
+    same(out.to, back.from) && same(out.from, back.to)
 }
 
 fn place(bad: &mut BadSearch, airports: &Airports, field: &'static str, typed: &str) -> Option<PlaceCode> {
@@ -177,7 +376,7 @@ fn place(bad: &mut BadSearch, airports: &Airports, field: &'static str, typed: &
 }
 
 /// The date on the calendar of the place that the journey starts from. Where that is unknown, the earliest on Earth.
-fn today(airports: &Airports, from: Option<PlaceCode>, now: Timestamp) -> Date {
+pub fn today(airports: &Airports, from: Option<PlaceCode>, now: Timestamp) -> Date {
     let zone = from
         .and_then(|code| airports.members(code).first().copied())
         .and_then(|code| airports.airport(code))
@@ -261,6 +460,7 @@ mod tests {
             children: "1".into(),
             infants: "1".into(),
             cabin: "economy".into(),
+            more: Vec::new(),
         }
     }
 
@@ -330,7 +530,7 @@ mod tests {
             (|form| form.children = "10".into(), "children"),
             (|form| form.infants = "3".into(), "infants"),
             (|form| form.cabin = "cargo".into(), "cabin"),
-            (|form| form.trip = "multi".into(), "trip"),
+            (|form| form.trip = "circle".into(), "trip"),
         ];
         for (place, (change, field)) in cases.into_iter().enumerate() {
             assert_eq!(wrong(change), [field], "case {place}");
@@ -361,6 +561,66 @@ mod tests {
         assert!(choices.len() > 1);
         let chosen = form.with(field, &choices[0].label);
         assert!(chosen.check(Airports::world(), now()).is_ok());
+    }
+
+    fn several() -> SearchForm {
+        let leg = |from: &str, to: &str, leave: &str| LegForm {
+            from: from.into(),
+            to: to.into(),
+            leave: leave.into(),
+        };
+        let more = vec![leg("JFK", "SFO", "2027-03-16"), leg("SFO", "Lisbon", "2027-03-16")];
+        SearchForm { trip: "multi".into(), back: "garbage".into(), more, ..good() }
+    }
+
+    #[test]
+    fn several_flights_are_checked_each_and_in_their_order() {
+        let query = several().check(Airports::world(), now()).unwrap();
+        assert_eq!(query.slices.len(), 3);
+        let again = SearchForm::of(&query, Airports::world());
+        assert_eq!((again.trip.as_str(), again.more.len()), ("multi", 2));
+        assert_eq!(again.check(Airports::world(), now()), Ok(query));
+        let blamed = |change: fn(&mut SearchForm)| {
+            let mut form = several();
+            change(&mut form);
+            let bad = form.check(Airports::world(), now()).unwrap_err();
+            bad.errors.iter().map(|(field, _)| field.to_owned()).collect::<Vec<_>>()
+        };
+        assert_eq!(blamed(|form| form.more.clear()), ["from2", "to2", "leave2"]);
+        assert_eq!(blamed(|form| form.more[0] = LegForm::default()), ["from2", "to2", "leave2"]);
+        assert_eq!(blamed(|form| form.more[1].leave = "2027-03-15".into()), ["leave3"]);
+        assert_eq!(blamed(|form| form.more[1].to = "SFO".into()), ["to3"]);
+        assert_eq!(blamed(|form| form.more[0].from = "San Jose".into()), ["from2"]);
+    }
+
+    #[test]
+    fn a_journey_grows_to_six_flights_and_no_further() {
+        let form = several().with_flights(9);
+        assert_eq!(form.more.len(), LEGS.len() - 1);
+        assert_eq!(form.more[2].from, "Lisbon", "from where the flight before lands");
+        assert_eq!(form.with_flights(0).more.len(), 1);
+        for (query, is_wrong) in [
+            ("from6=a", false),
+            ("from7=a", true),
+            ("leave70=", true),
+            ("to0=", false),
+            ("é7=&from=b", false),
+        ] {
+            let mut errors = FieldErrors::default();
+            SearchForm::read(&Sent::read(query), &mut errors);
+            assert_eq!(errors.get("trip").is_some(), is_wrong, "{query}");
+        }
+    }
+
+    #[test]
+    fn there_and_back_between_airports_of_the_same_cities_is_a_return() {
+        let mut query = good().check(Airports::world(), now()).unwrap();
+        query.slices[0].to = "LHR".parse().unwrap();
+        query.slices[1].from = "LGW".parse().unwrap();
+        assert_eq!(SearchForm::of(&query, Airports::world()).trip, "return");
+        query.slices[1].from = "CDG".parse().unwrap();
+        let form = SearchForm::in_short(&query, Airports::world());
+        assert_eq!((form.trip.as_str(), form.value("from2"), form.value("to2")), ("multi", "CDG", "LIS"));
     }
 
     #[test]

@@ -2,22 +2,30 @@
 //! asked, so that sorting, filtering and paging ask nobody twice.
 
 pub mod api;
+pub mod closest;
+pub mod filter;
 pub mod form;
+pub mod month;
 pub mod near;
 pub mod order;
 pub mod pages;
+pub mod prices;
+pub mod recent;
+pub mod sent;
 mod store;
+pub mod view;
 
 use jiff::{SignedDuration, Timestamp};
 use sha2::{Digest, Sha256};
 
+use self::prices::Prices;
 use crate::{
+    airports::Airports,
     clock::Clock,
     db::{Db, System, Tx},
-    error::AppError,
+    error::{AppError, Refusal},
     itinerary::{Offer, OfferId, SearchQuery},
     meters,
-    money::Money,
     supplier::{SharedSupplier, SupplierError},
 };
 
@@ -28,6 +36,28 @@ const KEEP_SHORT: SignedDuration = SignedDuration::from_mins(2);
 const LAST_DAYS: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// No supplier's id is longer; what is, is not asked for.
 const LONGEST_ID: usize = 2_000;
+
+/// What the pages and the API of search ask.
+#[derive(Clone)]
+pub struct Search {
+    pub db: Db,
+    pub clock: Clock,
+    pub supplier: SharedSupplier,
+    pub airports: &'static Airports,
+    pub prices: Prices,
+}
+
+impl Search {
+    pub fn new(db: Db, clock: Clock, supplier: SharedSupplier) -> Self {
+        let prices = Prices::new(db.clone(), clock.clone(), supplier.clone());
+        Self { db, clock, supplier, airports: Airports::world(), prices }
+    }
+
+    /// All offers for the query.
+    pub async fn offers(&self, query: &SearchQuery) -> Result<Vec<Offer>, AppError> {
+        search(&self.db, &self.clock, &self.supplier, query).await
+    }
+}
 
 /// What is asked, in one spelling, and its hash.
 struct Canonical {
@@ -81,35 +111,40 @@ fn keep_until(query: &SearchQuery, offers: &[Offer], now: Timestamp) -> Timestam
 /// What became of an offer that somebody wants to see.
 pub enum Fares {
     /// All fares of the same flights, and which of them was asked for.
-    Open {
-        offers: Vec<Offer>,
-        chosen: usize,
-    },
-    /// Its time is over. What it cost, if that is known, and what the same flights cost now.
-    Lapsed {
-        was: Option<Money>,
-        now: Box<Offer>,
-    },
-    SoldOut,
+    Open { offers: Vec<Offer>, chosen: usize },
+    /// Its time is over. What it was, if that is known, and what the same flights cost now.
+    Lapsed { was: Option<Box<Offer>>, now: Box<Offer> },
+    /// What it was, if that is known.
+    SoldOut { was: Option<Box<Offer>> },
 }
 
 pub async fn fares(supplier: &SharedSupplier, id: &OfferId) -> Result<Fares, AppError> {
     if id.0.len() > LONGEST_ID || !id.0.bytes().all(|byte| byte.is_ascii_graphic()) {
         return Err(AppError::NotFound);
     }
+    let was = || supplier.quoted(id).map(Box::new);
     match supplier.fares(id).await {
-        Ok(offers) if offers.is_empty() => Ok(Fares::SoldOut),
+        Ok(offers) if offers.is_empty() => Ok(Fares::SoldOut { was: was() }),
         Ok(offers) => {
             let chosen = offers.iter().position(|offer| offer.id == *id).unwrap_or_default();
             Ok(Fares::Open { offers, chosen })
         }
         Err(SupplierError::Expired(now) | SupplierError::PriceUp(now)) => {
-            Ok(Fares::Lapsed { was: supplier.quoted(id), now })
+            Ok(Fares::Lapsed { was: was(), now })
         }
-        Err(SupplierError::SoldOut) => Ok(Fares::SoldOut),
+        Err(SupplierError::SoldOut) => Ok(Fares::SoldOut { was: was() }),
         Err(SupplierError::Gone) => Err(AppError::NotFound),
         Err(error) => Err(unavailable(error)),
     }
+}
+
+pub fn sold_out() -> AppError {
+    AppError::Gone(Refusal {
+        code: "sold_out",
+        title: "Sold out",
+        detail: "Somebody took the last seats of this offer. Other flights on these days may have some."
+            .to_owned(),
+    })
 }
 
 fn unavailable(error: SupplierError) -> AppError {
@@ -130,7 +165,6 @@ pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<i64, AppError>
 mod tests {
     use super::*;
     use crate::{
-        airports::Airports,
         search::form::SearchForm,
         web::components::samples::{direct, offer},
     };

@@ -16,10 +16,11 @@ pub enum Order {
     Cheapest,
     Shortest,
     First,
+    LeastCo2,
 }
 
 impl Order {
-    pub const ALL: [Self; 4] = [Self::Balance, Self::Cheapest, Self::Shortest, Self::First];
+    pub const ALL: [Self; 5] = [Self::Balance, Self::Cheapest, Self::Shortest, Self::First, Self::LeastCo2];
 
     pub const fn code(self) -> &'static str {
         match self {
@@ -27,6 +28,7 @@ impl Order {
             Self::Cheapest => "cheapest",
             Self::Shortest => "shortest",
             Self::First => "first",
+            Self::LeastCo2 => "co2",
         }
     }
 
@@ -36,12 +38,12 @@ impl Order {
             Self::Cheapest => "Cheapest",
             Self::Shortest => "Shortest",
             Self::First => "Leaves first",
+            Self::LeastCo2 => "Least CO₂",
         }
     }
 
-    /// Anything unknown is the usual order.
-    pub fn read(code: &str) -> Self {
-        Self::ALL.into_iter().find(|order| order.code() == code).unwrap_or_default()
+    pub fn read(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|order| order.code() == code)
     }
 
     /// Lower stands first. The id ends every tie, so that pages never overlap.
@@ -52,6 +54,8 @@ impl Order {
             Self::Cheapest => (price, time),
             Self::Shortest => (time, price),
             Self::First => (leaves(offer), price),
+            // What nobody tells stands last.
+            Self::LeastCo2 => (offer.co2_grams.map_or(i64::MAX, i64::from), price),
         };
         (first, second, &offer.id.0)
     }
@@ -99,7 +103,8 @@ pub fn best<'a>(offers: &[&'a Offer], order: Order) -> Option<&'a Offer> {
 pub fn leads<'a>(offers: &[&'a Offer]) -> HashMap<&'a OfferId, Vec<Order>> {
     let mut leads: HashMap<&OfferId, Vec<Order>> = HashMap::new();
     for order in Order::ALL {
-        if let Some(offer) = best(offers, order) {
+        let is_told = order != Order::LeastCo2 || offers.iter().any(|offer| offer.co2_grams.is_some());
+        if let Some(offer) = best(offers, order).filter(|_| is_told) {
             leads.entry(&offer.id).or_default().push(order);
         }
     }
@@ -156,10 +161,25 @@ mod tests {
     }
 
     #[test]
-    fn unknown_orders_are_the_usual_one() {
-        for code in ["", "Cheapest", "'; drop", "balance"] {
-            assert_eq!(Order::read(code), Order::Balance);
+    fn an_order_is_known_by_its_code_alone() {
+        for code in ["", "Cheapest", "'; drop", "Best balance"] {
+            assert_eq!(Order::read(code), None);
         }
-        assert_eq!(Order::read("cheapest"), Order::Cheapest);
+        for order in Order::ALL {
+            assert_eq!(Order::read(order.code()), Some(order));
+        }
+    }
+
+    #[test]
+    fn least_co2_stands_first_and_unknown_last() {
+        let mut offers = offers();
+        offers[1].co2_grams = Some(700_000);
+        offers[2].co2_grams = Some(600_000);
+        let mut shown: Vec<&Offer> = offers.iter().collect();
+        sort(&mut shown, Order::LeastCo2);
+        assert_eq!(
+            shown.iter().map(|offer| offer.id.0.as_str()).collect::<Vec<_>>(),
+            ["quick-dearest", "quick-dear", "slow-cheap"]
+        );
     }
 }

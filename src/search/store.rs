@@ -1,5 +1,7 @@
 //! The cache of supplier answers in `flight_searches`.
 
+use std::collections::HashMap;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
@@ -7,6 +9,7 @@ use crate::{
     db::{Db, Guest, System, Tx},
     error::AppError,
     itinerary::Offer,
+    money::{Currency, Money},
 };
 
 /// Two round trips: BEGIN with the role, and this. Nothing is written, so there is nothing to commit.
@@ -48,6 +51,23 @@ pub async fn keep(
     .await?;
     tx.commit().await?;
     Ok(())
+}
+
+/// The lowest total of each of these searches, as far as they are in the cache.
+pub async fn lowest(db: &Db, keys: &[Vec<u8>], now: Timestamp) -> Result<HashMap<Vec<u8>, Money>, AppError> {
+    let mut tx = db.begin(Guest).await?;
+    let rows = sqlx::query!(
+        r#"select distinct on (key) key, (offer->'total'->>'minor')::bigint as "minor!", offer->'total'->>'currency' as "currency!"
+             from flight_searches, jsonb_path_query(results, '$[*]') offer
+            where key = any($1) and expires_at > $2 and offer->'total'->>'minor' is not null
+            order by key, (offer->'total'->>'minor')::bigint"#,
+        keys,
+        now.to_sqlx() as _,
+    )
+    .fetch_all(&mut *tx)
+    .await?;
+    let money = |minor, currency: &str| Some(Money::new(minor, currency.parse::<Currency>().ok()?));
+    Ok(rows.into_iter().filter_map(|row| Some((row.key, money(row.minor, &row.currency)?))).collect())
 }
 
 pub async fn delete_expired(tx: &mut Tx<System>, now: Timestamp) -> Result<i64, AppError> {

@@ -4,7 +4,7 @@
 pub mod duffel;
 pub mod timetable;
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -73,8 +73,18 @@ pub trait Supplier: Send + Sync {
     /// All fare families of the offer's itinerary, cheapest first, at today's price. Holds the offer itself.
     async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError>;
 
-    /// What an offer of ours cost when it was quoted, expired or not; `None` where that cannot be told any more.
-    fn quoted(&self, _id: &OfferId) -> Option<Money> {
+    /// The lowest total of the same search with all its dates moved by each of these numbers of days, `None` for a day on which
+    /// nothing is for sale. `None` for all: this is not told here.
+    async fn lowest_totals(
+        &self,
+        _query: &SearchQuery,
+        _moves: RangeInclusive<i32>,
+    ) -> Result<Option<Vec<Option<Money>>>, SupplierError> {
+        Ok(None)
+    }
+
+    /// An offer of ours as it was quoted, expired or not; `None` where that cannot be told any more.
+    fn quoted(&self, _id: &OfferId) -> Option<Offer> {
         None
     }
 

@@ -252,6 +252,10 @@ impl World {
             return vec![match address {
                 "/flights" => SEARCH.to_owned(),
                 "/api/flights" => format!("/api{SEARCH}"),
+                "/flights/calendar" => SEARCH.replace("/flights?", "/flights/calendar?"),
+                "/api/flights/calendar" => {
+                    format!("/api{}", SEARCH.replace("/flights?", "/flights/calendar?"))
+                }
                 "/api/airports" => "/api/airports?q=lis".to_owned(),
                 _ => address.to_owned(),
             }];

@@ -126,7 +126,7 @@ async fn an_empty_search_asks_for_what_is_missing() {
     for (name, usual) in [("adults", "1"), ("children", "0"), ("infants", "0"), ("cabin", "economy")] {
         assert_eq!(page.value("form[action='/flights']", name), usual);
     }
-    let page = app.get(&flights(&[("trip", "multi")])).await.expect(422);
+    let page = app.get(&flights(&[("trip", "circle")])).await.expect(422);
     assert!(page.text(".errors a[href='#trip']").starts_with("Kind of journey"));
     app.get("/flights?from=%ff%fe&to=LIS").await.expect(422);
     app.get(&format!("/flights?from={}", "x".repeat(30_000))).await;
@@ -179,8 +179,9 @@ async fn the_list_is_complete_sorted_and_says_what_it_costs_in_all() {
     for way in direct.texts("article.offer .slice-via") {
         assert!(way.to_lowercase().contains("direct"), "{way}");
     }
-    // What only changes the view is never an error.
-    app.get(&flights(&[("sort", "random"), ("stops", "x"), ("page", "-7")])).await.expect(200);
+    // What does not fit the view is told, and the list shown as usual.
+    let wrong = app.get(&flights(&[("sort", "random"), ("stops", "x"), ("page", "-7")])).await.expect(422);
+    assert_eq!((totals(&wrong), wrong.count(".errors li")), (totals(&usual), 3));
     app.finish().await;
 }
 

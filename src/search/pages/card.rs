@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use crate::{
     itinerary::Offer,
     search::order::{Order, most_stops, travel_time},
-    web::components::{OfferCard, words},
+    web::components::{OfferCard, warnings, words},
 };
 
 pub struct Surroundings<'a> {
@@ -24,6 +24,7 @@ pub fn card<'a>(offer: &'a Offer, leads: &[Order], place: usize, around: &Surrou
         href: format!("/offers/{}", offer.id),
         reason,
         why,
+        warnings: warnings(&offer.slices),
         seen: words::seen(offer.quoted_at, around.now),
         leading: place == 1,
     }
@@ -34,12 +35,17 @@ fn names(orders: &[Order]) -> String {
     let names: Vec<String> = orders
         .iter()
         .enumerate()
-        .map(|(place, order)| if place == 0 { order.name().to_owned() } else { order.name().to_lowercase() })
+        .map(|(place, order)| if place == 0 { order.name().to_owned() } else { uncapitalised(order.name()) })
         .collect();
     match names.as_slice() {
         [rest @ .., last] if !rest.is_empty() => format!("{} and {last}", rest.join(", ")),
         _ => names.concat(),
     }
+}
+
+fn uncapitalised(name: &str) -> String {
+    let mut letters = name.chars();
+    letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
 }
 
 /// The shape of the journey in a few words.
@@ -78,7 +84,7 @@ fn night_in(offer: &Offer) -> Option<&str> {
 fn other_airport(offer: &Offer) -> String {
     match offer.slices.as_slice() {
         [out, back] if out.last().to.code != back.first().from.code => {
-            format!(" You land at {} and return from {}.", out.last().to.code, back.first().from.code)
+            format!(" You land at {} and go on from {}.", out.last().to.code, back.first().from.code)
         }
         _ => String::new(),
     }
@@ -123,8 +129,13 @@ mod tests {
     #[test]
     fn a_return_from_another_airport_is_said() {
         let mixed = offer("a", 1, vec![direct(), overnight()]);
-        assert_eq!(other_airport(&mixed), " You land at JFK and return from LIS.");
+        assert_eq!(other_airport(&mixed), " You land at JFK and go on from LIS.");
         assert_eq!(other_airport(&offer("a", 1, vec![direct()])), "");
+    }
+
+    #[test]
+    fn co2_keeps_its_capitals_among_other_reasons() {
+        assert_eq!(names(&[Order::Cheapest, Order::LeastCo2]), "Cheapest and least CO₂");
     }
 
     #[test]

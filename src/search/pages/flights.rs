@@ -2,115 +2,80 @@
 
 use askama::Template;
 use axum::{
-    extract::State,
+    extract::{RawQuery, State},
+    http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
-use jiff::{Span, Timestamp};
-use serde::Deserialize;
+use jiff::Timestamp;
 
 use crate::{
     airports::Airports,
-    clock::Clock,
-    db::Db,
-    error::AppError,
+    error::{AppError, FieldErrors},
     itinerary::{Offer, SearchQuery, SliceQuery},
     limits::Rule,
     money::Currency,
     search::{
-        self,
-        form::SearchForm,
-        near::near,
-        order::{self, Order, most_stops, travel_time},
+        Search,
+        form::{self, SearchForm},
+        order::{self, Order, travel_time},
         pages::{
             card::{Surroundings, card},
+            filters::{FilterPanel, Panelled},
             home::home_again,
+            nothing::nothing,
+            recent::RecentCookie,
+            strip,
         },
+        prices::Lowest,
+        sent::Sent,
+        view::{View, ViewForm},
     },
-    supplier::SharedSupplier,
     web::{
         chrome::Chrome,
-        components::{Fragment, offer_card, pager, words},
-        form::Query,
+        components::{Fragment, error_summary_of, offer_card, pager, price_strip, words},
         visitor::Visitor,
     },
 };
 
 const PAGE: usize = 20;
-
-#[derive(Debug, Default, Deserialize)]
-#[serde(default)]
-pub struct FlightsQuery {
-    #[serde(flatten)]
-    form: SearchForm,
-    sort: String,
-    stops: String,
-    page: String,
-}
-
-/// How the list is looked at. Nonsense in it is the usual view, not an error: it changes nothing but the view.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-struct View {
-    order: Order,
-    stops: Option<usize>,
-    page: usize,
-}
-
-impl View {
-    fn read(query: &FlightsQuery) -> Self {
-        Self {
-            order: Order::read(&query.sort),
-            stops: query.stops.parse().ok().filter(|stops| *stops <= 1),
-            page: query.page.parse().unwrap_or(1).clamp(1, 10_000),
-        }
-    }
-
-    fn address(self, form: &SearchForm) -> String {
-        let mut address = format!("/flights?{}", form.address());
-        if self.order != Order::default() {
-            address.push_str(&format!("&sort={}", self.order.code()));
-        }
-        if let Some(stops) = self.stops {
-            address.push_str(&format!("&stops={stops}"));
-        }
-        if self.page > 1 {
-            address.push_str(&format!("&page={}", self.page));
-        }
-        address
-    }
-}
+/// Days before and after the search's own.
+const AROUND: i32 = 3;
 
 #[derive(Template)]
 #[template(path = "search/flights.html")]
 struct FlightsPage {
     chrome: Chrome,
+    canonical: String,
+    wrong: bool,
+    summary: Fragment,
     asked: Asked,
+    strip: Option<Strip>,
     sorts: Vec<SortLink>,
-    filters: Filters,
+    panel: FilterPanel,
     cards: Vec<Fragment>,
     found: usize,
     all: usize,
     pager: Fragment,
-    /// "EUR 20 for each hour".
-    hour: String,
-}
-
-#[derive(Template)]
-#[template(path = "search/nothing.html")]
-struct NothingPage {
-    chrome: Chrome,
-    asked: Asked,
-    /// Address and words of what might find more.
+    /// Where nothing fits the filters: address and words of what would.
     less: Vec<(String, String)>,
+    why: String,
 }
 
 /// What was asked, in words.
-struct Asked {
-    from: String,
-    to: String,
-    dates: String,
-    party: String,
-    cabin: &'static str,
-    change: String,
+pub struct Asked {
+    pub title: String,
+    pub dates: String,
+    pub party: String,
+    pub cabin: &'static str,
+    pub change: String,
+}
+
+/// The days around, and what their prices are.
+pub struct Strip {
+    pub days: Fragment,
+    pub heading: String,
+    pub note: String,
+    pub calendar: String,
 }
 
 struct SortLink {
@@ -121,99 +86,204 @@ struct SortLink {
     current: bool,
 }
 
-struct Filters {
-    /// The search itself, as hidden fields.
-    kept: Vec<(&'static str, String)>,
-    sort: &'static str,
-    /// Value, words, and whether it is set.
-    stops: Vec<(String, String, bool)>,
-    set: &'static str,
-    clear: String,
-}
-
 /// GET /flights?…
 pub async fn flights(
     chrome: Chrome,
-    State(db): State<Db>,
-    State(clock): State<Clock>,
-    State(supplier): State<SharedSupplier>,
-    State(airports): State<&'static Airports>,
+    State(search): State<Search>,
     visitor: Visitor,
-    Query(query): Query<FlightsQuery>,
+    recent: RecentCookie,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, AppError> {
-    let view = View::read(&query);
-    let form = query.form.with_defaults();
-    let asked = match form.check(airports, clock.now()) {
+    let sent = Sent::read(query.as_deref().unwrap_or_default());
+    let (mut bad, mut errors) = (FieldErrors::default(), FieldErrors::default());
+    let form = SearchForm::read(&sent, &mut bad).with_defaults();
+    let typed = ViewForm::read(&sent, &mut errors);
+    let view = View::read(&typed, &mut errors);
+    let now = search.clock.now();
+    let asked = match form.checked(bad, search.airports, now) {
         Ok(asked) => asked,
-        Err(bad) => return home_again(chrome, &clock, airports, &form, bad),
+        Err(bad) => return home_again(chrome, &search, &form, bad),
     };
     visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
-    let offers = search::search(&db, &clock, &supplier, &asked).await?;
-    let words = in_words(&asked, airports, &form);
-    let shown: Vec<&Offer> =
-        offers.iter().filter(|offer| view.stops.is_none_or(|stops| most_stops(offer) <= stops)).collect();
-    let html = if shown.is_empty() {
-        NothingPage { chrome, asked: words, less: less(&form, &asked, view, offers.len(), airports) }
-            .render()?
+    let offers = search.offers(&asked).await?;
+    // A strip without its list would be worse than a list without its strip.
+    let lowest = match form.is_multi() {
+        false => search.prices.around(&asked, -AROUND..=AROUND).await.ok(),
+        true => None,
+    };
+    let list = List { form: &form, typed: &typed, view: &view, errors: &errors, query: &asked, all: &offers };
+    let html = if offers.is_empty() {
+        nothing(chrome, &search, &list, lowest.as_ref()).await?
     } else {
-        list(chrome, words, &form, view, (&offers, shown), clock.now())?
+        list.page(chrome, search.airports, lowest.as_ref(), now)?.render()?
     };
-    Ok(Html(html).into_response())
+    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
+    Ok((status, recent.with(&search, &asked), Html(html)).into_response())
 }
 
-fn list(
-    chrome: Chrome,
-    asked: Asked,
-    form: &SearchForm,
-    view: View,
-    (all, mut shown): (&[Offer], Vec<&Offer>),
-    now: Timestamp,
-) -> Result<String, AppError> {
-    order::sort(&mut shown, view.order);
-    let leads = order::leads(&shown);
-    let cheapest = order::best(&shown, Order::Cheapest).ok_or_else(|| AppError::broken("an empty list"))?;
-    let around = Surroundings { cheapest, now };
-    let pages = shown.len().div_ceil(PAGE);
-    let page = view.page.min(pages);
-    let first = (page - 1) * PAGE;
-    let cards: Vec<Fragment> = shown
-        .iter()
-        .enumerate()
-        .skip(first)
-        .take(PAGE)
-        .map(|(place, offer)| {
-            let reasons = leads.get(&offer.id).map(Vec::as_slice).unwrap_or_default();
-            offer_card(&card(offer, reasons, place - first + 1, &around))
+/// A search, its answer, and how it is looked at.
+pub struct List<'a> {
+    pub form: &'a SearchForm,
+    pub typed: &'a ViewForm,
+    pub view: &'a View,
+    /// What of the view does not fit.
+    pub errors: &'a FieldErrors,
+    pub query: &'a SearchQuery,
+    pub all: &'a [Offer],
+}
+
+impl List<'_> {
+    fn page(
+        &self,
+        chrome: Chrome,
+        airports: &'static Airports,
+        lowest: Option<&Lowest>,
+        now: Timestamp,
+    ) -> Result<FlightsPage, AppError> {
+        let fitting = self.view.filters.of(self.all);
+        let mut shown: Vec<&Offer> = fitting.iter().map(AsRef::as_ref).collect();
+        order::sort(&mut shown, self.view.order);
+        let all: Vec<&Offer> = self.all.iter().collect();
+        let any = order::best(&all, Order::Cheapest).ok_or_else(|| AppError::broken("an empty list"))?;
+        let pages = shown.len().div_ceil(PAGE).max(1);
+        let view = self.view.at_page(self.view.page.min(pages));
+        let first = (view.page - 1) * PAGE;
+        let cards = self.cards(&shown, first, now);
+        Ok(FlightsPage {
+            chrome,
+            canonical: view.address(self.form),
+            wrong: !self.errors.is_empty(),
+            summary: error_summary_of(self.errors, label),
+            asked: in_words(self.query, airports, self.form),
+            strip: lowest.map(|lowest| self.strip(lowest, airports, now)),
+            sorts: sorts(self.form, &view, &shown),
+            panel: self.panel(airports),
+            pager: pages_of(self.form, &view, pages, (first, cards.len(), shown.len())),
+            found: shown.len(),
+            all: self.all.len(),
+            less: if shown.is_empty() { self.without_each_filter() } else { Vec::new() },
+            cards,
+            why: why(view.order, any.total.currency),
         })
-        .collect();
-    let page = FlightsPage {
-        chrome,
-        asked,
-        sorts: sorts(form, view, &shown),
-        filters: filters(form, view, all),
-        pager: pages_of(form, View { page, ..view }, pages, (first, cards.len(), shown.len())),
-        found: shown.len(),
-        all: all.len(),
-        cards,
-        hour: worth_in_words(cheapest.total.currency),
-    };
-    Ok(page.render()?)
+    }
+
+    fn panel(&self, airports: &'static Airports) -> FilterPanel {
+        let Self { form, typed, view, errors, query, all } = *self;
+        Panelled { form, typed, view, errors, query, all, airports }.panel()
+    }
+
+    fn cards(&self, shown: &[&Offer], first: usize, now: Timestamp) -> Vec<Fragment> {
+        let leads = order::leads(shown);
+        let Some(cheapest) = order::best(shown, Order::Cheapest) else { return Vec::new() };
+        let around = Surroundings { cheapest, now };
+        let drawn = |(place, offer): (usize, &&Offer)| {
+            let reasons = leads.get(&offer.id).map(Vec::as_slice).unwrap_or_default();
+            offer_card(&card(offer, reasons, place + 1, &around))
+        };
+        shown.iter().skip(first).take(PAGE).enumerate().map(drawn).collect()
+    }
+
+    pub fn strip(&self, lowest: &Lowest, airports: &Airports, now: Timestamp) -> Strip {
+        let own = self.all.iter().map(|offer| offer.total).min_by_key(|total| total.minor);
+        let today = form::today(airports, self.query.slices.first().map(|slice| slice.from), now);
+        let usual = self.view.at_page(1);
+        let address = |by| usual.address(&strip::form_on(self.form, self.query, by));
+        let days = strip::days(lowest, self.query, today, own, address);
+        let currency = days.iter().filter_map(|day| day.total).map(|total| total.currency.code()).next();
+        let currency = currency.map(|code| format!(" in {code}")).unwrap_or_default();
+        let nights = strip::nights(self.query).map(|nights| format!(", {nights}")).unwrap_or_default();
+        let filters = if self.view.filters.is_set() { " Filters are not counted in." } else { "" };
+        Strip {
+            heading: format!("Lowest totals three days either side{currency}{nights}"),
+            note: format!(
+                "Lowest totals{currency} for {}{nights}, all taxes. {}{filters}",
+                self.query.party.in_words(),
+                strip::source_in_words(lowest, now)
+            ),
+            calendar: format!("/flights/calendar?{}", self.form.address()),
+            days: price_strip(&days),
+        }
+    }
+
+    /// What each filter alone leaves out.
+    fn without_each_filter(&self) -> Vec<(String, String)> {
+        let set = self.view.at_page(1).fields().into_iter().filter(|(name, _)| *name != "sort");
+        let mut less = Vec::new();
+        for (name, value) in set {
+            let without = self.view.without(self.typed, name);
+            let count = without.filters.count(self.all);
+            if count > 0 {
+                let offers = words::plural(count, "offer", "offers");
+                let filter = format!("“{}: {}”", label(name), value.replace(',', ", "));
+                less.push((without.address(self.form), format!("Without {filter}: {offers}")));
+            }
+        }
+        less.push((
+            self.view.unfiltered().address(self.form),
+            format!("Without any filter: {}", words::plural(self.all.len(), "offer", "offers")),
+        ));
+        less
+    }
 }
 
-fn sorts(form: &SearchForm, view: View, shown: &[&Offer]) -> Vec<SortLink> {
+pub fn label(field: &str) -> &'static str {
+    match field {
+        "sort" => "Order",
+        "stops" => "Stops",
+        "airline" => "Airline",
+        "alliance" => "Alliance",
+        "via" => "Change planes in",
+        "dep" => "Leaves",
+        "arr" => "Lands",
+        "hours" => "Longest way, in hours",
+        "max" => "Highest total",
+        "bag" => "Checked bag",
+        "refund" => "Refundable",
+        "change" => "Changeable",
+        "page" => "Page",
+        _ => "",
+    }
+}
+
+/// The same words for everybody.
+fn why(order: Order, currency: Currency) -> String {
+    let first = match order {
+        Order::Balance => format!(
+            "“Best balance” weighs total and hours: {} for each hour and seat, all ways together.",
+            worth_in_words(currency)
+        ),
+        Order::Cheapest => "By the total with all taxes; of equal totals the quicker way first.".to_owned(),
+        Order::Shortest => "By the hours of all ways together; of equal ones the cheaper first.".to_owned(),
+        Order::First => {
+            "By the hour at which the journey begins; of equal ones the cheaper first.".to_owned()
+        }
+        Order::LeastCo2 => {
+            "By the CO₂ of each passenger with a seat; what the airline does not tell stands last.".to_owned()
+        }
+    };
+    format!("{first} The list is the same for everybody, and nobody pays for a place in it.")
+}
+
+fn sorts(form: &SearchForm, view: &View, shown: &[&Offer]) -> Vec<SortLink> {
     let told = |order: Order| {
         order::best(shown, order).map_or_else(String::new, |offer| match order {
             Order::First => {
                 let leaves = offer.slices.first().map(|slice| words::clock(slice.first().departs.local));
                 format!("{}, {}", leaves.unwrap_or_default(), offer.total)
             }
+            Order::LeastCo2 => match offer.co2_grams {
+                Some(grams) => {
+                    format!("{}\u{a0}kg, {}", words::thousands(grams.div_ceil(1_000)), offer.total)
+                }
+                None => "unknown".to_owned(),
+            },
             _ => format!("{}, {}", offer.total, words::duration(travel_time(offer))),
         })
     };
     Order::ALL
         .into_iter()
         .map(|order| SortLink {
-            href: View { order, page: 1, ..view }.address(form),
+            href: view.in_order(order).address(form),
             name: order.name(),
             first: told(order),
             current: order == view.order,
@@ -221,31 +291,9 @@ fn sorts(form: &SearchForm, view: View, shown: &[&Offer]) -> Vec<SortLink> {
         .collect()
 }
 
-fn filters(form: &SearchForm, view: View, all: &[Offer]) -> Filters {
-    let with = |most: usize| all.iter().filter(|offer| most_stops(offer) <= most).count();
-    let option = |stops: Option<usize>, words: String| {
-        (stops.map(|stops| stops.to_string()).unwrap_or_default(), words, stops == view.stops)
-    };
-    Filters {
-        kept: form.fields().into_iter().map(|(name, value)| (name, value.to_owned())).collect(),
-        sort: view.order.code(),
-        stops: vec![
-            option(None, format!("Any ({})", all.len())),
-            option(Some(0), format!("Direct only ({})", with(0))),
-            option(Some(1), format!("Up to 1 stop ({})", with(1))),
-        ],
-        set: match view.stops {
-            None => "none set",
-            Some(0) => "direct only",
-            Some(_) => "up to 1 stop",
-        },
-        clear: View { stops: None, page: 1, ..view }.address(form),
-    }
-}
-
 fn pages_of(
     form: &SearchForm,
-    view: View,
+    view: &View,
     pages: usize,
     (first, here, all): (usize, usize, usize),
 ) -> Fragment {
@@ -253,8 +301,8 @@ fn pages_of(
         return Fragment::default();
     }
     let shown = format!("{} to {} of {all} offers", first + 1, first + here);
-    let before = (view.page > 1).then(|| View { page: view.page - 1, ..view }.address(form));
-    let after = (view.page < pages).then(|| View { page: view.page + 1, ..view }.address(form));
+    let before = (view.page > 1).then(|| view.at_page(view.page - 1).address(form));
+    let after = (view.page < pages).then(|| view.at_page(view.page + 1).address(form));
     let next = format!("Next {}", PAGE.min(all - first - here));
     let previous = format!("Previous {PAGE}");
     pager(
@@ -269,12 +317,9 @@ fn worth_in_words(currency: Currency) -> String {
     format!("{currency}\u{a0}{}", order::worth_of_an_hour(currency))
 }
 
-fn in_words(query: &SearchQuery, airports: &Airports, form: &SearchForm) -> Asked {
-    let name = |code| airports.place(code).map_or(String::new(), |place| place.name().to_owned());
-    let (from, to) = query.slices.first().map(|slice| (name(slice.from), name(slice.to))).unwrap_or_default();
+pub fn in_words(query: &SearchQuery, airports: &Airports, form: &SearchForm) -> Asked {
     Asked {
-        from,
-        to,
+        title: way_in_words(query, airports, form.is_multi()),
         dates: dates(&query.slices),
         party: query.party.in_words(),
         cabin: query.cabin.name(),
@@ -285,102 +330,57 @@ fn in_words(query: &SearchQuery, airports: &Airports, form: &SearchForm) -> Aske
 /// "Fri 12 Mar to Fri 26 Mar 2027".
 fn dates(slices: &[SliceQuery]) -> String {
     match slices {
-        [out, back] if out.date == back.date => format!("{}, there and back", words::day_and_year(out.date)),
+        [out, back] if out.date == back.date && out.from == back.to => {
+            format!("{}, there and back", words::day_and_year(out.date))
+        }
         [out, back] if out.date.year() == back.date.year() => {
             format!("{} to {}", words::day(out.date), words::day_and_year(back.date))
         }
-        slices => slices.iter().map(|slice| words::day_and_year(slice.date)).collect::<Vec<_>>().join(" to "),
+        [first, .., last] if first.date != last.date => {
+            format!("{} to {}", words::day_and_year(first.date), words::day_and_year(last.date))
+        }
+        slices => slices.first().map_or(String::new(), |slice| words::day_and_year(slice.date)),
     }
 }
 
-/// What might find more, without promising a price that nobody has asked for.
-fn less(
-    form: &SearchForm,
-    query: &SearchQuery,
-    view: View,
-    any_stops: usize,
-    airports: &Airports,
-) -> Vec<(String, String)> {
-    let mut less = Vec::new();
-    if any_stops > 0 {
-        let href = View { stops: None, page: 1, ..view }.address(form);
-        less.push((
-            href,
-            format!("With any number of stops: {}", words::plural(any_stops, "offer", "offers")),
-        ));
+/// "Lisbon to New York"; of several flights every place: "Lisbon, New York, San Francisco".
+fn way_in_words(query: &SearchQuery, airports: &Airports, is_multi: bool) -> String {
+    let name = |code| airports.place(code).map_or(String::new(), |place| place.name().to_owned());
+    let Some(first) = query.slices.first() else { return String::new() };
+    if !is_multi {
+        return format!("{} to {}", name(first.from), name(first.to));
     }
-    if let Some(slice) = query.slices.first() {
-        for (days, word) in [(-1, "The day before"), (1, "The day after")] {
-            let date = slice.date.saturating_add(Span::new().days(days));
-            let mut moved = form.with("leave", &date.to_string());
-            if let Some(back) = query.slices.get(1) {
-                moved = moved.with("back", &back.date.saturating_add(Span::new().days(days)).to_string());
-            }
-            let href = View { page: 1, ..view }.address(&moved);
-            less.push((href, format!("{word}, {}", words::day(date))));
-        }
-        for (field, word, place) in [("from", "From", slice.from), ("to", "To", slice.to)] {
-            for (airport, km) in near(airports, place, 2) {
-                let moved = form.with(field, airport.code.as_str());
-                let href = View { page: 1, ..view }.address(&moved);
-                less.push((
-                    href,
-                    format!(
-                        "{word} {} {} instead, {}\u{a0}km away",
-                        airport.city,
-                        airport.code,
-                        words::thousands(km)
-                    ),
-                ));
+    let mut places = vec![name(first.from)];
+    for slice in &query.slices {
+        for place in [name(slice.from), name(slice.to)] {
+            if places.last() != Some(&place) {
+                places.push(place);
             }
         }
     }
-    less
+    places.join(", ")
 }
 
 #[cfg(test)]
 mod tests {
-    use jiff::civil::date;
+    use jiff::civil::{Date, date};
 
     use super::*;
 
     #[test]
     fn the_dates_of_a_search_are_told_once_each() {
-        let told = |days: &[jiff::civil::Date]| {
-            let slice = |date: &jiff::civil::Date| {
+        let told = |days: &[Date]| {
+            let slice = |(nth, date): (usize, &Date)| {
                 let [from, to] = ["LIS", "OPO"].map(|code| code.parse().unwrap());
+                let (from, to) = if nth % 2 == 0 { (from, to) } else { (to, from) };
                 SliceQuery { from, to, date: *date }
             };
-            dates(&days.iter().map(slice).collect::<Vec<_>>())
+            dates(&days.iter().enumerate().map(slice).collect::<Vec<_>>())
         };
         let day = date(2026, 12, 20);
         assert_eq!(told(&[day]), "Sun 20 Dec 2026");
         assert_eq!(told(&[day, day]), "Sun 20 Dec 2026, there and back");
         assert_eq!(told(&[day, date(2026, 12, 23)]), "Sun 20 Dec to Wed 23 Dec 2026");
         assert_eq!(told(&[day, date(2027, 1, 3)]), "Sun 20 Dec 2026 to Sun 3 Jan 2027");
-    }
-
-    #[test]
-    fn a_view_is_read_from_anything_and_written_without_what_is_usual() {
-        let form = SearchForm { from: "São Paulo".into(), ..SearchForm::default() }.with_defaults();
-        let view = |sort: &str, stops: &str, page: &str| {
-            let text = |text: &str| text.to_owned();
-            View::read(&FlightsQuery {
-                form: form.clone(),
-                sort: text(sort),
-                stops: text(stops),
-                page: text(page),
-            })
-        };
-        let usual = View { order: Order::Balance, stops: None, page: 1 };
-        for (sort, stops, page) in
-            [("", "", ""), ("x", "-1", "0"), ("Cheapest", "7", "-3"), ("\0", "0x0", "99999999999999999999")]
-        {
-            assert_eq!(view(sort, stops, page), usual, "{sort} {stops} {page}");
-        }
-        assert!(usual.address(&form).ends_with("cabin=economy"));
-        let other = view("cheapest", "0", "3");
-        assert!(other.address(&form).ends_with("&sort=cheapest&stops=0&page=3"));
-        assert!(other.address(&form).contains("from=S%C3%A3o+Paulo"));
     }
 }

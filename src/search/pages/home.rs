@@ -2,7 +2,7 @@
 
 use askama::Template;
 use axum::{
-    extract::State,
+    extract::{RawQuery, State},
     http::StatusCode,
     response::{Html, IntoResponse, Response},
 };
@@ -10,16 +10,19 @@ use jiff::{Span, civil::Date, tz::TimeZone};
 
 use crate::{
     airports::Airports,
-    clock::Clock,
-    error::AppError,
+    error::{AppError, FieldErrors},
     search::{
-        form::{BadSearch, SearchForm},
-        pages::plate::plate,
+        Search,
+        form::{BadSearch, LEGS, SearchForm},
+        pages::{
+            plate::plate,
+            recent::{Again, RecentCookie},
+        },
+        sent::Sent,
     },
     web::{
         chrome::Chrome,
         components::{Fragment, error_summary_of, words, world_map},
-        form::Query,
     },
 };
 
@@ -31,6 +34,7 @@ pub struct HomePage {
     summary: Fragment,
     which: Vec<Which>,
     plate: Fragment,
+    again: Vec<Again>,
     map: Fragment,
     airports: String,
     countries: usize,
@@ -43,28 +47,43 @@ struct Which {
     choices: Vec<(String, String, String)>,
 }
 
-/// GET /?… The fields of a search may stand in the address: then the plate is filled in.
+/// GET /?… The fields of a search may stand in the address: then the plate is filled in. A journey of several flights grows
+/// and shrinks here.
 pub async fn home(
     chrome: Chrome,
-    State(clock): State<Clock>,
-    State(airports): State<&'static Airports>,
-    Query(form): Query<SearchForm>,
+    State(search): State<Search>,
+    recent: RecentCookie,
+    RawQuery(query): RawQuery,
 ) -> Result<Response, AppError> {
-    let today = TimeZone::UTC.to_datetime(clock.now()).date();
+    let sent = Sent::read(query.as_deref().unwrap_or_default());
+    let today = TimeZone::UTC.to_datetime(search.clock.now()).date();
+    let mut errors = FieldErrors::default();
+    let form = SearchForm::read(&sent, &mut errors);
     let form = if form.leave.is_empty() { in_some_weeks(form, today) } else { form };
-    page(chrome, &form.with_defaults(), BadSearch::default(), airports, today)
+    let form = match sent.one(&mut errors, "flights").as_str() {
+        "more" => form.with_flights(flights_sent(&sent) + 1),
+        "less" => form.with_flights(flights_sent(&sent) - 1),
+        _ => form,
+    };
+    let bad = BadSearch { errors, ..BadSearch::default() };
+    page(chrome, &form.with_defaults(), bad, search.airports, today, recent.again(&search))
+}
+
+/// How many flights the form showed, filled in or not; two at least.
+fn flights_sent(sent: &Sent) -> usize {
+    let is_there = |names: &[&str; 3]| sent.names().any(|name| names.contains(&name));
+    LEGS.iter().rposition(is_there).map_or(2, |last| last + 1).max(2)
 }
 
 /// The search again, with what does not fit beside its field.
 pub fn home_again(
     chrome: Chrome,
-    clock: &Clock,
-    airports: &'static Airports,
+    search: &Search,
     form: &SearchForm,
     bad: BadSearch,
 ) -> Result<Response, AppError> {
-    let today = TimeZone::UTC.to_datetime(clock.now()).date();
-    page(chrome, form, bad, airports, today)
+    let today = TimeZone::UTC.to_datetime(search.clock.now()).date();
+    page(chrome, form, bad, search.airports, today, Vec::new())
 }
 
 fn page(
@@ -73,6 +92,7 @@ fn page(
     bad: BadSearch,
     airports: &'static Airports,
     today: Date,
+    again: Vec<Again>,
 ) -> Result<Response, AppError> {
     let status = if bad.errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     let mut countries: Vec<&str> = airports.all().iter().map(|airport| airport.country.as_str()).collect();
@@ -84,6 +104,7 @@ fn page(
         summary: error_summary_of(&bad.errors, label),
         plate: plate(form, &bad.errors, today),
         which: which(form, bad),
+        again,
         map: world_map(),
         airports: words::thousands(airports.all().len()),
         countries: countries.len(),
@@ -97,6 +118,21 @@ fn label(field: &str) -> &'static str {
         "from" => "From",
         "to" => "To",
         "leave" => "Leave",
+        "from2" => "Flight 2, from",
+        "to2" => "Flight 2, to",
+        "leave2" => "Flight 2, leave",
+        "from3" => "Flight 3, from",
+        "to3" => "Flight 3, to",
+        "leave3" => "Flight 3, leave",
+        "from4" => "Flight 4, from",
+        "to4" => "Flight 4, to",
+        "leave4" => "Flight 4, leave",
+        "from5" => "Flight 5, from",
+        "to5" => "Flight 5, to",
+        "leave5" => "Flight 5, leave",
+        "from6" => "Flight 6, from",
+        "to6" => "Flight 6, to",
+        "leave6" => "Flight 6, leave",
         "back" => "Back",
         "adults" => "Adults",
         "children" => "Children",
@@ -107,11 +143,10 @@ fn label(field: &str) -> &'static str {
 }
 
 fn which(form: &SearchForm, bad: BadSearch) -> Vec<Which> {
-    let typed = |field| if field == "from" { form.from.trim() } else { form.to.trim() };
     bad.choices
         .into_iter()
         .map(|(field, choices)| Which {
-            typed: typed(field).to_owned(),
+            typed: form.value(field).trim().to_owned(),
             choices: choices
                 .into_iter()
                 .map(|choice| {
@@ -127,7 +162,7 @@ fn which(form: &SearchForm, bad: BadSearch) -> Vec<Which> {
 fn in_some_weeks(mut form: SearchForm, today: Date) -> SearchForm {
     let after = |days: i32| today.saturating_add(Span::new().days(days)).to_string();
     form.leave = after(28);
-    if form.trip != "oneway" {
+    if form.trip != "oneway" && !form.is_multi() {
         form.back = after(42);
     }
     form

@@ -1,10 +1,17 @@
-//! The pages of search: the first page, the list of offers, one offer, and the airport finder.
+//! The pages of search: the first page, the list of offers, the month, one offer, and the airport finder.
 
 mod airports;
+mod calendar;
 mod card;
+mod filters;
 mod flights;
 mod home;
+mod nothing;
 mod offer;
 mod plate;
+mod recent;
+mod strip;
 
-pub use self::{airports::airports, flights::flights, home::home, offer::offer};
+pub use self::{
+    airports::airports, calendar::calendar, flights::flights, home::home, offer::offer, recent::forget,
+};

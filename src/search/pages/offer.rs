@@ -10,22 +10,28 @@ use axum::{
 use crate::{
     airports::Airports,
     clock::Clock,
-    error::{AppError, Refusal},
-    itinerary::{Offer, OfferId, Party, SearchQuery, Slice, SliceQuery},
+    error::AppError,
+    itinerary::{Offer, OfferId, Slice},
     limits::Rule,
     money::Money,
-    search::{self, Fares, form::SearchForm},
-    supplier::SharedSupplier,
+    search::{
+        self, Fares, Search,
+        closest::{Close, closest, query_of},
+        form::SearchForm,
+    },
     web::{
         chrome::Chrome,
         components::{
-            self, Fragment, Tone, conditions_table, fares, kilometres, notice, price, price_table, route_map,
-            words,
+            self, Fragment, OfferCard, Tone, conditions_table, fares, kilometres, notice, offer_card, price,
+            price_table, route_map, warnings, words,
         },
         form::Path,
         visitor::Visitor,
     },
 };
+
+/// Offers that are shown instead of one that is gone.
+const MOST_CLOSE: usize = 3;
 
 #[derive(Template)]
 #[template(path = "search/offer.html")]
@@ -72,34 +78,80 @@ struct OfferLapsedPage {
     price: Fragment,
     difference: Fragment,
     fresh: String,
+    close: Vec<Fragment>,
+    all: String,
+}
+
+#[derive(Template)]
+#[template(path = "search/offer_sold_out.html")]
+struct OfferSoldOutPage {
+    chrome: Chrome,
+    from: String,
+    to: String,
+    itinerary: Fragment,
+    was: String,
+    close: Vec<Fragment>,
     all: String,
 }
 
 /// GET /offers/{id}
 pub async fn offer(
     chrome: Chrome,
-    State(clock): State<Clock>,
-    State(supplier): State<SharedSupplier>,
-    State(airports): State<&'static Airports>,
+    State(search): State<Search>,
     visitor: Visitor,
     Path(id): Path<String>,
 ) -> Result<Response, AppError> {
     visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
-    match search::fares(&supplier, &OfferId(id)).await? {
+    let html = match search::fares(&search.supplier, &OfferId(id)).await? {
         Fares::Open { offers, chosen } => {
-            let page = open(chrome, &offers, chosen, airports, &clock)?;
-            Ok(Html(page.render()?).into_response())
+            let page = open(chrome, &offers, chosen, search.airports, &search.clock)?;
+            return Ok(Html(page.render()?).into_response());
         }
         Fares::Lapsed { was, now } => {
-            let page = lapsed(chrome, was, &now, airports);
-            Ok((StatusCode::GONE, Html(page.render()?)).into_response())
+            let close = close_to(&search, was.as_deref().unwrap_or(&now)).await;
+            lapsed(chrome, was.as_deref(), &now, close, search.airports).render()?
         }
-        Fares::SoldOut => Err(AppError::Gone(Refusal {
-            code: "sold_out",
-            title: "Sold out",
-            detail: "Somebody took the last seats of this offer. Other flights on these days may have some."
-                .to_owned(),
-        })),
+        Fares::SoldOut { was: Some(was) } => {
+            let close = close_to(&search, &was).await;
+            sold_out(chrome, &was, close, search.airports).render()?
+        }
+        Fares::SoldOut { was: None } => return Err(search::sold_out()),
+    };
+    Ok((StatusCode::GONE, Html(html)).into_response())
+}
+
+/// What is most like an offer that is gone. Where nobody answers, the page says what it knows.
+async fn close_to(search: &Search, gone: &Offer) -> Vec<Fragment> {
+    let close = closest(search, gone, MOST_CLOSE).await.unwrap_or_default();
+    let now = search.clock.now();
+    let card = |(place, close): (usize, &Close)| {
+        offer_card(&OfferCard {
+            offer: &close.offer,
+            id: format!("close-{place}"),
+            href: format!("/offers/{}", close.offer.id),
+            reason: later_in_words(close),
+            why: close.more.map(more_in_words).unwrap_or_default(),
+            warnings: warnings(&close.offer.slices),
+            seen: words::seen(close.offer.quoted_at, now),
+            leading: false,
+        })
+    };
+    close.iter().enumerate().map(card).collect()
+}
+
+fn later_in_words(close: &Close) -> String {
+    match close.later.as_mins() {
+        0 => "Leaves at the same time".to_owned(),
+        1.. => format!("Leaves {} later", words::duration(close.later)),
+        _ => format!("Leaves {} earlier", words::duration(close.later.abs())),
+    }
+}
+
+fn more_in_words(more: Money) -> String {
+    match more.minor {
+        0 => "The same total as your offer had.".to_owned(),
+        1.. => format!("{more} more than your offer was."),
+        _ => format!("{} less than your offer was.", Money::new(more.minor.saturating_neg(), more.currency)),
     }
 }
 
@@ -142,7 +194,13 @@ fn open(
     })
 }
 
-fn lapsed(chrome: Chrome, was: Option<Money>, fresh: &Offer, airports: &'static Airports) -> OfferLapsedPage {
+fn lapsed(
+    chrome: Chrome,
+    was: Option<&Offer>,
+    fresh: &Offer,
+    close: Vec<Fragment>,
+    airports: &'static Airports,
+) -> OfferLapsedPage {
     let (from, to) = ends(fresh);
     OfferLapsedPage {
         chrome,
@@ -150,9 +208,28 @@ fn lapsed(chrome: Chrome, was: Option<Money>, fresh: &Offer, airports: &'static 
         to,
         itinerary: components::itinerary(&fresh.slices),
         price: price(fresh.total, &["total, all taxes", "asked just now"]),
-        difference: difference(was, fresh.total),
+        difference: difference(was.map(|was| was.total), fresh.total),
         fresh: format!("/offers/{}", fresh.id),
+        close,
         all: search_address(fresh, airports),
+    }
+}
+
+fn sold_out(
+    chrome: Chrome,
+    was: &Offer,
+    close: Vec<Fragment>,
+    airports: &'static Airports,
+) -> OfferSoldOutPage {
+    let (from, to) = ends(was);
+    OfferSoldOutPage {
+        chrome,
+        from,
+        to,
+        itinerary: components::itinerary(&was.slices),
+        was: was.total.to_string(),
+        close,
+        all: search_address(was, airports),
     }
 }
 
@@ -221,14 +298,7 @@ fn co2(offer: &Offer) -> String {
 
 /// The list that the offer is from, asked again.
 fn search_address(offer: &Offer, airports: &'static Airports) -> String {
-    let slices = offer.slices.iter().map(|slice| SliceQuery {
-        from: slice.first().from.code,
-        to: slice.last().to.code,
-        date: slice.first().departs.local.date(),
-    });
-    let party: Party = offer.party;
-    let query = SearchQuery { slices: slices.collect(), party, cabin: offer.cabin };
-    format!("/flights?{}", SearchForm::of(&query, airports).address())
+    format!("/flights?{}", SearchForm::of(&query_of(offer), airports).address())
 }
 
 #[cfg(test)]

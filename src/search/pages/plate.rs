@@ -6,7 +6,7 @@ use maud::{Markup, html};
 use crate::{
     error::FieldErrors,
     itinerary::Cabin,
-    search::form::{DAYS_AHEAD, SearchForm},
+    search::form::{DAYS_AHEAD, LEGS, SearchForm},
     web::components::Fragment,
 };
 
@@ -17,7 +17,8 @@ pub fn plate(form: &SearchForm, errors: &FieldErrors, today: Date) -> Fragment {
             fieldset.trip aria-describedby=[described("trip", errors)] {
                 legend.vh { "Kind of journey" }
                 (kind("return", "Return", form.is_return(), true))
-                (kind("oneway", "One-way", !form.is_return(), false))
+                (kind("oneway", "One-way", form.trip == "oneway", false))
+                (kind("multi", "Several flights", form.is_multi(), false))
                 (message("trip", errors))
             }
             div.plate {
@@ -25,15 +26,57 @@ pub fn plate(form: &SearchForm, errors: &FieldErrors, today: Date) -> Fragment {
                 (place("to", "To", &form.to, errors))
                 (date("leave", "Leave", &form.leave, (today, last), errors))
                 (date("back", "Back", &form.back, (today, last), errors))
+                @for (nth, names) in LEGS.iter().enumerate().take(legs_shown(form)).skip(1) {
+                    (leg(nth + 1, names, form, (today, last), errors))
+                }
                 (count("adults", "Adults", &form.adults, 1..=9, errors))
                 (count("children", "Children 2–11", &form.children, 0..=8, errors))
                 (count("infants", "Infants 0–1", &form.infants, 0..=4, errors))
                 (cabin(&form.cabin, errors))
                 button.btn { "Search" }
             }
+            p.acts.only-multi {
+                @if legs_shown(form) < LEGS.len() {
+                    button.quiet name="flights" value="more" formaction="/" formnovalidate { "Add a flight" }
+                }
+                @if form.more.len() > 1 {
+                    button.quiet name="flights" value="less" formaction="/" formnovalidate { "Remove the last flight" }
+                }
+            }
         }
     }
     .into()
+}
+
+/// A journey of several flights has two at least.
+fn legs_shown(form: &SearchForm) -> usize {
+    form.more.len().max(1) + 1
+}
+
+/// A flight after the first: shown and counted only where several are chosen, so nothing in it is required.
+fn leg(
+    number: usize,
+    [from, to, leave]: &[&'static str; 3],
+    form: &SearchForm,
+    days: (Date, Date),
+    errors: &FieldErrors,
+) -> Markup {
+    let cell = |name: &str, label: &str, class: &str, field: Markup| {
+        let class = format!("cell only-multi {class}");
+        html! {
+            div class=(class) {
+                label for=(name) { (number) ". " (label) }
+                (field)
+                (message(name, errors))
+            }
+        }
+    };
+    let text = |name: &str| place_input(name, form.value(name), false, errors);
+    html! {
+        (cell(from, "From", "place", text(from)))
+        (cell(to, "To", "place", text(to)))
+        (cell(leave, "Leave", "half", date_input(leave, form.value(leave), days, false, errors)))
+    }
 }
 
 fn kind(value: &str, words: &str, chosen: bool, first: bool) -> Markup {
@@ -55,27 +98,45 @@ fn invalid(name: &str, errors: &FieldErrors) -> Option<&'static str> {
 }
 
 fn place(name: &str, label: &str, value: &str, errors: &FieldErrors) -> Markup {
-    // What was far too long to be a place is not sent back whole.
-    let value: String = value.chars().take(120).collect();
     html! {
         div.cell.place {
             label for=(name) { (label) }
-            input id=(name) name=(name) value=(value) placeholder="City or airport" maxlength="120" autocomplete="off" autocapitalize="words" spellcheck="false" required
-                aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)];
+            (place_input(name, value, true, errors))
             (message(name, errors))
         }
     }
 }
 
-fn date(name: &str, label: &str, value: &str, (first, last): (Date, Date), errors: &FieldErrors) -> Markup {
-    let value: String = value.chars().take(10).collect();
+fn place_input(name: &str, value: &str, required: bool, errors: &FieldErrors) -> Markup {
+    // What was far too long to be a place is not sent back whole.
+    let value: String = value.chars().take(120).collect();
+    html! {
+        input id=(name) name=(name) value=(value) placeholder="City or airport" maxlength="120" autocomplete="off" autocapitalize="words" spellcheck="false" required[required]
+            aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)];
+    }
+}
+
+fn date(name: &str, label: &str, value: &str, days: (Date, Date), errors: &FieldErrors) -> Markup {
     html! {
         div.cell.half.only-return[name == "back"] {
             label for=(name) { (label) }
-            input id=(name) name=(name) type="date" value=(value) min=(first) max=(last) required[name == "leave"]
-                aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)];
+            (date_input(name, value, days, name == "leave", errors))
             (message(name, errors))
         }
+    }
+}
+
+fn date_input(
+    name: &str,
+    value: &str,
+    (first, last): (Date, Date),
+    required: bool,
+    errors: &FieldErrors,
+) -> Markup {
+    let value: String = value.chars().take(10).collect();
+    html! {
+        input id=(name) name=(name) type="date" value=(value) min=(first) max=(last) required[required]
+            aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)];
     }
 }
 
@@ -121,6 +182,6 @@ mod tests {
         assert!(html.contains("value=\"&quot;&gt;&lt;script&gt;\""), "{html}");
         assert!(html.contains("aria-describedby=\"from-error\""));
         assert!(html.contains("max=\"2027-10-18\""));
-        assert!(html.len() < 8_000);
+        assert!(html.len() < 9_000);
     }
 }

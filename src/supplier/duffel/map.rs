@@ -71,6 +71,8 @@ pub(super) fn offer(told: &wire::Offer, airports: &Airports, now: Timestamp) -> 
         fare: fare(told, party, total)?,
         prices: vec![price(told, party, total)],
         total,
+        alliance: None,
+        other_fares: Vec::new(),
         quoted_at: now,
         expires_at: instant("expires_at", &told.expires_at)?,
         co2_grams: told.total_emissions_kg.as_deref().and_then(|kg| grams_each(kg, party)),

@@ -23,6 +23,9 @@ pub(super) struct Airline {
     pub ticket_prefix: &'static str,
 }
 
+/// By their number less one; as invented as their members.
+pub(super) const ALLIANCES: [&str; 3] = ["Compass Rose", "Tradewinds", "Meridian Circle"];
+
 const NETWORK: Kind = Kind::Network;
 const LOW_COST: Kind = Kind::LowCost;
 const FEEDER: Kind = Kind::Feeder;

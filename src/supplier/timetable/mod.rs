@@ -39,6 +39,7 @@ mod airlines;
 mod calendar;
 mod changes;
 mod counter;
+mod days;
 mod desk;
 mod engine;
 mod fleet;
@@ -60,7 +61,7 @@ mod ways;
 mod world;
 mod zones;
 
-use std::sync::Arc;
+use std::{ops::RangeInclusive, sync::Arc};
 
 use async_trait::async_trait;
 use jiff::Timestamp;
@@ -184,6 +185,15 @@ impl Supplier for Timetable {
         self.find_offers(query).await
     }
 
+    async fn lowest_totals(
+        &self,
+        query: &SearchQuery,
+        moves: RangeInclusive<i32>,
+    ) -> Result<Option<Vec<Option<Money>>>, SupplierError> {
+        self.answering()?;
+        self.lowest_of_days(query, moves).await.map(Some)
+    }
+
     async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError> {
         self.answering()?;
         let key = OfferKey::parse(id).ok_or(SupplierError::Gone)?;
@@ -199,9 +209,8 @@ impl Supplier for Timetable {
         families.map(|key| offers::offer(self.world, &key).ok_or(SupplierError::Gone)).collect()
     }
 
-    fn quoted(&self, id: &OfferId) -> Option<Money> {
-        let key = OfferKey::parse(id)?;
-        offers::offer(self.world, &key).map(|offer| offer.total)
+    fn quoted(&self, id: &OfferId) -> Option<Offer> {
+        offers::offer(self.world, &OfferKey::parse(id)?)
     }
 
     async fn reprice(&self, offer: &Offer) -> Result<Offer, SupplierError> {

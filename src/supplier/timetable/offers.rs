@@ -3,7 +3,7 @@
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
 use super::{
-    airlines::{AIRLINES, Kind},
+    airlines::{AIRLINES, ALLIANCES, Kind},
     engine::{self, Leg},
     fleet::{self, aircraft},
     key::{OfferKey, SegmentKey},
@@ -12,7 +12,8 @@ use super::{
     world::{Flight, World},
 };
 use crate::itinerary::{
-    Cabin, Carrier, DocumentRule, LocalTime, Offer, PassengerKind, PassengerPrice, Segment, Slice, Tax,
+    Cabin, Carrier, DocumentRule, LocalTime, Offer, OtherFare, PassengerKind, PassengerPrice, Segment, Slice,
+    Tax,
 };
 
 /// How long a price stands.
@@ -86,10 +87,35 @@ pub(super) fn offer(world: &World, key: &OfferKey) -> Option<Offer> {
         expires_at: quoted_at.checked_add(LIFE).ok()?,
         co2_grams: Some(grams),
         documents: DocumentRule::NotAsked,
+        alliance: alliance(&located),
+        other_fares: Vec::new(),
     };
     offer.total = offer.sum_of_prices(CURRENCY).ok()?;
     offer.documents = passports::rule(&offer);
     Some(offer)
+}
+
+/// The same flights at each fare above the key's own.
+pub(super) fn others(world: &World, key: &OfferKey) -> Vec<OtherFare> {
+    let brands = price::brands(key.cabin).filter(|brand| *brand > key.brand);
+    let offers = brands.filter_map(|brand| offer(world, &OfferKey { brand, ..key.clone() }));
+    let other = |offer: Offer| OtherFare {
+        fare_bases: offer.segments().map(|segment| segment.fare_basis.clone()).collect(),
+        id: offer.id,
+        fare: offer.fare,
+        prices: offer.prices,
+        total: offer.total,
+    };
+    offers.map(other).collect()
+}
+
+/// Of which every airline of these flights is a member.
+fn alliance(slices: &[Vec<Found>]) -> Option<String> {
+    let mut members =
+        slices.iter().flatten().map(|found| AIRLINES[usize::from(found.flight.carrier)].alliance);
+    let first = members.next()?;
+    let name = ALLIANCES.get(usize::from(first.checked_sub(1)?))?;
+    members.all(|other| other == first).then(|| (*name).to_owned())
 }
 
 fn prices(world: &World, key: &OfferKey, slices: &[Vec<Found>]) -> Vec<PassengerPrice> {

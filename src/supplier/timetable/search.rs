@@ -1,5 +1,7 @@
 //! From a question to offers: ways by the timetable, seats by the books, the best of their combinations.
 
+use jiff::Timestamp;
+
 use super::{
     Timetable,
     engine::{self, Leg},
@@ -18,7 +20,7 @@ use crate::{
 const MOST_OFFERS: usize = 60;
 const MOST_COMBINED: usize = 40;
 /// Between landing and the next slice's departure.
-const BETWEEN_SLICES_MINUTES: i64 = 120;
+pub(super) const BETWEEN_SLICES_MINUTES: i64 = 120;
 
 impl Timetable {
     pub(super) async fn find_offers(&self, query: &SearchQuery) -> Result<Vec<Offer>, SupplierError> {
@@ -53,20 +55,31 @@ impl Timetable {
             })
             .collect();
         let offers = combine(slices).into_iter().filter_map(|slices| {
-            let key = OfferKey {
-                quoted_at: now.as_second(),
-                cabin: query.cabin,
-                brand: price::brands(query.cabin).start,
-                party: query.party,
-                uplift: self.switches.price_up_percent(),
-                slices,
-            };
-            offers::offer(self.world, &key)
+            let key = self.lowest_key(query, slices, now);
+            let offer = offers::offer(self.world, &key)?;
+            Some(Offer { other_fares: offers::others(self.world, &key), ..offer })
         });
         Ok(offers.collect())
     }
 
-    fn found(&self, legs: &[Leg], query: &SearchQuery) -> Vec<Found> {
+    /// Of these flights at the lowest fare.
+    pub(super) fn lowest_key(
+        &self,
+        query: &SearchQuery,
+        slices: Vec<Vec<SegmentKey>>,
+        now: Timestamp,
+    ) -> OfferKey {
+        OfferKey {
+            quoted_at: now.as_second(),
+            cabin: query.cabin,
+            brand: price::brands(query.cabin).start,
+            party: query.party,
+            uplift: self.switches.price_up_percent(),
+            slices,
+        }
+    }
+
+    pub(super) fn found(&self, legs: &[Leg], query: &SearchQuery) -> Vec<Found> {
         let found = legs.iter().map(|leg| {
             let flight = self.world.flights[leg.flight as usize];
             Found {

@@ -1,6 +1,7 @@
 //! Typed pieces of HTML, drawn by maud after one stylesheet, `static/app.css`. A template calls them by path:
 //! `{{ crate::web::components::slice_line(slice) }}`. A component never writes a page and never asks for data.
 
+mod days;
 mod field;
 mod log;
 mod map;
@@ -24,12 +25,13 @@ use std::fmt;
 use maud::Markup;
 
 pub use self::{
+    days::{PricedDay, month_table, price_strip},
     field::{Field, choice, date_field, error_summary, error_summary_of, picks, reveal},
     log::{LogEntry, log},
     map::{kilometres, route_map, world_map},
     offer::{OfferCard, conditions_list, conditions_table, facts, fares, offer_card, price, price_table},
     part::{Tone, badge, facts_list, money_lines, notice, pager, tile},
-    slice::{direction, itinerary, itinerary_by_day, legs, slice_line, way_in_words},
+    slice::{direction, itinerary, itinerary_by_day, legs, slice_line, warnings, way_in_words},
     ticket::{Ticket, qr, ticket},
 };
 

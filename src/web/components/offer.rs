@@ -27,6 +27,8 @@ pub struct OfferCard<'a> {
     /// Why it stands where it stands: "Best balance".
     pub reason: String,
     pub why: String,
+    /// What is easily missed.
+    pub warnings: Vec<String>,
     /// "seen 4 min ago".
     pub seen: String,
     /// The one filled button of the page.
@@ -42,6 +44,9 @@ pub fn offer_card(card: &OfferCard<'_>) -> Fragment {
             }
             div.offer-way {
                 (itinerary(&card.offer.slices))
+                @if !card.warnings.is_empty() {
+                    ul.warns { @for warning in &card.warnings { li.fee { (warning) } } }
+                }
                 (facts(card.offer))
             }
             div.offer-pay {
@@ -333,6 +338,8 @@ pub mod samples {
             expires_at: at + jiff::SignedDuration::from_mins(20),
             co2_grams: None,
             documents: DocumentRule::NotAsked,
+            alliance: None,
+            other_fares: Vec::new(),
         }
     }
 
@@ -399,6 +406,7 @@ mod tests {
             href: "/offers/o1?a=\"".to_owned(),
             reason: "Cheapest".to_owned(),
             why: String::new(),
+            warnings: Vec::new(),
             seen: "seen just now".to_owned(),
             leading: true,
         };

@@ -112,6 +112,21 @@ pub fn way_in_words(slice: &Slice) -> String {
     via(slice, &waits(slice))
 }
 
+/// What is easily missed and spoils a journey: a night on the way, a change of airports.
+pub fn warnings(slices: &[Slice]) -> Vec<String> {
+    let mut told = Vec::new();
+    for wait in slices.iter().flat_map(|slice| waits(slice)) {
+        if wait.night {
+            told.push(format!("A night on the way, in {}. A hotel is not included.", wait.to.city));
+        }
+        if wait.from.code != wait.to.code {
+            let (from, to) = (wait.from.code, wait.to.code);
+            told.push(format!("You change airports on your own, from {from} to {to}."));
+        }
+    }
+    told
+}
+
 /// Segments of one airline stand together: "Norrland NO 442 and NO 601".
 fn by(slice: &Slice) -> Markup {
     let groups: Vec<&[Segment]> = slice
@@ -296,6 +311,19 @@ mod tests {
         assert!(html.contains("1 stop: 13\u{a0}h\u{a0}20 overnight in Madrid MAD"));
         assert!(html.contains(r#"+1<span class="vh"> day</span>"#));
         assert!(html.contains(r#"<span class="when">Sat 13 Mar</span>"#));
+    }
+
+    #[test]
+    fn a_night_and_a_change_of_airports_are_warned_of() {
+        assert_eq!(warnings(&[direct()]), Vec::<String>::new());
+        assert_eq!(
+            warnings(&[direct(), overnight()]),
+            ["A night on the way, in Madrid. A hotel is not included."]
+        );
+        let mut segments = overnight().segments().to_vec();
+        segments[1].from = airport("TOJ", "Madrid", "Europe/Madrid", 40.49, -3.45);
+        let moved = Slice::try_from(segments).unwrap();
+        assert_eq!(warnings(&[moved])[1], "You change airports on your own, from MAD to TOJ.");
     }
 
     #[test]

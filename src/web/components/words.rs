@@ -66,6 +66,12 @@ pub fn round(money: Money) -> String {
     }
 }
 
+/// "573" for 572.01: without currency and cents, and never less than it is.
+pub fn whole(money: Money) -> String {
+    let unit = 10_i64.pow(money.currency.decimals());
+    thousands(money.minor.div_euclid(unit) + i64::from(money.minor.rem_euclid(unit) > 0))
+}
+
 /// "4,406".
 pub fn thousands(number: impl std::fmt::Display) -> String {
     let digits = number.to_string();
@@ -138,6 +144,19 @@ mod tests {
         assert_eq!(round(Money::new(9_050, Currency::Eur)), "EUR\u{a0}90.50");
         assert_eq!(round(Money::new(9_000, Currency::Jpy)), "JPY\u{a0}9,000");
         assert_eq!(round(Money::new(9_000, Currency::Bhd)), "BHD\u{a0}9");
+    }
+
+    #[test]
+    fn a_whole_amount_is_never_less_than_the_exact_one() {
+        for (minor, currency, text) in [
+            (38_900, Currency::Eur, "389"),
+            (38_901, Currency::Eur, "390"),
+            (112_599, Currency::Eur, "1,126"),
+            (9_000, Currency::Jpy, "9,000"),
+            (9_001, Currency::Bhd, "10"),
+        ] {
+            assert_eq!(whole(Money::new(minor, currency)), text);
+        }
     }
 
     #[test]

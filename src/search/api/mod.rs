@@ -1,5 +1,7 @@
 //! `/api/airports`, `/api/flights` and `/api/offers`: what the pages of the same names show, for programs.
 
+pub mod calendar;
+
 use axum::{
     Json as Answer,
     extract::State,
@@ -13,18 +15,16 @@ use utoipa::ToSchema;
 
 use crate::{
     airports::{Airports, Place, Suggestion},
-    clock::Clock,
-    db::Db,
     error::{AppError, FieldErrors, Refusal},
     itinerary::{self, OfferId, SearchQuery},
     limits::Rule,
     money,
     search::{
-        self, Fares,
+        self, Fares, Search,
         form::{BadSearch, SearchForm},
-        order::{self, Order, most_stops},
+        order,
+        view::{View, ViewForm},
     },
-    supplier::SharedSupplier,
     web::{
         form::{self, Path},
         params::Params,
@@ -131,74 +131,33 @@ impl PlaceFound {
 }
 
 #[derive(Debug, Default, Serialize, Deserialize)]
-#[serde(default)]
 pub struct FlightsParams {
     #[serde(flatten)]
     form: SearchForm,
-    sort: String,
-    stops: String,
-    page: String,
-}
-
-/// How the list is looked at. Unlike the page, which has links for it, a program is told what it mistyped.
-struct View {
-    order: Order,
-    stops: Option<usize>,
-    page: usize,
-}
-
-impl View {
-    fn read(errors: &mut FieldErrors, asked: &FlightsParams) -> Self {
-        let order = match asked.sort.as_str() {
-            "" => Some(Order::default()),
-            code => Order::ALL.into_iter().find(|order| order.code() == code),
-        };
-        if order.is_none() {
-            errors.add("sort", "One of balance, cheapest, shortest, first");
-        }
-        let stops = match asked.stops.as_str() {
-            "" => None,
-            "0" => Some(0),
-            "1" => Some(1),
-            _ => {
-                errors.add("stops", "0 for direct flights, 1 for at most one stop, or nothing");
-                None
-            }
-        };
-        let page = if asked.page.is_empty() { Some(1) } else { asked.page.parse().ok() };
-        let page = page.filter(|page| (1..=10_000).contains(page));
-        if page.is_none() {
-            errors.add("page", "A number from 1");
-        }
-        Self { order: order.unwrap_or_default(), stops, page: page.unwrap_or(1) }
-    }
-
-    fn address(&self, form: &SearchForm, page: usize) -> String {
-        let stops = self.stops.map(|stops| format!("&stops={stops}")).unwrap_or_default();
-        format!("/api/flights?{}&sort={}{stops}&page={page}", form.address(), self.order.code())
-    }
+    #[serde(flatten)]
+    view: ViewForm,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
 pub struct Flights {
     /// As it was understood.
-    search: Search,
+    search: SearchAsked,
     #[schema(example = "balance")]
     sort: &'static str,
-    /// How many offers there are in all, after leaving out those with more stops than asked for.
+    /// How many offers fit what was asked to be left out.
     found: usize,
-    /// One for each itinerary, at its lowest fare.
+    /// How many there are before anything is left out.
+    all: usize,
+    /// One for each itinerary, at its lowest fare that fits.
     items: Vec<Offer>,
     /// The address of what follows.
-    #[schema(
-        required,
-        example = "/api/flights?trip=oneway&from=LIS&to=LHR&leave=2026-12-14&sort=balance&page=2"
-    )]
+    #[schema(required, example = "/api/flights?trip=oneway&from=LIS&to=LHR&leave=2026-12-14&page=2")]
     next: Option<String>,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
-struct Search {
+#[schema(as = Search)]
+struct SearchAsked {
     slices: Vec<SliceAsked>,
     party: Party,
     cabin: Cabin,
@@ -214,7 +173,7 @@ struct SliceAsked {
     date: civil::Date,
 }
 
-impl From<&SearchQuery> for Search {
+impl From<&SearchQuery> for SearchAsked {
     fn from(query: &SearchQuery) -> Self {
         let slices = query.slices.iter().map(|slice| SliceAsked {
             from: slice.from.to_string(),
@@ -234,17 +193,30 @@ impl From<&SearchQuery> for Search {
     operation_id = "searchFlights",
     tag = "Search",
     params(
-        ("trip" = Option<String>, Query, description = "`return` or `oneway`. Without it, whatever `back` says.", example = "oneway"),
+        ("trip" = Option<String>, Query, description = "`return`, `oneway` or `multi`. Without it, whatever the other fields say.", example = "oneway"),
         ("from" = String, Query, description = "A code or a name, of an airport or a city.", max_length = 120, example = "LIS"),
         ("to" = String, Query, description = "Likewise.", max_length = 120, example = "LHR"),
         ("leave" = civil::Date, Query, description = "On the calendar of the place of departure; at most 330 days ahead.", example = "2027-03-12"),
         ("back" = Option<civil::Date>, Query, description = "For a return."),
+        ("from2" = Option<String>, Query, description = "The second flight of `multi`, and likewise `from3` to `from6`.", max_length = 120),
+        ("to2" = Option<String>, Query, description = "Likewise.", max_length = 120),
+        ("leave2" = Option<civil::Date>, Query, description = "Likewise, not before the flight above."),
         ("adults" = Option<u8>, Query, description = "12 years or older on the last day of travel. 1 without it; nine passengers at most in all.", minimum = 1, maximum = 9),
         ("children" = Option<u8>, Query, description = "2 to 11 years.", maximum = 8),
         ("infants" = Option<u8>, Query, description = "Under 2 years, each on an adult's lap.", maximum = 4),
         ("cabin" = Option<Cabin>, Query, description = "Economy without it."),
-        ("sort" = Option<String>, Query, description = "`balance` of price and time, `cheapest`, `shortest`, or `first` to leave.", example = "balance"),
-        ("stops" = Option<String>, Query, description = "`0` for direct flights, `1` for at most one stop.", example = "1"),
+        ("sort" = Option<String>, Query, description = "`balance` of price and time, `cheapest`, `shortest`, `first` to leave, or least `co2`.", example = "balance"),
+        ("stops" = Option<String>, Query, description = "`0` for direct flights, `1` for at most one stop each way.", example = "1"),
+        ("airline" = Option<String>, Query, description = "Codes with commas between: sold by these airlines all the way.", example = "0T,9B"),
+        ("alliance" = Option<String>, Query, description = "Names with commas between: sold by members of one of them all the way."),
+        ("via" = Option<String>, Query, description = "Airport codes with commas between: changes of planes only there.", example = "MAD,OPO"),
+        ("dep" = Option<String>, Query, description = "Number of the flight and when it may leave, `night`, `morning`, `afternoon` or `evening`, with commas between.", example = "1-morning,1-afternoon"),
+        ("arr" = Option<String>, Query, description = "Likewise, when it may land.", example = "1-evening"),
+        ("hours" = Option<u32>, Query, description = "The longest that any way may take.", minimum = 1, maximum = 99),
+        ("max" = Option<u32>, Query, description = "The highest total, in whole units of the currency.", minimum = 1, maximum = 9_999_999),
+        ("bag" = Option<String>, Query, description = "`1`: the lowest fare with a checked bag.", example = "1"),
+        ("refund" = Option<String>, Query, description = "`1`: the lowest fare of which something comes back.", example = "1"),
+        ("change" = Option<String>, Query, description = "`1`: the lowest fare that can be changed.", example = "1"),
         ("page" = Option<u32>, Query, description = "Twenty offers each.", minimum = 1, maximum = 10_000),
     ),
     responses(
@@ -255,25 +227,22 @@ impl From<&SearchQuery> for Search {
     ),
 )]
 pub async fn flights(
-    State(db): State<Db>,
-    State(clock): State<Clock>,
-    State(supplier): State<SharedSupplier>,
-    State(airports): State<&'static Airports>,
+    State(search): State<Search>,
     visitor: Visitor,
-    Params(mut asked): Params<FlightsParams>,
+    Params(asked): Params<FlightsParams>,
 ) -> Result<impl IntoResponse, AppError> {
-    asked.form = asked.form.with_defaults();
-    let checked = asked.form.check(airports, clock.now());
+    let form = asked.form.with_defaults();
+    let checked = form.check(search.airports, search.clock.now());
     let mut errors = checked.as_ref().err().map(told).unwrap_or_default();
-    let view = View::read(&mut errors, &asked);
+    let view = View::read(&asked.view, &mut errors);
     let Ok(query) = checked else { return Err(AppError::Invalid(errors)) };
     if !errors.is_empty() {
         return Err(AppError::Invalid(errors));
     }
     visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
-    let offers = search::search(&db, &clock, &supplier, &query).await?;
-    let fits = |offer: &&itinerary::Offer| view.stops.is_none_or(|stops| most_stops(offer) <= stops);
-    let mut shown: Vec<&itinerary::Offer> = offers.iter().filter(fits).collect();
+    let offers = search.offers(&query).await?;
+    let fitting = view.filters.of(&offers);
+    let mut shown: Vec<&itinerary::Offer> = fitting.iter().map(AsRef::as_ref).collect();
     order::sort(&mut shown, view.order);
     let page = shown.iter().skip((view.page - 1) * PER_PAGE).take(PER_PAGE);
     let goes_on = shown.len() > view.page * PER_PAGE;
@@ -281,8 +250,9 @@ pub async fn flights(
         search: (&query).into(),
         sort: view.order.code(),
         found: shown.len(),
+        all: offers.len(),
         items: page.map(|offer| Offer::try_from(*offer)).collect::<Result<_, _>>()?,
-        next: goes_on.then(|| view.address(&asked.form, view.page + 1)),
+        next: goes_on.then(|| format!("/api{}", view.at_page(view.page + 1).address(&form))),
     };
     Ok((ASK_AGAIN, Answer(answer)))
 }
@@ -325,24 +295,19 @@ pub struct OfferFares {
     ),
 )]
 pub async fn offer(
-    State(supplier): State<SharedSupplier>,
+    State(search): State<Search>,
     visitor: Visitor,
     Path(id): Path<String>,
 ) -> Result<Response, AppError> {
     visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
-    match search::fares(&supplier, &OfferId(id)).await? {
+    match search::fares(&search.supplier, &OfferId(id)).await? {
         Fares::Open { offers, chosen } => {
             let fares: Vec<Offer> = offers.iter().map(Offer::try_from).collect::<Result<_, _>>()?;
             let offer = fares.get(chosen).cloned().ok_or_else(|| AppError::broken("no fare is chosen"))?;
             Ok((ASK_AGAIN, Answer(OfferFares { offer, fares })).into_response())
         }
-        Fares::Lapsed { was, now } => Ok(lapsed(was, &now).into_response()),
-        Fares::SoldOut => Err(AppError::Gone(Refusal {
-            code: "sold_out",
-            title: "Sold out",
-            detail: "Somebody took the last seats of this offer. Other flights on these days may have some."
-                .to_owned(),
-        })),
+        Fares::Lapsed { was, now } => Ok(lapsed(was.map(|was| was.total), &now).into_response()),
+        Fares::SoldOut { .. } => Err(search::sold_out()),
     }
 }
 

@@ -1,0 +1,220 @@
+//! What of a list is shown. A filter that asks for something of the fare (a bag, a refund) does not throw a flight away
+//! whose lowest fare lacks it: it shows the lowest fare that has it.
+
+use std::borrow::Cow;
+
+use jiff::{SignedDuration, civil};
+
+use crate::{
+    itinerary::{Condition, Fare, Offer, PlaceCode, Slice},
+    search::order::most_stops,
+};
+
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Filters {
+    pub stops: Option<usize>,
+    /// Codes of those who sell, all segments by one of them.
+    pub airlines: Vec<String>,
+    pub alliances: Vec<String>,
+    /// Where to change planes, if anywhere.
+    pub via: Vec<PlaceCode>,
+    /// Number of the slice, from 0, and when it may leave.
+    pub departs: Vec<(usize, Window)>,
+    pub arrives: Vec<(usize, Window)>,
+    /// The longest that any slice may take.
+    pub hours: Option<usize>,
+    /// The highest total, in whole units of the currency.
+    pub max: Option<usize>,
+    pub bag: bool,
+    pub refund: bool,
+    pub change: bool,
+}
+
+/// A quarter of the day, by the clock of the place.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Window {
+    Night,
+    Morning,
+    Afternoon,
+    Evening,
+}
+
+impl Window {
+    pub const ALL: [Self; 4] = [Self::Night, Self::Morning, Self::Afternoon, Self::Evening];
+
+    pub const fn code(self) -> &'static str {
+        match self {
+            Self::Night => "night",
+            Self::Morning => "morning",
+            Self::Afternoon => "afternoon",
+            Self::Evening => "evening",
+        }
+    }
+
+    pub const fn hours(self) -> &'static str {
+        match self {
+            Self::Night => "00:00 to 06:00",
+            Self::Morning => "06:00 to 12:00",
+            Self::Afternoon => "12:00 to 18:00",
+            Self::Evening => "18:00 to 24:00",
+        }
+    }
+
+    pub fn read(code: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|window| window.code() == code)
+    }
+
+    fn of(at: civil::DateTime) -> Self {
+        match at.hour() {
+            ..6 => Self::Night,
+            6..12 => Self::Morning,
+            12..18 => Self::Afternoon,
+            _ => Self::Evening,
+        }
+    }
+}
+
+impl Filters {
+    pub fn is_set(&self) -> bool {
+        *self != Self::default()
+    }
+
+    /// The offers that fit, each at its lowest fare that does.
+    pub fn of<'a>(&self, offers: &'a [Offer]) -> Vec<Cow<'a, Offer>> {
+        offers.iter().filter_map(|offer| self.fit(offer)).collect()
+    }
+
+    /// How many offers fit.
+    pub fn count(&self, offers: &[Offer]) -> usize {
+        offers.iter().filter(|offer| self.fit(offer).is_some()).count()
+    }
+
+    fn fit<'a>(&self, offer: &'a Offer) -> Option<Cow<'a, Offer>> {
+        if !self.fits_way(offer) {
+            return None;
+        }
+        let fitting = if self.fits_fare(&offer.fare) {
+            Cow::Borrowed(offer)
+        } else {
+            let others = offer.other_fares.iter().filter(|other| self.fits_fare(&other.fare));
+            let lowest = others.min_by_key(|other| other.total.minor)?;
+            Cow::Owned(offer.at(lowest))
+        };
+        let unit = 10_i64.pow(fitting.total.currency.decimals());
+        let is_dear = |max: usize| fitting.total.minor > i64::try_from(max).unwrap_or(i64::MAX / unit) * unit;
+        if self.max.is_some_and(is_dear) { None } else { Some(fitting) }
+    }
+
+    fn fits_fare(&self, fare: &Fare) -> bool {
+        let allows = |condition| matches!(condition, Condition::Free | Condition::Fee(_));
+        (!self.bag || fare.checked_bags > 0)
+            && (!self.refund || allows(fare.conditions.refund))
+            && (!self.change || allows(fare.conditions.change))
+    }
+
+    fn fits_way(&self, offer: &Offer) -> bool {
+        let stops = self.stops.is_none_or(|stops| most_stops(offer) <= stops);
+        let airlines = self.airlines.is_empty()
+            || offer.segments().all(|segment| self.airlines.contains(&segment.carrier.code));
+        let alliance = self.alliances.is_empty()
+            || offer.alliance.as_ref().is_some_and(|alliance| self.alliances.contains(alliance));
+        let via =
+            self.via.is_empty() || offer.slices.iter().flat_map(changes).all(|code| self.via.contains(&code));
+        let hours = self.hours.and_then(|hours| i64::try_from(hours).ok()).map(SignedDuration::from_hours);
+        let hours = hours.is_none_or(|hours| offer.slices.iter().all(|slice| slice.duration() <= hours));
+        let leaves = |slice: &Slice| slice.first().departs.local;
+        let lands = |slice: &Slice| slice.last().arrives.local;
+        stops
+            && airlines
+            && alliance
+            && via
+            && hours
+            && in_windows(&self.departs, offer, leaves)
+            && in_windows(&self.arrives, offer, lands)
+    }
+}
+
+/// Slices of which no window is named are free.
+fn in_windows(windows: &[(usize, Window)], offer: &Offer, time: fn(&Slice) -> civil::DateTime) -> bool {
+    offer.slices.iter().enumerate().all(|(nth, slice)| {
+        let mut named = windows.iter().filter(|(of, _)| *of == nth).peekable();
+        named.peek().is_none() || named.any(|(_, window)| *window == Window::of(time(slice)))
+    })
+}
+
+/// Where a slice changes planes.
+pub fn changes(slice: &Slice) -> impl Iterator<Item = PlaceCode> {
+    slice.segments().windows(2).flat_map(|pair| [pair[0].to.code, pair[1].from.code])
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        itinerary::{OfferId, OtherFare},
+        web::components::samples::{direct, eur, offer, overnight},
+    };
+
+    fn offers() -> Vec<Offer> {
+        let mut quick = offer("quick", 51_200, vec![direct()]);
+        quick.alliance = Some("Compass".to_owned());
+        let flex = Fare { checked_bags: 1, brand: "Flex".to_owned(), ..quick.fare.clone() };
+        let flex = Fare {
+            conditions: crate::itinerary::Conditions { refund: Condition::Free, ..flex.conditions },
+            ..flex
+        };
+        quick.other_fares = vec![OtherFare {
+            id: OfferId("quick-flex".to_owned()),
+            fare: flex,
+            fare_bases: vec!["YFLEX".to_owned()],
+            prices: quick.prices.clone(),
+            total: eur(70_000),
+        }];
+        vec![offer("slow", 38_900, vec![overnight()]), quick]
+    }
+
+    fn shown(change: impl FnOnce(&mut Filters)) -> Vec<String> {
+        let mut filters = Filters::default();
+        change(&mut filters);
+        filters.of(&offers()).iter().map(|offer| offer.id.0.clone()).collect()
+    }
+
+    #[test]
+    fn each_filter_keeps_what_fits_it() {
+        type Change = fn(&mut Filters);
+        let cases: [(Change, &[&str]); 16] = [
+            (|_| (), &["slow", "quick"]),
+            (|f| f.stops = Some(0), &["quick"]),
+            (|f| f.stops = Some(1), &["slow", "quick"]),
+            (|f| f.airlines = vec!["HX".into()], &["slow", "quick"]),
+            (|f| f.airlines = vec!["NO".into()], &[]),
+            (|f| f.alliances = vec!["Compass".into()], &["quick"]),
+            (|f| f.via = vec!["MAD".parse().unwrap()], &["slow", "quick"]),
+            (|f| f.via = vec!["CDG".parse().unwrap()], &["quick"]),
+            (|f| f.departs = vec![(0, Window::Evening)], &["slow"]),
+            (|f| f.departs = vec![(0, Window::Evening), (0, Window::Morning)], &["slow", "quick"]),
+            (|f| f.departs = vec![(1, Window::Evening)], &["slow", "quick"]),
+            (|f| f.arrives = vec![(0, Window::Night)], &[]),
+            (|f| f.hours = Some(9), &["quick"]),
+            (|f| f.max = Some(389), &["slow"]),
+            (|f| f.max = Some(388), &[]),
+            (|f| f.change = true, &["slow", "quick"]),
+        ];
+        for (place, (change, ids)) in cases.into_iter().enumerate() {
+            assert_eq!(shown(change), ids, "case {place}");
+        }
+    }
+
+    #[test]
+    fn a_bag_or_a_refund_is_found_in_the_lowest_fare_that_has_it_at_its_own_price() {
+        assert_eq!(shown(|f| f.bag = true), ["quick-flex"]);
+        assert_eq!(shown(|f| f.refund = true), ["quick-flex"]);
+        let filters = Filters { bag: true, max: Some(699), ..Filters::default() };
+        assert_eq!(filters.count(&offers()), 0, "the price is that of the fare with the bag");
+        let filters = Filters { bag: true, max: Some(700), ..Filters::default() };
+        let all = offers();
+        let found = filters.of(&all);
+        assert_eq!((found[0].total, found[0].fare.brand.as_str()), (eur(70_000), "Flex"));
+        assert_eq!(found[0].segments().next().unwrap().fare_basis, "YFLEX");
+    }
+}

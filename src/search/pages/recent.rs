@@ -1,0 +1,91 @@
+//! The cookie with the last searches of this browser, and the button that forgets them.
+
+use std::{convert::Infallible, sync::Arc};
+
+use axum::{
+    extract::{FromRef, FromRequestParts},
+    http::request::Parts,
+    response::{IntoResponse, Redirect, Response},
+};
+use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
+use tower_sessions::cookie::time;
+
+use crate::{
+    config::Config,
+    itinerary::SearchQuery,
+    search::{Search, form::SearchForm, pages::flights::in_words, recent::Recent},
+};
+
+const DAYS: i64 = 60;
+
+/// As the browser sent it.
+pub struct RecentCookie {
+    value: String,
+    https: bool,
+}
+
+/// A search to go back to.
+pub struct Again {
+    pub href: String,
+    pub title: String,
+    pub detail: String,
+}
+
+impl RecentCookie {
+    fn read(&self, search: &Search) -> Recent {
+        Recent::read(&self.value, search.airports, search.clock.now())
+    }
+
+    /// For the first page.
+    pub fn again(&self, search: &Search) -> Vec<Again> {
+        let again = |query: &SearchQuery| {
+            let form = SearchForm::of(query, search.airports);
+            let asked = in_words(query, search.airports, &form);
+            Again {
+                href: format!("/flights?{}", form.address()),
+                title: asked.title,
+                detail: format!("{}, {}, {}", asked.dates, asked.party, asked.cabin),
+            }
+        };
+        self.read(search).searches().iter().map(again).collect()
+    }
+
+    /// The cookie with one more search, if that changes it.
+    pub fn with(&self, search: &Search, query: &SearchQuery) -> Option<CookieJar> {
+        let value = self.read(search).with(query).write(search.airports);
+        (value != self.value).then(|| self.jar(value, time::Duration::days(DAYS)))
+    }
+
+    fn jar(&self, value: String, life: time::Duration) -> CookieJar {
+        let cookie = Cookie::build((cookie_name(self.https), value))
+            .path("/")
+            .secure(self.https)
+            .http_only(true)
+            .same_site(SameSite::Lax)
+            .max_age(life);
+        CookieJar::new().add(cookie)
+    }
+}
+
+const fn cookie_name(https: bool) -> &'static str {
+    if https { "__Host-searches" } else { "searches" }
+}
+
+impl<S: Send + Sync> FromRequestParts<S> for RecentCookie
+where
+    Arc<Config>: FromRef<S>,
+{
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, state: &S) -> Result<Self, Infallible> {
+        let https = Arc::<Config>::from_ref(state).is_https();
+        let jar = CookieJar::from_headers(&parts.headers);
+        let value = jar.get(cookie_name(https)).map_or(String::new(), |cookie| cookie.value().to_owned());
+        Ok(Self { value, https })
+    }
+}
+
+/// POST /searches/forget
+pub async fn forget(recent: RecentCookie) -> Response {
+    (recent.jar(String::new(), time::Duration::ZERO), Redirect::to("/")).into_response()
+}
