@@ -34,8 +34,6 @@ RUN touch src/main.rs src/lib.rs \
 
 # No shell, no libraries, no package manager: whoever breaks in finds nothing to run.
 FROM scratch
-# Whom to believe, for what is not Stripe, mail or PostgreSQL (those bring their own list).
-COPY --from=build /etc/ssl/certs/ca-certificates.crt /etc/ssl/certs/ca-certificates.crt
 COPY --from=build /jetbridge /usr/local/bin/jetbridge
 # Nobody in particular: the process owns no file and needs to write none.
 USER 10001:10001

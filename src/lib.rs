@@ -23,6 +23,7 @@ pub mod limits;
 pub mod outbox;
 
 // Rank 2: gateways, the only places with network IO.
+pub mod outgoing;
 pub mod courier;
 pub mod mailer;
 pub mod payments;

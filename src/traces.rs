@@ -28,6 +28,8 @@ use tracing_subscriber::{
 };
 use url::Url;
 
+use crate::outgoing;
+
 const PATIENCE: Duration = Duration::from_secs(5);
 /// What the last spans may take when the process ends.
 const LAST: Duration = Duration::from_secs(1);
@@ -56,7 +58,7 @@ pub struct Traces(SdkTracerProvider);
 impl Traces {
     /// To be called inside the runtime that is to deliver.
     pub fn start(settings: &TraceSettings) -> Result<Self, TraceError> {
-        let http = reqwest::Client::builder().timeout(PATIENCE).build()?;
+        let http = outgoing::client().timeout(PATIENCE).build()?;
         let headers = settings.headers.as_ref().map(ExposeSecret::expose_secret).unwrap_or_default();
         let headers = headers.split(',').filter_map(|pair| pair.split_once('='));
         let exporter = opentelemetry_otlp::SpanExporter::builder()

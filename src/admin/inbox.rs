@@ -20,6 +20,7 @@ use crate::{
 /// Shown under these codes. One that was received is dealt with a moment later.
 pub const STATES: [&str; 6] = ["received", "applied", "ignored", "parked", "unreadable", "abandoned"];
 const LONGEST_KIND: usize = 120;
+const LONGEST_NAME: usize = 255;
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Filter {
@@ -166,7 +167,15 @@ pub struct EventRecord {
     pub attention: Option<i64>,
 }
 
+/// What cannot be the name of an event names none.
+fn check_name(id: &str) -> Result<(), AppError> {
+    let is_name = (1..=LONGEST_NAME).contains(&id.len())
+        && id.bytes().all(|byte| byte.is_ascii_alphanumeric() || b"_-".contains(&byte));
+    is_name.then_some(()).ok_or(AppError::NotFound)
+}
+
 pub async fn event(db: &Db, staff: UserId, id: &str) -> Result<EventRecord, AppError> {
+    check_name(id)?;
     let mut tx = db.begin(Staff(staff)).await?;
     let row = sqlx::query!(
         r#"select e.kind, e.state, e.livemode, e.created as "created: jiff_sqlx::Timestamp",
@@ -209,6 +218,7 @@ pub async fn event(db: &Db, staff: UserId, id: &str) -> Result<EventRecord, AppE
 
 /// Applies it again in the name of whoever wants it. An item that asked for it is closed with that.
 pub async fn replay_event(checkout: &Checkout, staff: UserId, id: &str) -> Result<(), AppError> {
+    check_name(id)?;
     let now = checkout.clock.now();
     let mut tx = checkout.db.begin(System).await?;
     replay::replay(&mut tx, id, now).await?;

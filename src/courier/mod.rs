@@ -18,7 +18,7 @@ use hyper::{
     header::{self, HeaderName, HeaderValue},
 };
 use hyper_util::rt::TokioIo;
-use rustls::{ClientConfig, RootCertStore, pki_types::ServerName};
+use rustls::{RootCertStore, pki_types::ServerName};
 use tokio::{
     io::{AsyncRead, AsyncWrite},
     net::{TcpStream, lookup_host},
@@ -26,6 +26,8 @@ use tokio::{
 };
 use tokio_rustls::TlsConnector;
 use url::{Host, Url};
+
+use crate::outgoing;
 
 /// From the look-up of the name to the answer's first line. A receiver that has more to do does it later.
 pub const PATIENCE: Duration = Duration::from_secs(10);
@@ -93,11 +95,7 @@ impl Courier {
     }
 
     pub fn believing(own: Own, roots: RootCertStore) -> Result<Self, rustls::Error> {
-        let config = ClientConfig::builder_with_provider(Arc::new(rustls::crypto::ring::default_provider()))
-            .with_safe_default_protocol_versions()?
-            .with_root_certificates(roots)
-            .with_no_client_auth();
-        Ok(Self { own, tls: TlsConnector::from(Arc::new(config)) })
+        Ok(Self { own, tls: TlsConnector::from(Arc::new(outgoing::tls(roots)?)) })
     }
 
     /// Reads an address as somebody typed it. Where its name leads is found out at every call.

@@ -223,6 +223,7 @@ mod tests {
         };
         let mut standing = standing(BookingState::Confirmed);
         standing.file.booking.offer.slices = flights.iter().map(slice).collect();
+        standing.file.booking.sold.clone_from(&standing.file.booking.offer.slices);
         standing.file.booking.pnr = Some("5RT2LP".to_owned());
         let issuer = Issuer::from(&Config::from_vars(|_| None).unwrap());
         Papers::of(&standing, issuer).unwrap().calendar()

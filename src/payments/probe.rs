@@ -9,6 +9,7 @@ use secrecy::ExposeSecret;
 use serde::Deserialize;
 
 use super::StripeSettings;
+use crate::outgoing;
 
 const PATIENCE: Duration = Duration::from_secs(8);
 
@@ -84,7 +85,7 @@ impl Probe {
     pub fn new(settings: &StripeSettings) -> Result<Self, reqwest::Error> {
         let base = settings.api_url.as_ref().map_or("https://api.stripe.com", |url| url.as_str());
         Ok(Self {
-            http: reqwest::Client::builder().timeout(PATIENCE).build()?,
+            http: outgoing::client().timeout(PATIENCE).build()?,
             base: base.trim_end_matches('/').to_owned(),
             key: settings.secret_key.clone(),
         })

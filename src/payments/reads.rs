@@ -9,7 +9,7 @@ use serde_json::Value;
 use url::Url;
 
 use super::{PaymentError, StripeSettings, TIMEOUT, event, probe};
-use crate::{meters, money::Money};
+use crate::{meters, money::Money, outgoing};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum DisputeStatus {
@@ -96,7 +96,7 @@ struct MovementJson {
 impl Reader {
     pub(super) fn new(settings: &StripeSettings) -> Result<Self, PaymentError> {
         let base = settings.api_url.as_ref().map_or("https://api.stripe.com", |url| url.as_str());
-        let http = reqwest::Client::builder().timeout(TIMEOUT).build();
+        let http = outgoing::client().timeout(TIMEOUT).build();
         Ok(Self {
             http: http.map_err(|error| PaymentError::Setup(error.to_string()))?,
             base: base.trim_end_matches('/').to_owned(),

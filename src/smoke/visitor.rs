@@ -13,6 +13,7 @@ use super::{
     Fault,
     html::{self, Form},
 };
+use crate::outgoing;
 
 /// A page that takes longer than this is a fault.
 const PATIENCE: Duration = Duration::from_secs(35);
@@ -77,7 +78,7 @@ impl Page {
 
 impl Visitor {
     pub fn new(home: Url) -> Result<Self, Fault> {
-        let http = reqwest::Client::builder()
+        let http = outgoing::client()
             .redirect(redirect::Policy::none())
             .timeout(PATIENCE)
             .user_agent(concat!("jetbridge-smoke/", env!("CARGO_PKG_VERSION")))

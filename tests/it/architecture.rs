@@ -13,8 +13,10 @@ const FEATURE_RANK: usize = 400;
 const WEB_ROLES: [&str; 3] = ["pages", "api", "webhook"];
 
 /// The only places that talk to the network, and what they talk through.
-const GATEWAYS: [&str; 10] =
-    ["courier", "health", "mailer", "payments", "sandbox", "supplier", "embedded", "main", "smoke", "traces"];
+const GATEWAYS: [&str; 11] = [
+    "outgoing", "courier", "health", "mailer", "payments", "sandbox", "supplier", "embedded", "main",
+    "smoke", "traces",
+];
 const NETWORK_CRATES: [&str; 7] = [
     "TcpStream::connect",
     "hyper::client",

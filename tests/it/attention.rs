@@ -166,19 +166,19 @@ async fn an_invariant_is_asked_again_and_closed_only_when_it_holds() {
 }
 
 /// A payment that does not fit, the booking that waits for it, and somebody who may decide.
-struct Frozen {
-    app: TestApp,
+pub struct Frozen {
+    pub app: TestApp,
     alice: Browser,
-    finance: Browser,
+    pub finance: Browser,
     reference: String,
     session: Session,
     intent: String,
-    item: String,
+    pub item: String,
 }
 
 impl Frozen {
     /// Paid by card, and something about it is wrong.
-    async fn by(change: fn(&mut Intent)) -> Self {
+    pub async fn by(change: fn(&mut Intent)) -> Self {
         Self::paid("manual", change).await
     }
 
@@ -204,6 +204,14 @@ impl Frozen {
         Self { app, alice, finance, reference, session, intent, item }
     }
 
+    /// Somebody mends the metadata in Stripe's dashboard.
+    pub async fn mend_hash(&self) {
+        let hash = self.app.texts("select quote_hash from attempts").await.remove(0);
+        self.app.stripe.tamper_intent(&self.intent, |intent| {
+            intent.metadata.insert("quote_hash".to_owned(), hash);
+        });
+    }
+
     async fn page(&self) -> Page {
         self.finance.get(&self.item).await.expect(200)
     }
@@ -222,7 +230,7 @@ impl Frozen {
     }
 }
 
-fn wrong_hash(intent: &mut Intent) {
+pub fn wrong_hash(intent: &mut Intent) {
     intent.metadata.insert("quote_hash".to_owned(), "0".repeat(64));
 }
 
@@ -238,11 +246,7 @@ async fn u19_a_frozen_payment_that_was_mended_is_accepted_and_the_booking_goes_o
     frozen.finance.post_form(&format!("{}/resolve", frozen.item), &WHY).await.expect(409);
     frozen.finance.post_form(&format!("{}/act", frozen.item), &[]).await.expect(409);
     assert!(frozen.is_frozen().await);
-    // Somebody mends the metadata in Stripe's dashboard.
-    let hash = app.texts("select quote_hash from attempts").await.remove(0);
-    app.stripe.tamper_intent(&frozen.intent, |intent| {
-        intent.metadata.insert("quote_hash".to_owned(), hash);
-    });
+    frozen.mend_hash().await;
     let page = frozen.page().await;
     for reason in ["", " ", "a\0b"] {
         let again = frozen.finance.post_form(&format!("{}/accept", frozen.item), &[("reason", reason)]).await;
@@ -266,7 +270,8 @@ async fn u19_a_frozen_payment_that_was_mended_is_accepted_and_the_booking_goes_o
 
 #[tokio::test]
 async fn u19_a_frozen_payment_that_goes_back_is_released_and_the_seats_can_be_paid_anew() {
-    let changes: [(&str, fn(&mut Intent)); 4] = [
+    type Change = (&'static str, fn(&mut Intent));
+    let changes: [Change; 4] = [
         ("amount", |intent| intent.amount += 1),
         ("currency", |intent| intent.currency = "usd".to_owned()),
         ("livemode", |intent| intent.livemode = true),
@@ -328,10 +333,7 @@ async fn u19_taken_money_that_fits_our_books_leaves_suspense_and_is_refunded() {
 async fn u19_taken_money_that_fits_is_accepted_out_of_suspense_into_the_ticket() {
     let frozen = Frozen::paid("automatic", wrong_hash).await;
     let app = &frozen.app;
-    let hash = app.texts("select quote_hash from attempts").await.remove(0);
-    app.stripe.tamper_intent(&frozen.intent, |intent| {
-        intent.metadata.insert("quote_hash".to_owned(), hash);
-    });
+    frozen.mend_hash().await;
     frozen.decide("accept").await.redirect();
     app.settle().await;
     assert_eq!(frozen.states().await, ("confirmed".to_owned(), vec!["captured".to_owned()]));
@@ -368,10 +370,7 @@ async fn u19_taken_money_that_our_books_cannot_hold_is_refunded_at_stripe_and_cl
 async fn of_two_who_decide_at_once_one_does() {
     let frozen = Frozen::by(wrong_hash).await;
     let app = &frozen.app;
-    let hash = app.texts("select quote_hash from attempts").await.remove(0);
-    app.stripe.tamper_intent(&frozen.intent, |intent| {
-        intent.metadata.insert("quote_hash".to_owned(), hash);
-    });
+    frozen.mend_hash().await;
     let owner = app.staff("owner").await;
     app.second_factor(&owner).await;
     let accept = format!("{}/accept", frozen.item);
@@ -412,6 +411,7 @@ async fn only_who_may_move_money_decides_and_only_after_a_fresh_proof() {
     let to = frozen.decide("give-back").await.redirect();
     assert!(to.starts_with("/reauthenticate?next="), "{to}");
     assert!(frozen.is_frozen().await && audited(app).await.is_empty());
+    app.settle().await;
     frozen.app.finish().await;
 }
 

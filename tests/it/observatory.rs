@@ -149,11 +149,12 @@ async fn every_kind_of_page_has_the_best_grade() {
     let booking = app.draft(&alice).await;
     let carol = app.carol().await;
     let guest = app.guest();
-    for path in
-        ["/", "/flights?from=LIS&to=LHR&leave=2026-12-14", "/login", "/signup", "/nothing", "/healthz"]
-    {
+    for path in ["/", "/airports?q=lis", "/login", "/signup", "/nothing", "/healthz"] {
         assert_eq!(score(&guest.get(path).await), BEST_WITHOUT_COOKIE, "{path}");
     }
+    // It remembers the search in a cookie, and a good cookie is worth more than none.
+    let flights = guest.get("/flights?from=LIS&to=LHR&leave=2026-12-14").await;
+    assert_eq!(score(&flights), BEST_WITHOUT_COOKIE + 5);
     for path in ["/account", "/bookings"] {
         assert_eq!(score(&alice.get(path).await), BEST_WITHOUT_COOKIE, "{path}");
     }

@@ -151,7 +151,7 @@ fn sources() -> Vec<String> {
 
 /// What stands in the place of a code: named as one, or first in a function that makes a refusal.
 fn codes_used(source: &str) -> Vec<String> {
-    let places = ["code: ", "code = ", " no(", "=> no(", "refused(", "Self::new("];
+    let places = ["code: ", "code = ", " no(", "(no(", "=> no(", "refused(", "Self::new("];
     let starts = places
         .iter()
         .flat_map(|place| source.match_indices(place).map(|(at, _)| &source[at + place.len()..]));

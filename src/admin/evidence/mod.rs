@@ -2,7 +2,7 @@
 //! where, the letters that were sent, and everything that happened, in order. It names people in full, so that taking it is
 //! written down.
 
-mod zip;
+mod archive;
 
 use std::fmt::Write;
 
@@ -72,7 +72,7 @@ pub async fn pack(
     let data = json!({ "files": names.len() });
     audit::record(&mut tx, action, Some(id), reference.as_str(), &data, now).await?;
     tx.commit().await?;
-    let bytes = zip::zip(&files, now).ok_or_else(|| AppError::broken("the evidence is too large"))?;
+    let bytes = archive::zip(&files, now).map_err(|error| AppError::broken(format!("evidence: {error}")))?;
     Ok(Pack { name: format!("evidence-{reference}.zip"), bytes })
 }
 

@@ -320,7 +320,7 @@ pub async fn console(
     let page = ConsolePage::new(chrome, &console, &clock, &FieldErrors::default());
     let done = LEVERS.iter().find(|lever| lever.name == query.done);
     let said =
-        done.map(|lever| notice(Tone::Good, "Done", &format!("{}: it counts from now on.", lever.title)));
+        done.map(|lever| notice(Tone::Good, "Done", format!("{}: it counts from now on.", lever.title)));
     Ok(Html(ConsolePage { said, ..page }.render()?))
 }
 

@@ -10,6 +10,8 @@ use serde_json::Value;
 use stripe_webhook::Webhook;
 use tokio::sync::watch;
 
+use crate::outgoing;
+
 /// Stripe tries for three days. A shop on the same machine is back within minutes, or not in this run.
 const PAUSES: [Duration; 6] = [
     Duration::from_millis(250),
@@ -55,9 +57,7 @@ impl Drop for UnderWay {
 
 impl Delivery {
     pub fn new(secret: String) -> Result<Self, reqwest::Error> {
-        // The client wants a process-wide provider even for plain HTTP; an earlier one stays.
-        let _ = rustls::crypto::ring::default_provider().install_default();
-        let client = reqwest::Client::builder()
+        let client = outgoing::client()
             .timeout(TIMEOUT)
             .redirect(reqwest::redirect::Policy::none())
             .user_agent("Stripe/1.0 (Jetbridge sandbox)")

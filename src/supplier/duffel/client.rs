@@ -15,7 +15,7 @@ use super::{
     guard::{Errand, Guard, Told},
     wire,
 };
-use crate::{clock::Clock, ids, meters, supplier::SupplierError};
+use crate::{clock::Clock, ids, meters, outgoing, supplier::SupplierError};
 
 pub const API_URL: &str = "https://api.duffel.com";
 const VERSION: &str = "v2";
@@ -99,7 +99,7 @@ pub(super) struct Client {
 
 impl Client {
     pub fn new(token: SecretString, url: Option<&Url>, clock: Clock) -> Result<Self, reqwest::Error> {
-        let http = reqwest::Client::builder()
+        let http = outgoing::client()
             .connect_timeout(CONNECT)
             .redirect(redirect::Policy::none())
             .user_agent(concat!("jetbridge/", env!("CARGO_PKG_VERSION")))

@@ -115,7 +115,7 @@ pub fn way_in_words(slice: &Slice) -> String {
 /// What is easily missed and spoils a journey: a night on the way, a change of airports.
 pub fn warnings(slices: &[Slice]) -> Vec<String> {
     let mut told = Vec::new();
-    for wait in slices.iter().flat_map(|slice| waits(slice)) {
+    for wait in slices.iter().flat_map(waits) {
         if wait.night {
             told.push(format!("A night on the way, in {}. A hotel is not included.", wait.to.city));
         }

@@ -60,7 +60,7 @@ fn searched() -> impl Strategy<Value = Vec<u8>> {
     proptest::collection::vec((name, value), 0..14).prop_map(|pairs| {
         let good = "from=LIS&to=JFK&leave=2027-03-10";
         let all: Vec<String> = pairs.iter().map(|(name, value)| format!("{name}={value}")).collect();
-        let first = if all.len() % 3 == 0 { good } else { "x=" };
+        let first = if all.len().is_multiple_of(3) { good } else { "x=" };
         format!("{first}&{}", all.join("&")).into_bytes()
     })
 }

@@ -7,6 +7,7 @@ use url::Url;
 
 use super::inputs::inputs;
 use crate::{
+    attention::{Frozen, wrong_hash},
     documents,
     helpers::{
         app::{ALICE, PASSWORD, TestApp},
@@ -31,7 +32,7 @@ fn target(page: &str, action: &'static str, honest: &[(&'static str, &str)]) -> 
 }
 
 /// Ends of the addresses of every form that has fields; the last test holds them against the route table.
-const ATTACKED: [&str; 31] = [
+const ATTACKED: [&str; 34] = [
     "/flights",
     "/bookings",
     "/passengers",
@@ -63,6 +64,9 @@ const ATTACKED: [&str; 31] = [
     "/documents/reveal",
     "/admin/hooks",
     "/admin/hooks/{id}/replay",
+    "/admin/attention/{id}/accept",
+    "/admin/attention/{id}/give-back",
+    "/demo/console",
 ];
 
 /// What was attacked: "POST /login email".
@@ -429,10 +433,33 @@ async fn roles_and_reasons_take_anything() {
     app.finish().await;
 }
 
+#[tokio::test]
+async fn decisions_about_money_take_any_reason() {
+    let frozen = Frozen::by(wrong_hash).await;
+    attack(&frozen.app, &frozen.finance, &target(&frozen.item, "/admin/attention/{id}/give-back", &[])).await;
+    frozen.app.settle().await;
+    frozen.app.finish().await;
+
+    let frozen = Frozen::by(wrong_hash).await;
+    frozen.mend_hash().await;
+    attack(&frozen.app, &frozen.finance, &target(&frozen.item, "/admin/attention/{id}/accept", &[])).await;
+    frozen.app.settle().await;
+    frozen.app.finish().await;
+}
+
+#[tokio::test]
+async fn the_levers_of_the_demo_take_anything_and_move_by_what_they_offer_only() {
+    let app = TestApp::start().await;
+    let viewer = app.staff("viewer").await;
+    attack(&app, &viewer, &target("/demo/console", "/demo/console", &[])).await;
+    assert_eq!(app.now().to_string(), "2026-11-23T09:00:00Z");
+    app.finish().await;
+}
+
 #[test]
 fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
     /// Buttons alone, or JSON with tests of its own.
-    const WITHOUT_FIELDS: [&str; 28] = [
+    const WITHOUT_FIELDS: [&str; 31] = [
         "/searches/forget",
         "/bookings/claim",
         "/bookings/{reference}/drop",
@@ -449,6 +476,9 @@ fn every_form_that_changes_something_is_attacked_or_has_no_fields() {
         "/account/devices/{id}/end",
         "/account/programs/{id}/end",
         "/admin/staff/{id}/remove",
+        "/admin/attention/{id}/act",
+        "/admin/bookings/{reference}/evidence",
+        "/admin/events/{id}/replay",
         "/admin/mails/{id}/resend",
         "/admin/hooks/deliveries/{id}/replay",
         "/admin/hooks/{id}/delete",
