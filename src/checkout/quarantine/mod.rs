@@ -204,7 +204,7 @@ impl Checkout {
             }
             Some((IntentStatus::Succeeded, intent)) => {
                 let received = Money::new(intent.received, intent.amount.currency);
-                return self.give_taken_back(attempt, received, heard.refunded).await;
+                return self.give_taken_back(attempt, received, &heard).await;
             }
             Some((IntentStatus::Processing, _)) => return Ok(Outcome::Again(self.clock.now() + POLL_EVERY)),
             Some((IntentStatus::Canceled, _)) => AttemptEvent::Canceled,
@@ -254,10 +254,10 @@ impl Checkout {
         &self,
         attempt: &Attempt,
         received: Money,
-        refunded: i64,
+        heard: &Heard,
     ) -> Result<Outcome, AppError> {
         if !is_ours_to_refund(attempt, received) {
-            if refunded >= received.minor {
+            if heard.refunded >= received.minor {
                 self.let_go(attempt, AttemptEvent::Canceled, false).await?;
                 return Ok(Outcome::Done);
             }
@@ -273,6 +273,8 @@ impl Checkout {
         let mut tx = self.db.begin(System).await?;
         let booking = bookings::store::lock(&mut tx, attempt.booking).await?;
         let attempt = store::lock_attempt(&mut tx, attempt.id).await?;
+        // What did not fit was not kept: its refund needs to know of which payment.
+        store::note_facts(&mut tx, attempt.id, &heard.facts).await?;
         if let Step::Move { to, .. } = next_attempt(attempt.state, AttemptEvent::Captured) {
             // Its effects are those of a payment that buys something. This one buys nothing.
             explain(&mut tx, &attempt, now).await?;
