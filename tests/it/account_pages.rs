@@ -645,7 +645,8 @@ async fn a_session_that_ends_over_the_passenger_form_loses_nothing_of_it() {
     let address = format!("/bookings/{reference}/passengers");
     let form = "form[action$='/passengers']";
     let page = alice.get(&address).await.expect(200);
-    app.execute("delete from auth.devices").await;
+    app.sign_in(ALICE).await.post_form("/account/devices", &[]).await.redirect();
+    soon("the browser is out", async || alice.get("/account").await.status == 303).await;
     let evil = "Zo\"e <b>";
     let typed = [("p1_given", evil), ("phone", "+351 911"), ("p1_passport_number", "C01X00T47")];
     let login = alice.submit(&page, form, &typed).await.expect(401);
