@@ -202,19 +202,26 @@ impl World {
         self.jobs.extend([Job::Open(a), Job::Check(a), Job::Lapse]);
     }
 
-    pub fn hear_booking(&mut self, rules: &Rules, event: BookingEvent) {
-        let effects = match (rules.booking)(self.booking, event) {
+    /// A machine's word: where it goes is written down, what it must not hear calls a person.
+    fn take<S, E>(&mut self, step: Step<S, E>, wrong: Attention, write: impl FnOnce(&mut Self, S)) -> Vec<E> {
+        match step {
             Step::Move { to, effects } => {
-                self.booking = to;
+                write(self, to);
                 effects
             }
             Step::Stay { effects } => effects,
             Step::Replay => Vec::new(),
             Step::Illegal => {
-                self.attention.insert(Attention::IllegalStep);
+                self.attention.insert(wrong);
                 Vec::new()
             }
-        };
+        }
+    }
+
+    pub fn hear_booking(&mut self, rules: &Rules, event: BookingEvent) {
+        let effects = self.take((rules.booking)(self.booking, event), Attention::IllegalStep, |world, to| {
+            world.booking = to;
+        });
         for effect in effects {
             match effect {
                 BookingEffect::OrderAtSupplier => self.jobs.insert(Job::Order),
@@ -233,38 +240,24 @@ impl World {
     }
 
     pub fn hear_supplier(&mut self, rules: &Rules, event: SupplierEvent) {
-        let events = match (rules.supplier)(self.supplier, event) {
-            Step::Move { to, effects } => {
-                self.supplier = to;
-                effects
-            }
-            Step::Stay { effects } => effects,
-            Step::Replay => Vec::new(),
-            Step::Illegal => {
-                self.attention.insert(Attention::IllegalStep);
-                Vec::new()
-            }
-        };
+        let events =
+            self.take((rules.supplier)(self.supplier, event), Attention::IllegalStep, |world, to| {
+                world.supplier = to;
+            });
         for event in events {
             self.hear_booking(rules, event);
         }
     }
 
     pub fn hear_attempt(&mut self, rules: &Rules, a: u8, event: AttemptEvent, received: u8) {
-        let effects = match (rules.attempt)(self.attempt(a).state, event) {
-            Step::Move { to, effects } => {
-                self.attempt_mut(a).state = to;
+        let effects = {
+            let step = (rules.attempt)(self.attempt(a).state, event);
+            self.take(step, Attention::PaymentContradiction, |world, to| {
+                world.attempt_mut(a).state = to;
                 if event == AttemptEvent::Captured {
-                    self.attempt_mut(a).captured = received;
+                    world.attempt_mut(a).captured = received;
                 }
-                effects
-            }
-            Step::Stay { effects } => effects,
-            Step::Replay => Vec::new(),
-            Step::Illegal => {
-                self.attention.insert(Attention::PaymentContradiction);
-                Vec::new()
-            }
+            })
         };
         for effect in effects {
             match effect {
