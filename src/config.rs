@@ -2,6 +2,7 @@
 
 pub mod smtp;
 mod selling;
+mod stripe;
 mod telling;
 mod vars;
 
@@ -16,6 +17,7 @@ use secrecy::{ExposeSecret, SecretString};
 use url::Url;
 
 pub use self::selling::{DuffelConfig, SupplierChoice};
+pub use self::stripe::StripeConfig;
 pub use self::telling::{LogFormat, TraceConfig};
 use self::{smtp::SmtpServer, vars::Vars};
 use crate::vault::Vault;
@@ -115,15 +117,6 @@ pub struct DatabaseConfig {
 }
 
 #[derive(Clone, Debug)]
-pub struct StripeConfig {
-    pub secret_key: SecretString,
-    /// Several, so that a secret can be changed without losing an event.
-    pub webhook_secrets: Vec<SecretString>,
-    /// Instead of `https://api.stripe.com`; only a rehearsal may set it.
-    pub api_url: Option<Url>,
-}
-
-#[derive(Clone, Debug)]
 pub struct MailConfig {
     /// `None`: the mailbox that demo mode starts itself.
     pub smtp_url: Option<SecretString>,
@@ -188,7 +181,7 @@ impl Config {
 
     /// Whether Stripe's answers must be about real money.
     pub fn takes_real_money(&self) -> bool {
-        self.stripe.as_ref().is_some_and(|stripe| is_live_key(stripe.secret_key.expose_secret()))
+        self.stripe.as_ref().is_some_and(|stripe| stripe::is_live_key(stripe.secret_key.expose_secret()))
     }
 
     /// An absolute address on this site.
@@ -211,7 +204,7 @@ fn read(vars: &Vars<'_>) -> Config {
         document_retention_days: read_retention(vars),
         free_cancel_hours: read_at_most(vars, "FREE_CANCEL_HOURS", 0, 720),
         free_cancel_days_ahead: read_at_most(vars, "FREE_CANCEL_DAYS_AHEAD", 7, 365),
-        stripe: read_stripe(vars, mode),
+        stripe: stripe::read(vars, mode),
         mail: read_mail(vars, mode),
         supplier: selling::read_supplier(vars, mode),
         site: read_site(vars, mode),
@@ -358,57 +351,6 @@ fn read_at_most(vars: &Vars<'_>, name: &'static str, default: u16, most: u16) ->
     number
 }
 
-fn read_stripe(vars: &Vars<'_>, mode: Mode) -> Option<StripeConfig> {
-    if mode == Mode::Demo {
-        let why = "has no meaning in demo mode, which never talks to Stripe: set JETBRIDGE_MODE=production, or unset it";
-        for name in ["STRIPE_SECRET_KEY", "STRIPE_WEBHOOK_SECRETS", "STRIPE_API_URL"] {
-            vars.unwanted(name, why);
-        }
-        return None;
-    }
-    let key = vars.get("STRIPE_SECRET_KEY");
-    match (mode, key.as_deref()) {
-        (_, None) => vars.wrong("STRIPE_SECRET_KEY", "is missing"),
-        (Mode::Production, Some(key)) if is_test_key(key) => vars.wrong(
-            "STRIPE_SECRET_KEY",
-            "is a test-mode key, so nobody would be charged: set JETBRIDGE_ALLOW_TEST_MODE=1 if this is a rehearsal",
-        ),
-        (Mode::Rehearsal, Some(key)) if !is_test_key(key) => vars
-            .wrong("STRIPE_SECRET_KEY", "is not a test-mode key (sk_test_…), and JETBRIDGE_ALLOW_TEST_MODE=1 allows no other"),
-        (Mode::Production, Some(key)) if !is_live_key(key) => {
-            vars.wrong("STRIPE_SECRET_KEY", "must be a live secret or restricted key (sk_live_… or rk_live_…)");
-        }
-        _ => {}
-    }
-    let secrets = vars.get("STRIPE_WEBHOOK_SECRETS");
-    let list: Vec<&str> =
-        secrets.as_deref().unwrap_or_default().split(',').map(str::trim).filter(|s| !s.is_empty()).collect();
-    if list.is_empty() {
-        vars.wrong(
-            "STRIPE_WEBHOOK_SECRETS",
-            "is missing: one signing secret, or several with commas between",
-        );
-    } else if list.iter().any(|secret| !secret.starts_with("whsec_")) {
-        vars.wrong("STRIPE_WEBHOOK_SECRETS", "must be signing secrets that start with whsec_");
-    }
-    if mode == Mode::Production {
-        vars.unwanted("STRIPE_API_URL", "is refused in production: money goes to Stripe itself or nowhere");
-    }
-    Some(StripeConfig {
-        secret_key: SecretString::from(key.unwrap_or_default()),
-        webhook_secrets: list.into_iter().map(SecretString::from).collect(),
-        api_url: vars.url("STRIPE_API_URL", &["https", "http"]),
-    })
-}
-
-fn is_test_key(key: &str) -> bool {
-    key.starts_with("sk_test_") || key.starts_with("rk_test_")
-}
-
-fn is_live_key(key: &str) -> bool {
-    key.starts_with("sk_live_") || key.starts_with("rk_live_")
-}
-
 fn read_mail(vars: &Vars<'_>, mode: Mode) -> MailConfig {
     let from = vars.get("MAIL_FROM");
     let smtp = if mode == Mode::Demo {
@@ -464,151 +406,4 @@ fn read_site(vars: &Vars<'_>, mode: Mode) -> Site {
 }
 
 #[cfg(test)]
-mod tests {
-    use std::collections::BTreeSet;
-
-    use super::*;
-
-    type Pairs = &'static [(&'static str, &'static str)];
-
-    const PRODUCTION: [(&str, &str); 9] = [
-        ("JETBRIDGE_MODE", "production"),
-        ("BASE_URL", "https://fly.example.com"),
-        ("DATABASE_URL", "postgres://app:hunter2@db.example.com/jetbridge"),
-        ("STRIPE_SECRET_KEY", "sk_live_abc"),
-        ("STRIPE_WEBHOOK_SECRETS", "whsec_one, whsec_two"),
-        ("SMTP_URL", "smtps://user:hunter2@mail.example.com"),
-        ("MAIL_FROM", "Fly <fly@example.com>"),
-        ("ENCRYPTION_KEYS", "k1:AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="),
-        ("TRUSTED_PROXY_HOPS", "1"),
-    ];
-    const SELLER: [(&str, &str); 3] =
-        [("SELLER_NAME", "Fly Ltd"), ("SELLER_ADDRESS", "1 Road"), ("SELLER_EMAIL", "help@example.com")];
-
-    fn read(vars: &[(&str, &str)]) -> Result<Config, Vec<&'static str>> {
-        // The last wins, so that a case can change one variable of a good set.
-        let lookup =
-            |name: &str| vars.iter().rev().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
-        Config::from_vars(lookup).map_err(|errors| errors.into_iter().map(|error| error.variable).collect())
-    }
-
-    fn rehearsal(changes: &[(&'static str, &'static str)]) -> Vec<(&'static str, &'static str)> {
-        let staged = [("JETBRIDGE_ALLOW_TEST_MODE", "1"), ("STRIPE_SECRET_KEY", "sk_test_abc")];
-        [&PRODUCTION[..], &staged, changes].concat()
-    }
-
-    #[test]
-    fn with_nothing_set_it_is_a_demo_on_loopback() {
-        let config = read(&[]).unwrap();
-        assert_eq!(config.mode, Mode::Demo);
-        assert_eq!(config.bind.to_string(), "127.0.0.1:3000");
-        assert_eq!(config.link("/login"), "http://127.0.0.1:3000/login");
-        assert!(config.stripe.is_none() && config.database.url.is_none() && config.mail.smtp_url.is_none());
-    }
-
-    #[test]
-    fn every_wrong_variable_is_named_at_once() {
-        let wrong = read(&[
-            ("PORT", "http"),
-            ("BIND_ADDR", "0.0.0.0"),
-            ("LOG_FORMAT", "xml"),
-            ("DATABASE_URL", "mysql://x"),
-        ]);
-        assert_eq!(wrong.unwrap_err(), ["BIND_ADDR", "PORT", "DATABASE_URL", "LOG_FORMAT"]);
-    }
-
-    #[test]
-    fn a_rehearsal_has_every_part_of_production_but_cannot_charge() {
-        let config = read(&rehearsal(&[])).unwrap();
-        assert_eq!(config.mode, Mode::Rehearsal);
-        assert!(config.mode.is_pretend() && config.is_https());
-        assert_eq!(config.stripe.unwrap().webhook_secrets.len(), 2);
-        assert_eq!(
-            read(&rehearsal(&[("STRIPE_SECRET_KEY", "sk_live_abc")])).unwrap_err(),
-            ["STRIPE_SECRET_KEY"]
-        );
-    }
-
-    #[test]
-    fn production_refuses_whatever_is_missing_or_pretend() {
-        let full = [&PRODUCTION[..], &SELLER[..]].concat();
-        let cases: [(Pairs, &[&str]); 21] = [
-            (&[], &["SUPPLIER"]),
-            (&[("SUPPLIER", "timetable")], &["SUPPLIER"]),
-            (&[("SUPPLIER", "duffel")], &["DUFFEL_TOKEN"]),
-            (&[("SUPPLIER", "duffel"), ("DUFFEL_TOKEN", "duffel_test_x")], &["DUFFEL_TOKEN"]),
-            (&[("DUFFEL_TOKEN", "duffel_live_x")], &["SUPPLIER", "DUFFEL_TOKEN"]),
-            (
-                &[
-                    ("SUPPLIER", "duffel"),
-                    ("DUFFEL_TOKEN", "duffel_live_x"),
-                    ("DUFFEL_API_URL", "http://127.0.0.1:1"),
-                ],
-                &["DUFFEL_API_URL"],
-            ),
-            (&[("BASE_URL", "http://fly.example.com")], &["BASE_URL", "SUPPLIER"]),
-            (&[("BASE_URL", "https://fly.example.com/shop")], &["BASE_URL", "SUPPLIER"]),
-            (&[("TRUSTED_PROXY_HOPS", "")], &["TRUSTED_PROXY_HOPS", "SUPPLIER"]),
-            (&[("TRUSTED_PROXY_HOPS", "11")], &["TRUSTED_PROXY_HOPS", "SUPPLIER"]),
-            (&[("TRUSTED_PROXY_HOPS", "-1")], &["TRUSTED_PROXY_HOPS", "SUPPLIER"]),
-            (&[("DATABASE_URL", "")], &["DATABASE_URL", "SUPPLIER"]),
-            (&[("ENCRYPTION_KEYS", "")], &["ENCRYPTION_KEYS", "SUPPLIER"]),
-            (&[("ENCRYPTION_KEYS", "k1:AAAA")], &["ENCRYPTION_KEYS", "SUPPLIER"]),
-            (&[("STRIPE_SECRET_KEY", "sk_test_abc")], &["STRIPE_SECRET_KEY", "SUPPLIER"]),
-            (&[("STRIPE_SECRET_KEY", "pk_live_abc")], &["STRIPE_SECRET_KEY", "SUPPLIER"]),
-            (&[("STRIPE_WEBHOOK_SECRETS", "sk_live_abc")], &["STRIPE_WEBHOOK_SECRETS", "SUPPLIER"]),
-            (&[("STRIPE_API_URL", "http://127.0.0.1:4000")], &["STRIPE_API_URL", "SUPPLIER"]),
-            (&[("SMTP_URL", "smtp://mail.example.com?tls=opportunistic")], &["SMTP_URL", "SUPPLIER"]),
-            (&[("SELLER_NAME", " ")], &["SUPPLIER", "SELLER_NAME"]),
-            (&[("STAFF_EMAIL", "Till <till@example.com>")], &["STAFF_EMAIL", "SUPPLIER"]),
-        ];
-        for (changes, expected) in cases {
-            assert_eq!(read(&[&full[..], changes].concat()).unwrap_err(), expected, "{changes:?}");
-        }
-    }
-
-    #[test]
-    fn production_sells_with_a_live_token_and_a_rehearsal_with_a_test_token() {
-        let selling = [("SUPPLIER", "duffel"), ("DUFFEL_TOKEN", "duffel_live_hunter2")];
-        let config = read(&[&PRODUCTION[..], &SELLER[..], &selling].concat()).unwrap();
-        assert!(matches!(config.supplier, SupplierChoice::Duffel(_)));
-        assert!(!format!("{config:?}").contains("hunter2"));
-        let wrong = rehearsal(&selling);
-        assert_eq!(read(&wrong).unwrap_err(), ["DUFFEL_TOKEN"]);
-        let right = rehearsal(&[("SUPPLIER", "duffel"), ("DUFFEL_TOKEN", "duffel_test_x")]);
-        assert!(read(&right).is_ok());
-    }
-
-    #[test]
-    fn what_is_real_is_refused_in_demo_mode_rather_than_ignored() {
-        let real = [
-            ("STRIPE_SECRET_KEY", "sk_live_abc"),
-            ("SMTP_URL", "smtps://mail.example.com"),
-            ("SUPPLIER", "duffel"),
-            ("DUFFEL_TOKEN", "duffel_live_abc"),
-        ];
-        assert_eq!(read(&real).unwrap_err(), ["STRIPE_SECRET_KEY", "SMTP_URL", "SUPPLIER", "DUFFEL_TOKEN"]);
-    }
-
-    #[test]
-    fn no_secret_shows_in_debug() {
-        let shown = format!("{:?}", read(&rehearsal(&[])).unwrap());
-        for secret in ["hunter2", "sk_test_abc", "whsec_", "AAECAw"] {
-            assert!(!shown.contains(secret), "{secret}");
-        }
-    }
-
-    #[test]
-    fn the_list_of_variables_is_what_is_really_read() {
-        let mut asked = BTreeSet::new();
-        let selling = [("SUPPLIER", "duffel"), ("DUFFEL_TOKEN", "duffel_live_x")];
-        for set in [&[][..], &rehearsal(&[]), &[&PRODUCTION[..], &SELLER[..], &selling].concat()] {
-            let lookup =
-                |name: &str| set.iter().find(|(known, _)| *known == name).map(|(_, v)| (*v).to_owned());
-            let vars = Vars { lookup: &lookup, errors: RefCell::default(), asked: RefCell::default() };
-            super::read(&vars);
-            asked.extend(vars.asked.into_inner());
-        }
-        assert_eq!(asked, VARIABLES.into_iter().collect());
-    }
-}
+mod tests;

@@ -1,9 +1,10 @@
 //! The one way in which things go wrong. Whatever fails, a handler, an extractor, a layer or a panic, becomes a response
 //! with a [`Problem`] in its extensions; one function renders it, as `error.html` or as `application/problem+json`.
 
+mod page;
+
 use std::{any::Any, error::Error, fmt::Write, sync::Arc};
 
-use askama::Template;
 use axum::{
     body::Body,
     http::{HeaderMap, HeaderValue, Method, StatusCode, header},
@@ -16,7 +17,6 @@ use crate::{
     web::{
         chrome::Chrome,
         codes::{self, ErrorAt, PROBLEM_JSON, ProblemBody},
-        components::words,
         frame::Frame,
         security,
         session::SessionUser,
@@ -290,7 +290,7 @@ pub fn render(frame: &Frame, user: Option<SessionUser>, mut response: Response) 
     {
         to_login(frame)
     } else {
-        as_page(frame, chrome, &problem)
+        page::as_page(frame, chrome, &problem)
     };
     // What a layer said besides the status stays true: Allow of a 405, Retry-After, cookies.
     for (name, value) in response.headers() {
@@ -400,222 +400,5 @@ fn login_address(return_to: &str) -> String {
     format!("/login?next={next}")
 }
 
-#[derive(Template)]
-#[template(path = "error.html")]
-struct ErrorPage<'a> {
-    chrome: Chrome,
-    problem: &'a Problem,
-    request: String,
-    /// Whether money moved: said on every page, whatever the error.
-    money: Money,
-    next: Next,
-    /// How long to wait before trying again.
-    wait: Option<String>,
-    cause: Option<String>,
-}
-
-struct Money {
-    fact: &'static str,
-    why: &'static str,
-}
-
-struct Next {
-    label: &'static str,
-    href: String,
-}
-
-fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
-    let page = ErrorPage {
-        chrome,
-        problem,
-        request: frame.request.to_string(),
-        money: money(frame, problem.status),
-        next: what_next(frame, problem.status, problem.code),
-        wait: problem.retry_after_seconds.map(words::wait),
-        cause: problem.cause.as_deref().filter(|_| shows_cause(frame, problem)).map(causes),
-    };
-    let html = HeaderValue::from_static("text/html; charset=utf-8");
-    let body = page.render().unwrap_or_else(|error| {
-        tracing::error!(%error, "the error page itself failed");
-        format!("<!doctype html><title>{0}</title><p>Request {1}", problem.status, frame.request)
-    });
-    (problem.status, [(header::CONTENT_TYPE, html)], body).into_response()
-}
-
-fn money(frame: &Frame, status: StatusCode) -> Money {
-    if !frame.path.starts_with("/bookings/") {
-        return Money { fact: "None moved.", why: "Nothing on this page can charge you." };
-    }
-    if matches!(frame.method, Method::GET | Method::HEAD) {
-        return Money { fact: "None moved.", why: "Looking at a booking never charges you." };
-    }
-    if status.is_client_error() {
-        return Money { fact: "None moved.", why: "The request was refused before anything was done." };
-    }
-    Money {
-        fact: "You are charged only for confirmed seats.",
-        why: "The booking itself shows where its money is. You cannot pay twice for one booking.",
-    }
-}
-
-fn what_next(frame: &Frame, status: StatusCode, code: &str) -> Next {
-    let booking = frame.path.strip_prefix("/bookings/").and_then(|rest| rest.split('/').next());
-    match (status, booking) {
-        (StatusCode::UNAUTHORIZED, _) => Next { label: "Sign in", href: login_address(&frame.return_to) },
-        (StatusCode::NOT_FOUND, None) if frame.path.starts_with("/admin/") => {
-            Next { label: "All bookings", href: "/admin/bookings".to_owned() }
-        }
-        (StatusCode::CONFLICT, None) if frame.path.starts_with("/admin/bookings/") => {
-            let reference = frame.path.split('/').nth(3).unwrap_or_default();
-            Next { label: "Open the booking", href: format!("/admin/bookings/{reference}") }
-        }
-        (StatusCode::CONFLICT, None) if frame.path.starts_with("/admin/attention/") => {
-            let item: Vec<&str> = frame.path.split('/').take(4).collect();
-            Next { label: "Open the item", href: item.join("/") }
-        }
-        (StatusCode::FORBIDDEN, _) if code == "second_factor_missing" => {
-            Next { label: "Set up a second factor", href: "/account/second-factor".to_owned() }
-        }
-        (StatusCode::GONE, None) => match frame.path.split('/').nth(1) {
-            Some("reset") => Next { label: "Ask for a new link", href: "/reset".to_owned() },
-            Some("email") => Next { label: "Ask for a new link", href: "/account/email".to_owned() },
-            Some("verify") => Next { label: "Go to your account", href: "/account".to_owned() },
-            _ => Next { label: "Search for flights", href: "/".to_owned() },
-        },
-        (StatusCode::FORBIDDEN, _) if code == "role_may_not" => {
-            Next { label: "All bookings", href: "/admin/bookings".to_owned() }
-        }
-        (StatusCode::NOT_FOUND | StatusCode::FORBIDDEN, Some(_)) => {
-            Next { label: "Your bookings", href: "/bookings".to_owned() }
-        }
-        (_, Some(reference)) if !reference.is_empty() => {
-            Next { label: "Open the booking", href: format!("/bookings/{reference}") }
-        }
-        (status, _) if status.is_server_error() && frame.method == Method::GET => {
-            Next { label: "Try again", href: frame.return_to.clone() }
-        }
-        (StatusCode::FORBIDDEN, _) => Next { label: "Go to the first page", href: "/".to_owned() },
-        _ => Next { label: "Search for flights", href: "/".to_owned() },
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::error::{InternalError, TooMany};
-
-    async fn text(response: Response) -> String {
-        let bytes = axum::body::to_bytes(response.into_body(), 1 << 20).await.unwrap();
-        String::from_utf8(bytes.to_vec()).unwrap()
-    }
-
-    fn secret() -> AppError {
-        AppError::Internal(InternalError::Broken("password is hunter2 <b>".to_owned()))
-    }
-
-    #[tokio::test]
-    async fn a_page_gets_a_page_and_an_api_gets_problem_json() {
-        let page = render(&Frame::for_tests("/x"), None, AppError::NotFound.into_response());
-        assert_eq!(page.status(), StatusCode::NOT_FOUND);
-        assert!(text(page).await.contains("There is nothing at this address"));
-
-        let frame = Frame::for_tests("/api/bookings");
-        let errors = FieldErrors::one("passengers.0.name", "Write it");
-        let api = render(&frame, None, AppError::Invalid(errors).into_response());
-        assert_eq!(api.headers()[header::CONTENT_TYPE], "application/problem+json");
-        let body: serde_json::Value = serde_json::from_str(&text(api).await).unwrap();
-        assert_eq!(body["status"], 422);
-        assert_eq!(body["errors"][0]["pointer"], "/passengers/0/name");
-        assert_eq!(body["request_id"], frame.request.to_string());
-    }
-
-    #[tokio::test]
-    async fn our_own_faults_show_a_constant_text_and_the_request_id() {
-        for path in ["/flights", "/api/flights"] {
-            let frame = Frame::for_tests(path);
-            let response = render(&frame, None, secret().into_response());
-            assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-            let body = text(response).await;
-            assert!(!body.contains("hunter2"));
-            assert!(body.contains(&frame.request.to_string()));
-        }
-    }
-
-    #[tokio::test]
-    async fn in_development_the_cause_is_shown_escaped() {
-        let mut frame = Frame::for_tests("/flights");
-        Arc::make_mut(&mut frame.site).show_causes = true;
-        let body = text(render(&frame, None, secret().into_response())).await;
-        assert!(body.contains("hunter2 &#60;b&#62;"), "{body}");
-    }
-
-    #[tokio::test]
-    async fn every_error_page_says_whether_money_moved_and_what_to_do() {
-        let statuses = [400, 401, 403, 404, 405, 409, 410, 413, 415, 422, 429, 500, 503];
-        for (status, path) in
-            statuses.into_iter().flat_map(|status| [(status, "/x"), (status, "/bookings/K7WQ4M/pay")])
-        {
-            let status = StatusCode::from_u16(status).unwrap();
-            let mut frame = Frame::for_tests(path);
-            frame.method = Method::POST;
-            let body = text(render(&frame, None, Problem::of_status(status).into_response())).await;
-            assert!(body.contains("<dt>Money</dt>"), "{status} {path}");
-            assert!(body.contains("class=\"btn\""), "{status} {path}");
-        }
-    }
-
-    #[tokio::test]
-    async fn a_visitor_without_an_account_goes_to_the_login_and_comes_back() {
-        let mut frame = Frame::for_tests("/bookings");
-        frame.return_to = "/bookings?a=b&c=//evil.example".to_owned();
-        let response = render(&frame, None, AppError::Unauthenticated.into_response());
-        assert_eq!(response.status(), StatusCode::SEE_OTHER);
-        assert_eq!(
-            response.headers()[header::LOCATION],
-            "/login?next=%2Fbookings%3Fa%3Db%26c%3D%2F%2Fevil.example"
-        );
-        frame.method = Method::POST;
-        let response = render(&frame, None, AppError::Unauthenticated.into_response());
-        assert_eq!(response.status(), StatusCode::UNAUTHORIZED);
-        // The form is lost, and the page says so.
-        assert!(text(response).await.contains("nothing of the form was saved"));
-    }
-
-    #[test]
-    fn bare_errors_keep_their_headers_and_pages_are_left_alone() {
-        let bare = (StatusCode::METHOD_NOT_ALLOWED, [(header::ALLOW, "GET,HEAD")]).into_response();
-        let rendered = render(&Frame::for_tests("/x"), None, bare);
-        assert_eq!(rendered.headers()[header::ALLOW], "GET,HEAD");
-        assert!(!needs_rendering(&rendered));
-
-        let form_again = (StatusCode::UNPROCESSABLE_ENTITY, axum::response::Html("<form>")).into_response();
-        assert!(!needs_rendering(&form_again));
-        let probe =
-            render(&Frame::for_tests("/readyz"), None, StatusCode::SERVICE_UNAVAILABLE.into_response());
-        assert!(probe.headers().get(header::CONTENT_TYPE).is_none());
-    }
-
-    #[test]
-    fn too_many_says_when_to_come_back() {
-        let quota = Quota { name: "sign-in", tokens: 100, window_seconds: 1_000 };
-        let told = |path| {
-            let too_many = TooMany { retry_after_seconds: 42, detail: "Too much.", quota: Some(quota) };
-            render(&Frame::for_tests(path), None, AppError::TooMany(too_many).into_response())
-        };
-        let (page, program) = (told("/login"), told("/api/auth/login"));
-        assert_eq!(page.headers()[header::RETRY_AFTER], "42");
-        assert!(!page.headers().contains_key("ratelimit"));
-        assert_eq!(program.headers()[header::RETRY_AFTER], "42");
-        assert_eq!(program.headers()["ratelimit-policy"], "\"sign-in\";q=100;w=1000");
-        assert_eq!(program.headers()["ratelimit"], "\"sign-in\";r=0;t=42");
-        assert_eq!(words::wait(42), "42 seconds");
-        assert_eq!(words::wait(898), "15 minutes");
-    }
-
-    #[test]
-    fn a_panic_is_one_of_our_own_faults() {
-        let response = from_panic(Box::new("index out of bounds"));
-        assert_eq!(response.status(), StatusCode::INTERNAL_SERVER_ERROR);
-        assert!(needs_rendering(&response));
-    }
-}
+mod tests;
