@@ -7,7 +7,10 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
-use tokio_util::{sync::CancellationToken, task::TaskTracker};
+use tokio_util::{
+    sync::CancellationToken,
+    task::{AbortOnDropHandle, TaskTracker},
+};
 use tracing::Instrument;
 
 use crate::{
@@ -340,11 +343,13 @@ impl Round {
     }
 }
 
-/// A panic or a hang in one job is that job's failure, never the end of the lane.
+/// A panic or a hang in one job is that job's failure, never the end of the lane. Whoever lets go of the lane ends its job
+/// with it, as the end of the process would.
 async fn unless_it_breaks(
     work: impl Future<Output = Result<Outcome, AppError>> + Send + 'static,
 ) -> Result<Outcome, AppError> {
-    match tokio::spawn(tokio::time::timeout(LONGEST_JOB, work).in_current_span()).await {
+    let work = tokio::spawn(tokio::time::timeout(LONGEST_JOB, work).in_current_span());
+    match AbortOnDropHandle::new(work).await {
         Ok(Ok(result)) => result,
         Ok(Err(_)) => Err(AppError::broken("the job took too long")),
         Err(error) => Err(AppError::broken(format!("the job panicked: {error}"))),

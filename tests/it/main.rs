@@ -68,6 +68,7 @@ mod refusals;
 mod saved_travellers;
 mod schema;
 mod rollout;
+mod schedules;
 mod second_factor;
 mod search;
 mod search_days;

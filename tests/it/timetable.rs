@@ -8,7 +8,7 @@ use jetbridge::{
         SearchQuery, Sex, SliceQuery,
     },
     supplier::{
-        HoldId, HoldRequest, OrderRequest, Supplier, SupplierError,
+        CancelRequest, HoldId, HoldRequest, OrderRequest, Supplier, SupplierError,
         timetable::{Fault, Timetable},
     },
 };
@@ -248,6 +248,25 @@ async fn a_booking_is_ordered_once_however_often_and_however_simultaneously_it_i
     assert_eq!(app.count("timetable.inventory where sold = 1 and held = 0").await, 2);
     assert_eq!(app.count("timetable.holds").await, 0);
     assert_eq!(timetable.find_order(BookingId::new()).await.unwrap(), None);
+    app.finish().await;
+}
+
+/// A worker that hung since before the first answer puts its question after everything is over.
+#[tokio::test]
+async fn an_order_that_was_cancelled_is_the_answer_for_ever_and_nothing_is_bought_again() {
+    let app = TestApp::start().await;
+    let supplier = supplier(&app);
+    let request = order(BookingId::new(), &an_offer(&supplier).await, "Duarte");
+    let made = supplier.order(&request).await.unwrap();
+    let cancel = CancelRequest {
+        booking: request.booking,
+        order: made.id.clone(),
+        idempotency_key: "cancel".to_owned(),
+    };
+    let cancelled = supplier.cancel(&cancel).await.unwrap();
+    assert_eq!(supplier.order(&request).await.unwrap(), made);
+    assert_eq!(supplier.find_cancellation(request.booking).await.unwrap(), Some(cancelled));
+    assert_eq!(app.texts("select sum(sold)::text from timetable.inventory").await, ["0"]);
     app.finish().await;
 }
 

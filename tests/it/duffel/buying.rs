@@ -1,5 +1,6 @@
 //! The way from search to ticket, and back.
 
+use jetbridge::{itinerary::Contact, supplier::OrderRequest};
 use jiff::SignedDuration;
 use serde_json::json;
 
@@ -128,6 +129,37 @@ async fn cancelling_asks_for_a_quote_confirms_it_and_gives_back_what_the_fare_pr
     assert_eq!(app.state(&reference).await.booking, "cancelled");
     assert_eq!((duffel.calls("quote").len(), duffel.calls("cancel").len()), (1, 1));
     assert_eq!(app.texts("select amount_minor::text from refunds").await, ["16050"]);
+    app.finish().await;
+}
+
+/// A worker that hung since before the first answer puts its question after everything is over.
+#[tokio::test]
+async fn an_order_that_was_cancelled_is_the_answer_for_ever_and_nothing_is_bought_again() {
+    let (app, duffel) = start().await;
+    duffel.shelve(&[fare("118", "Flex", "180.50", true)]);
+    let (alice, reference, _) = paid(&app).await;
+    app.settle().await;
+    let quote = alice.get(&format!("/bookings/{reference}/cancel")).await.expect(200);
+    alice.submit(&quote, "form[action$='/cancel']", &TICK).await.redirect();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await.booking, "cancelled");
+    let row = app
+        .texts("select id || ' ' || supplier_order_id || ' ' || quote::text from bookings")
+        .await
+        .remove(0);
+    let [booking, order, offer] = row.splitn(3, ' ').collect::<Vec<_>>().try_into().unwrap();
+    let request = OrderRequest {
+        booking: booking.parse().unwrap(),
+        reference: reference.parse().unwrap(),
+        offer: serde_json::from_str(offer).unwrap(),
+        hold: None,
+        passengers: Vec::new(),
+        documents: Vec::new(),
+        contact: Contact { email: "maria@example.com".to_owned(), phone: "+351900000000".to_owned() },
+    };
+    let answer = app.worker().bookings.supplier.order(&request).await.unwrap();
+    assert_eq!(answer.id, order);
+    assert_eq!((duffel.orders().len(), duffel.calls("pay").len()), (1, 1));
     app.finish().await;
 }
 

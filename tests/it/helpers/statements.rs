@@ -3,6 +3,8 @@
 
 use std::sync::{Arc, LazyLock, Mutex};
 
+use tokio::sync::watch;
+
 use tracing::{
     Dispatch, Event, Metadata, Subscriber,
     field::{Field, Visit},
@@ -20,6 +22,7 @@ pub struct Statements(Arc<Mutex<Heard>>);
 struct Heard {
     statements: Vec<String>,
     hashes: usize,
+    count: watch::Sender<usize>,
 }
 
 impl Statements {
@@ -41,8 +44,16 @@ impl Statements {
 
     /// The same, and how many passwords were hashed since then.
     pub fn take_all(&self) -> (Vec<String>, usize) {
-        let heard = std::mem::take(&mut *self.0.lock().expect("not poisoned"));
-        (heard.statements, heard.hashes)
+        let mut heard = self.0.lock().expect("not poisoned");
+        (std::mem::take(&mut heard.statements), std::mem::take(&mut heard.hashes))
+    }
+
+    /// Until so many more have been answered.
+    pub async fn pass(&self, many: usize) {
+        let mut count = self.0.lock().expect("not poisoned").count.subscribe();
+        let enough = *count.borrow() + many;
+        // The sender lives in `self`, so waiting cannot fail.
+        let _ = count.wait_for(|count| *count >= enough).await;
     }
 }
 
@@ -61,6 +72,7 @@ impl Subscriber for Ear {
             heard.hashes += 1;
         } else {
             heard.statements.push(words.0);
+            heard.count.send_modify(|count| *count += 1);
         }
     }
 

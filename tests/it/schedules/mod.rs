@@ -1,0 +1,86 @@
+//! Random schedules: webhooks that come late, twice or never, buttons, timers, faults of everybody around and ends of the process,
+//! drawn in any order, against the real app on a real PostgreSQL. Every plan has a seed; a failure prints it, and
+//! `SCHEDULE_SEED=<seed> cargo test --test it schedules -- --include-ignored --nocapture` walks it again and makes it shorter.
+
+mod rules;
+mod steps;
+mod world;
+
+use std::{
+    panic::{AssertUnwindSafe, catch_unwind},
+    time::Instant,
+};
+
+use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
+use sqlx::Connection;
+
+use self::{
+    steps::{BOOKINGS, Plan, plans},
+    world::World,
+};
+
+/// In every run of the tests. A schedule is the life of one booking; so many live in each plan.
+const PLANS: u64 = 4;
+/// By hand, unless `SCHEDULE_PLANS` says otherwise.
+const MANY_PLANS: u64 = 840;
+
+fn from_environment(name: &str) -> Option<u64> {
+    std::env::var(name)
+        .ok()
+        .map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
+}
+
+/// Walks the plan that this seed draws.
+fn walk(seed: u64, most_shrinks: u32) {
+    let mut bytes = [0; 32];
+    bytes[..8].copy_from_slice(&seed.to_le_bytes());
+    let config =
+        Config { cases: 1, failure_persistence: None, max_shrink_iters: most_shrinks, ..Config::default() };
+    let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
+    let walked = TestRunner::new_with_rng(config, rng).run(&plans(), |plan| {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+        runtime.block_on(take(&plan));
+        Ok(())
+    });
+    if let Err(error) = walked {
+        panic!("SCHEDULE_SEED={seed}: {error}");
+    }
+}
+
+async fn take(plan: &Plan) {
+    let mut world = World::new(plan).await;
+    for (place, step) in plan.steps.iter().enumerate() {
+        world.take(step).await;
+        rules::hold_always(&world, &format!("step {place}, {step:?}")).await;
+    }
+    world.come_to_rest(plan.bank_gives_in).await;
+    rules::hold_at_rest(&mut world).await;
+    let World { app, sql, .. } = world;
+    sql.close().await.expect("closes");
+    app.finish().await;
+}
+
+fn walk_all(first: u64, plans: u64) {
+    if let Some(seed) = from_environment("SCHEDULE_SEED") {
+        return walk(seed, 200);
+    }
+    let began = Instant::now();
+    let failed: Vec<u64> = (first..first + plans)
+        .filter(|seed| catch_unwind(AssertUnwindSafe(|| walk(*seed, 0))).is_err())
+        .collect();
+    let schedules = plans * BOOKINGS as u64;
+    println!("{schedules} schedules in {plans} plans, {} s", began.elapsed().as_secs());
+    assert!(failed.is_empty(), "SCHEDULE_SEED, one of: {failed:?}");
+}
+
+#[test]
+fn whatever_happens_in_whatever_order_money_and_tickets_agree() {
+    walk_all(1, PLANS);
+}
+
+#[test]
+#[ignore = "ten thousand of them take minutes"]
+fn whatever_happens_in_many_more_schedules_money_and_tickets_agree() {
+    let first = from_environment("SCHEDULE_FIRST").unwrap_or(1_000);
+    walk_all(first, from_environment("SCHEDULE_PLANS").unwrap_or(MANY_PLANS));
+}

@@ -1,0 +1,189 @@
+//! What must hold after each step, and once the world has come to rest.
+
+use std::collections::HashMap;
+
+use jetbridge::{ids::BookingId, sandbox::stripe::Intent};
+use sqlx::{FromRow, PgConnection};
+
+use super::world::World;
+
+/// After no story may anybody be called for these: they would be mistakes of ours. But where no worker was there for an hour,
+/// I10 calls somebody with good reason.
+const NEVER: &str = "select kind || ' ' || subject || ': ' || detail from attention_items
+                      where kind in ('illegal_step', 'invariant_broken', 'job_dead', 'ledger_drift', 'event_unreadable')
+                        and detail not like 'I10 %'";
+
+/// Everything that is not at its end, and that neither a job nor a person will take further.
+const FORGOTTEN: [(&str, &str); 4] = [
+    (
+        "a booking waits for nothing",
+        "select b.booking_reference || ' ' || b.booking_status from bookings b
+          where b.booking_status in ('draft', 'held', 'ticketing', 'cancelling')
+            and not exists (select from outbox o where o.subject = b.id::text and o.state in ('ready', 'running'))
+            and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)",
+    ),
+    (
+        "a booking is on its way after every deadline",
+        "select b.booking_reference || ' ' || b.booking_status from bookings b
+          where b.booking_status in ('held', 'ticketing', 'cancelling')
+            and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)",
+    ),
+    (
+        "an attempt waits for nothing",
+        "select a.id || ' ' || a.state from attempts a
+          where a.state in ('creating', 'create_unknown', 'open', 'processing', 'authorised')
+            and not exists (select from outbox o
+                             where o.subject in (a.id::text, a.booking_id::text) and o.state in ('ready', 'running'))
+            and not exists (select from attention_items i
+                             where i.booking_id = a.booking_id and i.resolved_at is null)",
+    ),
+    (
+        "a refund waits for nothing",
+        "select r.id || ' ' || r.state from refunds r
+          where r.state in ('requested', 'submitted', 'submit_unknown', 'pending')
+            and not exists (select from outbox o where o.subject = r.id::text and o.state in ('ready', 'running'))
+            and not exists (select from attention_items i
+                             where i.booking_id = r.booking_id and i.resolved_at is null)",
+    ),
+];
+
+/// What our books say of a payment. A person who looks at a dispute, or at a mail, does not look at its money.
+const PAYMENTS: &str = "
+    select a.id::text as attempt, b.id::text as booking, b.booking_reference as reference, b.booking_status as state,
+           b.secured_by is not distinct from a.id as is_behind, b.confirmed_at is not null as was_ticketed,
+           a.amount_minor as amount, a.captured_minor as captured,
+           (select q.kept_minor from cancel_quotes q where q.attempt_id = a.id and q.done_at is not null) as kept,
+           exists (select from timetable.orders o where o.booking_id = b.id and o.cancelled_at is null) as has_tickets,
+           exists (select from attention_items i
+                    where i.booking_id = b.id and i.resolved_at is null
+                      and i.kind not in ('dispute', 'dispute_due', 'mail_late', 'refunded_ticket_live', 'cancel_asked'))
+               as has_person
+      from attempts a join bookings b on b.id = a.booking_id";
+
+const TICKETS: &str = "
+    select b.booking_reference || ' ' || b.booking_status from bookings b
+     where (b.booking_status = 'confirmed')
+           <> exists (select from timetable.orders o where o.booking_id = b.id and o.cancelled_at is null)
+       and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)";
+
+#[derive(FromRow, Debug)]
+struct Payment {
+    attempt: String,
+    booking: String,
+    reference: String,
+    state: String,
+    is_behind: bool,
+    was_ticketed: bool,
+    amount: i64,
+    captured: i64,
+    kept: Option<i64>,
+    has_tickets: bool,
+    has_person: bool,
+}
+
+/// Of a payment at Stripe: what was taken and stayed taken.
+struct Money {
+    received: i64,
+    net: i64,
+    is_set_aside: bool,
+}
+
+async fn texts(sql: &mut PgConnection, query: &str) -> Vec<String> {
+    sqlx::query_scalar(query).fetch_all(sql).await.unwrap_or_else(|error| panic!("{query}: {error}"))
+}
+
+/// After each step. Who lets an hour pass without a worker has no right to ask whether it worked.
+pub async fn hold_always(world: &World, after: &str) {
+    let broken = world.app.breaches().await;
+    let broken: Vec<_> = broken.into_iter().filter(|breach| breach.code() != "I10").collect();
+    assert!(broken.is_empty(), "after {after}: {broken:#?}");
+}
+
+pub async fn hold_at_rest(world: &mut World) {
+    let broken = world.app.breaches().await;
+    assert!(broken.is_empty(), "at rest: {broken:#?}");
+    let ours = texts(&mut world.sql, NEVER).await;
+    assert!(ours.is_empty(), "called for a mistake of ours: {ours:#?}");
+    for (what, query) in FORGOTTEN {
+        let found = texts(&mut world.sql, query).await;
+        assert!(found.is_empty(), "{what}: {found:#?}");
+    }
+    let askew = texts(&mut world.sql, TICKETS).await;
+    assert!(askew.is_empty(), "tickets and booking differ: {askew:#?}");
+    let payments: Vec<Payment> =
+        sqlx::query_as(PAYMENTS).fetch_all(&mut world.sql).await.expect("the payments");
+    let by_attempt: HashMap<String, Intent> = world
+        .app
+        .stripe
+        .intents()
+        .into_iter()
+        .filter_map(|intent| Some((intent.metadata.get("attempt_id")?.clone(), intent)))
+        .collect();
+    assert_eq!(by_attempt.len(), world.app.stripe.intents().len(), "two payments of one attempt");
+    for payment in &payments {
+        let intent = by_attempt.get(&payment.attempt);
+        let money = money(world, intent);
+        agree(payment, &money);
+        if let Some(intent) = intent.filter(|intent| intent.received > 0) {
+            was_accepted(world, payment, intent);
+        }
+    }
+}
+
+fn money(world: &World, intent: Option<&Intent>) -> Money {
+    let Some(intent) = intent else { return Money { received: 0, net: 0, is_set_aside: false } };
+    let stripe = &world.app.stripe;
+    let back: i64 = stripe
+        .refunds()
+        .iter()
+        .filter(|refund| {
+            refund.payment_intent == intent.id && !matches!(refund.status.as_str(), "failed" | "canceled")
+        })
+        .map(|refund| refund.amount)
+        .sum();
+    let lost: i64 = stripe
+        .disputes()
+        .iter()
+        .filter(|dispute| dispute.payment_intent == intent.id && dispute.status == "lost")
+        .map(|dispute| dispute.amount)
+        .sum();
+    Money {
+        received: intent.received,
+        net: intent.received - back - lost,
+        is_set_aside: intent.status == "requires_capture",
+    }
+}
+
+/// Charged if and only if ticketed, as far as nobody has been called.
+fn agree(payment: &Payment, money: &Money) {
+    if payment.has_person {
+        return;
+    }
+    assert_eq!(payment.captured, money.received, "our books and Stripe's: {payment:?}");
+    assert!(!money.is_set_aside, "set aside for ever: {payment:?}");
+    match payment.state.as_str() {
+        "confirmed" if payment.is_behind => {
+            assert!(payment.has_tickets, "charged without tickets: {payment:?}");
+            assert_eq!(money.received, payment.amount, "not what was accepted: {payment:?}");
+        }
+        "cancelled" if payment.is_behind && payment.was_ticketed => {
+            let kept = payment.kept.unwrap_or(0);
+            assert!(money.net <= kept, "{} stays where {kept} was quoted: {payment:?}", money.net);
+        }
+        _ => assert_eq!(money.net, 0, "charged for nothing: {payment:?}"),
+    }
+}
+
+/// Only under a quote whose button was pressed, or for less.
+fn was_accepted(world: &World, payment: &Payment, intent: &Intent) {
+    let id: BookingId = payment.booking.parse().expect("an id");
+    let made = world.bookings.iter().find(|made| made.id == id).expect("one of ours");
+    let most = made.accepted.values().map(|total| total.minor).max().unwrap_or(0);
+    assert!(
+        intent.received <= most,
+        "{} taken where {most} was accepted: {}",
+        intent.received,
+        payment.reference
+    );
+    assert!(intent.received <= payment.amount, "{} taken: {payment:?}", intent.received);
+}

@@ -1,0 +1,203 @@
+//! What may happen next, to which of the bookings, and what goes wrong in it.
+
+use jetbridge::{
+    sandbox::stripe::{Endpoint, Fault},
+    supplier::timetable,
+};
+use proptest::{collection::vec, option, prelude::*, sample::select};
+
+/// So many bookings live through one plan at once. Each is a schedule of its own, on common ground.
+pub const BOOKINGS: usize = 12;
+const STEPS: usize = 9 * BOOKINGS;
+
+#[derive(Clone, Debug)]
+pub struct Plan {
+    /// The agency lets everybody cancel for nothing for a day.
+    pub free_cancel: bool,
+    /// Which fare each booking has.
+    pub fares: Vec<u8>,
+    pub steps: Vec<Step>,
+    /// How the banks decide that have not decided by the end.
+    pub bank_gives_in: bool,
+}
+
+/// What goes wrong while our code works.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Trouble {
+    /// The process ends after so many answers of the database.
+    pub cut: Option<u8>,
+    pub stripe: Option<(Endpoint, Fault)>,
+    pub supplier: Option<timetable::Fault>,
+}
+
+#[derive(Clone, Debug)]
+pub enum Step {
+    /// The button "Pay".
+    Press(usize, Trouble),
+    /// On Stripe's page, with this card, by a method that is charged at once or not.
+    Pay {
+        at: usize,
+        card: Card,
+        at_once: bool,
+    },
+    /// Stripe takes the payment of a session that it had told us to be over.
+    PayLate(usize),
+    Return(usize, Trouble),
+    GiveUp(usize, Trouble),
+    Cancel(usize, Trouble),
+    /// The worker does what is due.
+    Work(Trouble),
+    /// The same, and none of it is interrupted, by a process that has just started.
+    Restart,
+    /// The worker's rounds.
+    Sweep,
+    Clock(i64),
+    /// One of the events under way arrives, so many times.
+    Deliver {
+        event: usize,
+        times: u8,
+        cut: Option<u8>,
+    },
+    /// An old event arrives again.
+    DeliverAgain(usize),
+    LoseEvent(usize),
+    MailFails,
+    Price(bool),
+    /// Tickets that nobody waits for any more.
+    LateTickets(usize),
+    /// Staff give back so many per cent of what is left.
+    Refund(usize, i64),
+    RefundInDashboard(usize, i64),
+    CaptureInDashboard(usize),
+    /// The bank lets go of what was set aside.
+    Lapse(usize),
+    RefundWord(usize, RefundWord),
+    Dispute(usize),
+    Evidence(usize),
+    BankDecides(usize, bool),
+    /// Stripe's facts do not fit what was accepted, or fit again.
+    Askew(usize, bool),
+    /// Staff press the button of what waits for a person.
+    Act(usize),
+    Accept(usize),
+    GiveBack(usize),
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum Card {
+    Good,
+    Declined,
+    /// Its owner has to be there, and is or is not.
+    Checked(bool),
+    /// Disputed as soon as it is charged.
+    Disputed,
+}
+
+#[derive(Clone, Copy, Debug)]
+pub enum RefundWord {
+    Pending,
+    Failed,
+    Succeeded,
+}
+
+pub fn plans() -> impl Strategy<Value = Plan> {
+    let fares = vec(0..12_u8, BOOKINGS);
+    (any::<bool>(), fares, vec(step(), STEPS), any::<bool>()).prop_map(
+        |(free_cancel, fares, steps, bank_gives_in)| Plan { free_cancel, fares, steps, bank_gives_in },
+    )
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let at = || 0..BOOKINGS;
+    let any_of = || 0..1_000_usize;
+    let card = prop_oneof![
+        8 => Just(Card::Good),
+        1 => Just(Card::Declined),
+        1 => any::<bool>().prop_map(Card::Checked),
+        1 => Just(Card::Disputed),
+    ];
+    prop_oneof![
+        18 => (at(), trouble()).prop_map(|(at, trouble)| Step::Press(at, trouble)),
+        20 => (at(), card, prop::bool::weighted(0.15))
+            .prop_map(|(at, card, at_once)| Step::Pay { at, card, at_once }),
+        20 => (any_of(), 1..3_u8, cut()).prop_map(|(event, times, cut)| Step::Deliver { event, times, cut }),
+        18 => trouble().prop_map(Step::Work),
+        10 => select(vec![1, 2, 4, 12, 25, 50, 90, 600, 1_500]).prop_map(Step::Clock),
+        6 => (at(), trouble()).prop_map(|(at, trouble)| Step::Return(at, trouble)),
+        8 => (at(), trouble()).prop_map(|(at, trouble)| Step::Cancel(at, trouble)),
+        6 => (at(), 1..=100_i64).prop_map(|(at, share)| Step::Refund(at, share)),
+        4 => any_of().prop_map(Step::LoseEvent),
+        20 => other(),
+    ]
+}
+
+/// What is rarer.
+fn other() -> impl Strategy<Value = Step> {
+    let at = || 0..BOOKINGS;
+    let any_of = || 0..1_000_usize;
+    let word = select(vec![RefundWord::Pending, RefundWord::Failed, RefundWord::Succeeded]);
+    let staff = prop_oneof![
+        any_of().prop_map(Step::Act),
+        any_of().prop_map(Step::Accept),
+        any_of().prop_map(Step::GiveBack),
+    ];
+    let banks = prop_oneof![
+        at().prop_map(Step::Lapse),
+        (any_of(), word).prop_map(|(at, word)| Step::RefundWord(at, word)),
+        at().prop_map(Step::Dispute),
+        any_of().prop_map(Step::Evidence),
+        (any_of(), any::<bool>()).prop_map(|(at, won)| Step::BankDecides(at, won)),
+    ];
+    let dashboard = prop_oneof![
+        (at(), 1..=100_i64).prop_map(|(at, share)| Step::RefundInDashboard(at, share)),
+        at().prop_map(Step::CaptureInDashboard),
+        (at(), prop::bool::weighted(0.4)).prop_map(|(at, is_askew)| Step::Askew(at, is_askew)),
+        at().prop_map(Step::PayLate),
+    ];
+    let rest = prop_oneof![
+        (at(), trouble()).prop_map(|(at, trouble)| Step::GiveUp(at, trouble)),
+        Just(Step::Restart),
+        Just(Step::Sweep),
+        any_of().prop_map(Step::DeliverAgain),
+        Just(Step::MailFails),
+        any::<bool>().prop_map(Step::Price),
+        at().prop_map(Step::LateTickets),
+    ];
+    prop_oneof![4 => staff, 6 => banks, 4 => dashboard, 6 => rest]
+}
+
+fn cut() -> impl Strategy<Value = Option<u8>> {
+    option::weighted(0.3, 1..90_u8)
+}
+
+/// Nothing, most of the time.
+fn trouble() -> impl Strategy<Value = Trouble> {
+    let endpoint = select(vec![
+        Endpoint::CreateSession,
+        Endpoint::ReadSession,
+        Endpoint::ExpireSession,
+        Endpoint::ReadIntent,
+        Endpoint::Capture,
+        Endpoint::Cancel,
+        Endpoint::CreateRefund,
+        Endpoint::ListRefunds,
+        Endpoint::Other,
+    ]);
+    let fault = select(vec![
+        Fault::TimeoutBefore,
+        Fault::TimeoutAfter,
+        Fault::Status(500),
+        Fault::Status(429),
+        Fault::StickyStatus(500),
+    ]);
+    let supplier = select(vec![
+        timetable::Fault::SoldOut,
+        timetable::Fault::PriceUp,
+        timetable::Fault::Refused,
+        timetable::Fault::Unavailable,
+        timetable::Fault::TimeoutBefore,
+        timetable::Fault::TimeoutAfter,
+    ]);
+    (cut(), option::weighted(0.25, (endpoint, fault)), option::weighted(0.2, supplier))
+        .prop_map(|(cut, stripe, supplier)| Trouble { cut, stripe, supplier })
+}
