@@ -187,3 +187,15 @@ fn was_accepted(world: &World, payment: &Payment, intent: &Intent) {
     );
     assert!(intent.received <= payment.amount, "{} taken: {payment:?}", intent.received);
 }
+
+const ENDS: &str = "
+    select 'booking ' || booking_status || ', ' || supplier_status, count(*) from bookings group by 1
+    union all select 'attempt ' || state, count(*) from attempts group by 1
+    union all select 'refund ' || origin || ' ' || state, count(*) from refunds group by 1
+    union all select 'dispute ' || state, count(*) from disputes group by 1
+    union all select 'person for ' || kind, count(*) from attention_items group by 1
+    union all select 'job cut short', count(*) from outbox where tries > 1";
+
+pub async fn ends(world: &mut World) -> Vec<(String, i64)> {
+    sqlx::query_as(ENDS).fetch_all(&mut world.sql).await.expect("the ends")
+}

@@ -83,6 +83,28 @@ pub enum Step {
     GiveBack(usize),
 }
 
+impl Step {
+    /// What happens elsewhere, or nowhere yet, changes nothing in our books.
+    pub fn is_ours(&self) -> bool {
+        matches!(
+            self,
+            Self::Press(..)
+                | Self::Return(..)
+                | Self::GiveUp(..)
+                | Self::Cancel(..)
+                | Self::Work(_)
+                | Self::Restart
+                | Self::Sweep
+                | Self::Deliver { .. }
+                | Self::DeliverAgain(_)
+                | Self::Refund(..)
+                | Self::Act(_)
+                | Self::Accept(_)
+                | Self::GiveBack(_)
+        )
+    }
+}
+
 #[derive(Clone, Copy, Debug)]
 pub enum Card {
     Good,
