@@ -8,7 +8,8 @@ use proptest::{collection::vec, option, prelude::*, sample::select};
 
 /// So many bookings live through one plan at once. Each is a schedule of its own, on common ground.
 pub const BOOKINGS: usize = 12;
-const STEPS: usize = 9 * BOOKINGS;
+/// Of each kind of day.
+const STEPS: usize = 4 * BOOKINGS;
 
 #[derive(Clone, Debug)]
 pub struct Plan {
@@ -124,33 +125,69 @@ pub enum RefundWord {
 
 pub fn plans() -> impl Strategy<Value = Plan> {
     let fares = vec(0..12_u8, BOOKINGS);
-    (any::<bool>(), fares, vec(step(), STEPS), any::<bool>()).prop_map(
-        |(free_cancel, fares, steps, bank_gives_in)| Plan { free_cancel, fares, steps, bank_gives_in },
-    )
+    let openings: Vec<_> = (0..BOOKINGS).map(opening).collect();
+    let steps = (openings, vec(step(), STEPS), vec(later(), STEPS));
+    let steps = steps.prop_map(|(openings, steps, later)| [openings.concat(), steps, later].concat());
+    (any::<bool>(), fares, steps, any::<bool>()).prop_map(|(free_cancel, fares, steps, bank_gives_in)| Plan {
+        free_cancel,
+        fares,
+        steps,
+        bank_gives_in,
+    })
 }
 
-fn step() -> impl Strategy<Value = Step> {
-    let at = || 0..BOOKINGS;
-    let any_of = || 0..1_000_usize;
-    let card = prop_oneof![
-        8 => Just(Card::Good),
+/// How a booking begins: most are paid, for of the others there is little to tell.
+fn opening(at: usize) -> impl Strategy<Value = Vec<Step>> {
+    let press = trouble().prop_map(move |trouble| Step::Press(at, trouble));
+    let again = option::weighted(0.3, trouble().prop_map(move |trouble| Step::Press(at, trouble)));
+    let pay = option::weighted(0.8, (card(), prop::bool::weighted(0.15)));
+    let pay = pay.prop_map(move |how| how.map(|(card, at_once)| Step::Pay { at, card, at_once }));
+    (press, again, pay, vec(meanwhile(), 0..3)).prop_map(|(press, again, pay, meanwhile)| {
+        let begun = [Some(press), again, pay];
+        begun.into_iter().flatten().chain(meanwhile).collect()
+    })
+}
+
+fn card() -> impl Strategy<Value = Card> {
+    prop_oneof![
+        9 => Just(Card::Good),
         1 => Just(Card::Declined),
         1 => any::<bool>().prop_map(Card::Checked),
         1 => Just(Card::Disputed),
-    ];
-    prop_oneof![
-        18 => (at(), trouble()).prop_map(|(at, trouble)| Step::Press(at, trouble)),
-        20 => (at(), card, prop::bool::weighted(0.15))
-            .prop_map(|(at, card, at_once)| Step::Pay { at, card, at_once }),
-        20 => (any_of(), 1..3_u8, cut()).prop_map(|(event, times, cut)| Step::Deliver { event, times, cut }),
-        18 => trouble().prop_map(Step::Work),
-        10 => select(vec![1, 2, 4, 12, 25, 50, 90, 600, 1_500]).prop_map(Step::Clock),
-        6 => (at(), trouble()).prop_map(|(at, trouble)| Step::Return(at, trouble)),
-        8 => (at(), trouble()).prop_map(|(at, trouble)| Step::Cancel(at, trouble)),
-        6 => (at(), 1..=100_i64).prop_map(|(at, share)| Step::Refund(at, share)),
-        4 => any_of().prop_map(Step::LoseEvent),
-        20 => other(),
     ]
+}
+
+/// What goes on by itself while travellers make up their minds.
+fn meanwhile() -> impl Strategy<Value = Step> {
+    let any_of = || 0..1_000_usize;
+    prop_oneof![
+        5 => (any_of(), 1..3_u8, cut()).prop_map(|(event, times, cut)| Step::Deliver { event, times, cut }),
+        1 => any_of().prop_map(Step::LoseEvent),
+        4 => trouble().prop_map(Step::Work),
+        2 => (0..BOOKINGS, trouble()).prop_map(|(at, trouble)| Step::Return(at, trouble)),
+        1 => select(vec![1, 2, 4]).prop_map(Step::Clock),
+    ]
+}
+
+/// While the first of them are on their way.
+fn step() -> impl Strategy<Value = Step> {
+    let at = || 0..BOOKINGS;
+    prop_oneof![
+        12 => meanwhile(),
+        3 => (at(), trouble()).prop_map(|(at, trouble)| Step::Press(at, trouble)),
+        3 => (at(), card(), prop::bool::weighted(0.15))
+            .prop_map(|(at, card, at_once)| Step::Pay { at, card, at_once }),
+        1 => select(vec![4, 12, 25]).prop_map(Step::Clock),
+        3 => (at(), trouble()).prop_map(|(at, trouble)| Step::Cancel(at, trouble)),
+        2 => (at(), 1..=100_i64).prop_map(|(at, share)| Step::Refund(at, share)),
+        4 => other(),
+    ]
+}
+
+/// After hours and days.
+fn later() -> impl Strategy<Value = Step> {
+    let clock = select(vec![25, 50, 90, 600, 1_500]).prop_map(Step::Clock);
+    prop_oneof![9 => step(), 1 => clock]
 }
 
 /// What is rarer.
