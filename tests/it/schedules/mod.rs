@@ -17,7 +17,7 @@ use proptest::test_runner::{Config, RngAlgorithm, TestRng, TestRunner};
 use sqlx::Connection;
 
 use self::{
-    steps::{BOOKINGS, Plan, plans},
+    steps::{BOOKINGS, Card, Plan, Step, Trouble, plans},
     world::World,
 };
 
@@ -96,4 +96,23 @@ fn whatever_happens_in_whatever_order_money_and_tickets_agree() {
 fn whatever_happens_in_many_more_schedules_money_and_tickets_agree() {
     let first = from_environment("SCHEDULE_FIRST").unwrap_or(1_000);
     walk_all(first, from_environment("SCHEDULE_PLANS").unwrap_or(MANY_PLANS));
+}
+
+#[test]
+#[should_panic(expected = "our books and Stripe's")]
+fn a_cent_that_our_books_do_not_have_is_noticed() {
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
+    runtime.block_on(async {
+        let pay = Step::Pay { at: 0, card: Card::Good, at_once: false };
+        let steps = vec![Step::Press(0, Trouble::default()), pay];
+        let plan = Plan { free_cancel: false, fares: vec![0], steps, bank_gives_in: false };
+        let mut world = World::new(&plan).await;
+        for step in &plan.steps {
+            world.take(step).await;
+        }
+        world.come_to_rest(false).await;
+        let intent = world.app.stripe.intents().remove(0);
+        world.app.stripe.tamper_intent(&intent.id, |intent| intent.received -= 1);
+        rules::hold_at_rest(&mut world).await;
+    });
 }

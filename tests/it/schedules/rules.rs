@@ -13,6 +13,13 @@ const NEVER: &str = "select kind || ' ' || subject || ': ' || detail from attent
                       where kind in ('illegal_step', 'invariant_broken', 'job_dead', 'ledger_drift', 'event_unreadable')
                         and detail not like 'I10 %'";
 
+/// What the bookings went through that somebody was called for.
+const STORY: &str = "
+    select concat_ws(' ', b.booking_reference, to_char(e.at, 'DD HH24:MI:SS'), e.kind, e.actor, e.data) from booking_events e
+      join bookings b on b.id = e.booking_id
+     where exists (select from attention_items i where i.booking_id = b.id or i.subject = b.id::text)
+     order by b.id, e.at, e.id";
+
 /// Everything that is not at its end, and that neither a job nor a person will take further.
 const FORGOTTEN: [(&str, &str); 4] = [
     (
@@ -103,7 +110,10 @@ pub async fn hold_at_rest(world: &mut World) {
     let broken = world.app.breaches().await;
     assert!(broken.is_empty(), "at rest: {broken:#?}");
     let ours = texts(&mut world.sql, NEVER).await;
-    assert!(ours.is_empty(), "called for a mistake of ours: {ours:#?}");
+    if !ours.is_empty() {
+        let story = texts(&mut world.sql, STORY).await;
+        panic!("called for a mistake of ours: {ours:#?}\n{}", story.join("\n"));
+    }
     for (what, query) in FORGOTTEN {
         let found = texts(&mut world.sql, query).await;
         assert!(found.is_empty(), "{what}: {found:#?}");

@@ -353,8 +353,10 @@ impl World {
                 }
             }
             Step::Lapse(at) => {
-                if let Some(intent) = self.intent(at) {
-                    stripe.lapse(&intent);
+                // What was charged is not let go of any more.
+                let intent = self.intent(at).and_then(|id| stripe.intent(&id));
+                if let Some(intent) = intent.filter(|intent| intent.status == "requires_capture") {
+                    stripe.lapse(&intent.id);
                 }
             }
             Step::RefundWord(which, word) => {

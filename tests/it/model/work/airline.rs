@@ -67,9 +67,11 @@ pub(super) fn begin_order(world: &mut World, rules: &Rules) -> Go {
 }
 
 fn ask_order(world: &mut World, luck: Luck) -> Word {
-    if matches!(world.tickets, Tickets::Coming | Tickets::Issued) {
-        // Again with the same booking: the same order.
-        world.tickets = Tickets::Issued;
+    if world.tickets != Tickets::None {
+        // Again with the same booking: the same order, also after it was cancelled.
+        if world.tickets == Tickets::Coming {
+            world.tickets = Tickets::Issued;
+        }
         return if matches!(luck, Luck::Fine | Luck::Refused) { Word::Yes } else { Word::Unknown };
     }
     match luck {
