@@ -346,4 +346,11 @@ pub(crate) mod tests {
         }
         assert!("lost".parse::<BookingState>().is_err());
     }
+
+    #[test]
+    fn what_has_ended_has_come_to_nothing_more() {
+        let ended: Vec<&str> =
+            BookingState::ALL.iter().filter(|state| state.has_ended()).map(|state| state.code()).collect();
+        assert_eq!(ended, ["cancelled", "expired", "failed"]);
+    }
 }

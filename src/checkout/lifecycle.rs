@@ -337,4 +337,17 @@ mod tests {
             }
         }
     }
+
+    #[test]
+    fn what_may_still_be_paid_what_is_asked_about_and_what_a_bank_has_decided() {
+        let attempts = |is: fn(AttemptState) -> bool| -> Vec<&str> {
+            AttemptState::ALL.iter().filter(|&&state| is(state)).map(|state| state.code()).collect()
+        };
+        assert_eq!(attempts(AttemptState::is_payable), ["creating", "create_unknown", "open", "processing"]);
+        let live = ["creating", "create_unknown", "open", "processing", "authorised"];
+        assert_eq!(attempts(AttemptState::is_live), live);
+        let decided: Vec<&str> =
+            DisputeState::ALL.iter().filter(|state| state.has_ended()).map(|state| state.code()).collect();
+        assert_eq!(decided, ["won", "lost"]);
+    }
 }
