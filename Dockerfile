@@ -8,6 +8,8 @@ WORKDIR /build
 ENV SQLX_OFFLINE=true \
     CARGO_INCREMENTAL=0 \
     CARGO_PROFILE_RELEASE_STRIP=symbols \
+    CARGO_PROFILE_RELEASE_LTO=fat \
+    CARGO_PROFILE_RELEASE_CODEGEN_UNITS=1 \
     RUSTFLAGS="-C target-feature=+crt-static"
 
 # Dependencies first, in a layer of their own that only a change of the lock file builds anew.

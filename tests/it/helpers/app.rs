@@ -1,7 +1,11 @@
 //! The real application on a port of its own, with a database of its own, a clock that tests move, and stand-ins for the
 //! outside world that can be told to fail.
 
-use std::{cell::Cell, sync::Arc, time::Duration};
+use std::{
+    cell::Cell,
+    sync::{Arc, LazyLock},
+    time::Duration,
+};
 
 use axum::extract::FromRef;
 use jetbridge::{
@@ -329,9 +333,10 @@ impl TestApp {
 
     /// As the command line does.
     pub async fn make_staff(&self, email: &str, password: &str, role: &str) {
-        let passwords = Passwords::new().expect("a hasher");
+        /// As slow to make as a password is to check.
+        static PASSWORDS: LazyLock<Passwords> = LazyLock::new(|| Passwords::new().expect("a hasher"));
         let made =
-            accounts::make_staff(&self.db, &self.clock, &passwords, email, password.into(), role).await;
+            accounts::make_staff(&self.db, &self.clock, &PASSWORDS, email, password.into(), role).await;
         made.expect("a member of staff");
     }
 

@@ -25,11 +25,6 @@ pub fn faults(page: &Page) -> Vec<String> {
     need(no_foreign_parts(page), "loads nothing from elsewhere");
     need(unique_ids(page), "has each id once");
     need(!page.body.contains("{{") && !page.body.contains("{%"), "has no template syntax left");
-    for control in
-        page.html().select(&selector("input:not([type=hidden]):not([type=submit]), select, textarea"))
-    {
-        need(is_labelled(page, control), &format!("labels {}", control.html()));
-    }
     let policy = page.header("content-security-policy").unwrap_or_default();
     need(
         policy.contains("default-src 'none'") || policy.contains("default-src 'self'"),
@@ -38,6 +33,10 @@ pub fn faults(page: &Page) -> Vec<String> {
     need(!policy.contains("unsafe-inline") && !policy.contains("unsafe-eval"), "has a strict policy");
     need(page.header("x-content-type-options") == Some("nosniff"), "is not sniffed");
     need(page.header("referrer-policy").is_some(), "has a referrer policy");
+    let labels = page.attrs("label[for]", "for");
+    let controls = selector("input:not([type=hidden]):not([type=submit]), select, textarea");
+    let nameless = page.html().select(&controls).filter(|control| !is_labelled(&labels, *control));
+    faults.extend(nameless.map(|control| format!("labels {}", control.html())));
     faults
 }
 
@@ -71,9 +70,9 @@ fn unique_ids(page: &Page) -> bool {
     ids.len() == all
 }
 
-fn is_labelled(page: &Page, control: ElementRef<'_>) -> bool {
+fn is_labelled(labels: &[String], control: ElementRef<'_>) -> bool {
     let by_attribute = control.attr("aria-label").or(control.attr("aria-labelledby")).is_some();
-    let by_id = control.attr("id").is_some_and(|id| page.has(&format!("label[for='{id}']")));
+    let by_id = control.attr("id").is_some_and(|id| labels.iter().any(|label| label == id));
     let around =
         control.ancestors().filter_map(ElementRef::wrap).any(|element| element.value().name() == "label");
     by_attribute || by_id || around

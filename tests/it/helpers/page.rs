@@ -1,6 +1,10 @@
 //! What a browser got back, and how a test reads it: by what a person sees, not by the shape of the markup.
 
-use std::cell::OnceCell;
+use std::{
+    cell::{OnceCell, RefCell},
+    collections::HashMap,
+    rc::Rc,
+};
 
 use reqwest::{
     StatusCode,
@@ -240,8 +244,16 @@ fn successful(control: ElementRef<'_>) -> Option<(String, String)> {
     Some((name.to_owned(), value))
 }
 
-pub fn selector(css: &str) -> Selector {
-    Selector::parse(css).unwrap_or_else(|error| panic!("{css}: {error}"))
+pub fn selector(css: &str) -> Rc<Selector> {
+    thread_local! {
+        /// The same few are asked of every page.
+        static READ: RefCell<HashMap<String, Rc<Selector>>> = RefCell::default();
+    }
+    let read = || Rc::new(Selector::parse(css).unwrap_or_else(|error| panic!("{css}: {error}")));
+    READ.with_borrow_mut(|known| match known.get(css) {
+        Some(selector) => Rc::clone(selector),
+        None => Rc::clone(known.entry(css.to_owned()).or_insert_with(read)),
+    })
 }
 
 pub fn words(element: ElementRef<'_>) -> String {
