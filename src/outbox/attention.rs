@@ -134,6 +134,31 @@ pub async fn resolve(
     Ok(resolved.rows_affected() == 1)
 }
 
+/// As [`raise`], for what is found anew at every look: what a person has resolved in these very words stays resolved.
+pub async fn raise_unless_resolved(
+    tx: &mut Tx<System>,
+    kind: Attention,
+    subject: &str,
+    booking: Option<BookingId>,
+    detail: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let is_resolved = sqlx::query_scalar!(
+        r#"select exists (select from attention_items
+                           where kind = $1 and subject = $2 and detail = $3 and resolved_at is not null) as "is_resolved!""#,
+        kind.code(),
+        subject,
+        shortened(detail),
+    )
+    .fetch_one(&mut **tx)
+    .await?;
+    if is_resolved { Ok(()) } else { raise(tx, kind, subject, booking, detail, now).await }
+}
+
+fn shortened(detail: &str) -> String {
+    detail.chars().take(LONGEST_DETAIL).collect()
+}
+
 /// Asks for a person, once per kind and subject until somebody has resolved it.
 pub async fn raise(
     tx: &mut Tx<System>,
@@ -143,7 +168,7 @@ pub async fn raise(
     detail: &str,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
-    let detail: String = detail.chars().take(LONGEST_DETAIL).collect();
+    let detail = shortened(detail);
     tracing::error!(attention = kind.code(), subject, detail, "needs a person");
     let raised = sqlx::query!(
         "insert into attention_items (kind, subject, booking_id, detail, raised_at) values ($1, $2, $3, $4, $5)

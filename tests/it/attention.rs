@@ -6,9 +6,9 @@ use jiff::SignedDuration;
 
 use crate::helpers::{app::TestApp, browser::Browser, page::Page, story::GOOD_CARD};
 
-const WHY: [(&str, &str); 1] = [("reason", "Looked at it in Stripe")];
+pub const WHY: [(&str, &str); 1] = [("reason", "Looked at it in Stripe")];
 
-async fn open_item(app: &TestApp, kind: &str) -> String {
+pub async fn open_item(app: &TestApp, kind: &str) -> String {
     let open = format!(
         "select '/admin/attention/' || id from attention_items where kind = '{kind}' and resolved_at is null"
     );

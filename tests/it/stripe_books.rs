@@ -3,7 +3,10 @@
 use jetbridge::sandbox::stripe::{Mode, Movement};
 use jiff::SignedDuration;
 
-use super::helpers::{app::TestApp, story::GOOD_CARD};
+use crate::{
+    attention,
+    helpers::{app::TestApp, story::GOOD_CARD},
+};
 
 /// Everything that Stripe has to say is lost on the way.
 fn lose_all(app: &TestApp) {
@@ -100,6 +103,11 @@ async fn night(app: &TestApp) {
     app.settle().await;
 }
 
+async fn resolve_drift(app: &TestApp) {
+    let item = attention::open_item(app, "ledger_drift").await;
+    app.staff("finance").await.post_form(&format!("{item}/resolve"), &attention::WHY).await.redirect();
+}
+
 #[tokio::test]
 async fn every_night_the_ledger_agrees_with_stripes_balance_and_its_fees_are_booked_once() {
     let app = TestApp::start().await;
@@ -152,6 +160,15 @@ async fn a_cent_that_differs_is_named_with_its_booking_and_its_payment() {
     assert_eq!(told.len(), 1, "{told:?}");
     assert!(told[0].starts_with(&format!("ledger_drift {reference} {charge}: ")), "{told:?}");
     assert!(told[0].contains("-1 apart"), "{told:?}");
+    resolve_drift(&app).await;
+    night(&app).await;
+    assert_eq!(app.attention().await, [""; 0]);
+    // More of it is something else.
+    app.stripe.tamper_statement(|lines| {
+        lines.push(Movement { id: "txn_more".to_owned(), amount: -2, fee: 0, ..lines[0].clone() });
+    });
+    night(&app).await;
+    assert_eq!(app.attention().await, ["ledger_drift"]);
     app.finish().await;
 }
 
@@ -183,6 +200,10 @@ async fn money_that_moved_for_nothing_of_ours_calls_a_person_and_a_payout_does_n
     assert_eq!(app.texts(told).await, ["ledger_drift txn_foreign"]);
     night(&app).await;
     assert_eq!(app.texts(told).await.len(), 1, "once");
+    // Another shop on the same account, say.
+    resolve_drift(&app).await;
+    night(&app).await;
+    assert_eq!(app.texts(told).await, [""; 0], "what was resolved comes back every night");
     app.finish().await;
 }
 

@@ -102,8 +102,10 @@ impl Checkout {
             return Ok(Outcome::Again(remind_at.min(now + FOLLOW_EVERY)));
         }
         let detail = format!(
-            "{}: nobody has answered yet. Without an answer by {answer_by} {} is lost.",
-            row.stripe_id, row.amount
+            "{}: nobody has answered yet. Without an answer by {}, {} is lost.",
+            row.stripe_id,
+            in_words(answer_by),
+            row.amount
         );
         let mut tx = self.db.begin(System).await?;
         let (kind, subject) = (Attention::DisputeDue, row.stripe_id.as_str());
@@ -139,8 +141,10 @@ async fn open(
     store::insert(tx, &row, &told.reason, told.created).await?;
     bookings::store::record(tx, booking.id, "dispute_opened", Actor::Stripe, &data(&row), now).await?;
     let what = if told.is_inquiry { "asks about" } else { "has taken back" };
-    let until =
-        told.answer_by.map(|at| format!(" Evidence has to be with Stripe by {at}.")).unwrap_or_default();
+    let until = told
+        .answer_by
+        .map(|at| format!(" Evidence has to be with Stripe by {}.", in_words(at)))
+        .unwrap_or_default();
     let detail = format!("{}: the bank {what} {} ({}).{until}", row.stripe_id, row.amount, told.reason);
     outbox::raise(tx, Attention::Dispute, &row.stripe_id, Some(booking.id), &detail, now).await?;
     outbox::push(tx, &Job::WatchDispute(row.id), now + FOLLOW_EVERY, now).await?;
@@ -212,6 +216,10 @@ async fn lost(
         outbox::raise(tx, kind, &subject, Some(booking.id), &detail, now).await?;
     }
     Ok(())
+}
+
+fn in_words(at: Timestamp) -> String {
+    at.strftime("%-d %b %Y, %H:%M UTC").to_string()
 }
 
 fn data(row: &DisputeRow) -> serde_json::Value {

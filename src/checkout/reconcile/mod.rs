@@ -70,7 +70,8 @@ impl Checkout {
         let mut tx = self.db.begin(System).await?;
         for drift in store::drifts(&mut tx, now - STILL_MOVING).await? {
             let (kind, subject) = (Attention::LedgerDrift, drift.booking.to_string());
-            outbox::raise(&mut tx, kind, &subject, Some(drift.booking), &told(&drift), now).await?;
+            outbox::raise_unless_resolved(&mut tx, kind, &subject, Some(drift.booking), &told(&drift), now)
+                .await?;
         }
         let seen_until = movements.iter().map(|movement| movement.created).max().unwrap_or(since);
         store::seen(&mut tx, List::Movements, seen_until).await?;
@@ -94,7 +95,8 @@ impl Checkout {
                 "Stripe has moved {} {} for {}, which is nothing of ours",
                 line.minor, line.currency, line.source
             );
-            outbox::raise(&mut tx, Attention::LedgerDrift, &line.id, None, &detail, now).await?;
+            outbox::raise_unless_resolved(&mut tx, Attention::LedgerDrift, &line.id, None, &detail, now)
+                .await?;
         }
         tx.commit().await?;
         Ok(())
