@@ -11,7 +11,7 @@ use crate::{
     },
     db::{System, Tx},
     error::AppError,
-    outbox::{self, Attention, FactKind, Job, Outcome},
+    outbox::{self, Attention, FactKind, Outcome},
     payments::Event,
 };
 
@@ -25,12 +25,9 @@ impl Checkout {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let is_new = store::receive_event(&mut tx, event, now).await?;
-        if is_new {
-            outbox::push(&mut tx, &Job::ApplyEvent(event.id.clone()), now, now).await?;
-            if !event.readable {
-                let detail = format!("{} could not be read", event.kind);
-                outbox::raise(&mut tx, Attention::EventUnreadable, &event.id, None, &detail, now).await?;
-            }
+        if is_new && !event.readable {
+            let detail = format!("{} could not be read", event.kind);
+            outbox::raise(&mut tx, Attention::EventUnreadable, &event.id, None, &detail, now).await?;
         }
         tx.commit().await?;
         Ok(is_new)

@@ -1,7 +1,10 @@
 //! U16: a traveller's bank takes a payment back. Its money is held in the books until the bank decides, nothing more is
 //! paid meanwhile, and whoever has to answer is told in time.
 
-use jetbridge::sandbox::stripe::{Event, Mode};
+use jetbridge::{
+    sandbox::stripe::{Endpoint, Event, Fault, Mode},
+    supplier::timetable::Fault as SupplierFault,
+};
 use jiff::SignedDuration;
 use proptest::{
     prelude::*,
@@ -9,7 +12,7 @@ use proptest::{
     test_runner::{Config, TestRunner},
 };
 
-use super::helpers::{app::TestApp, browser::Browser};
+use super::helpers::{app::TestApp, browser::Browser, story::GOOD_CARD};
 
 /// Its payments are disputed as soon as they are charged.
 const DISPUTED_CARD: &str = "4000 0000 0000 0259";
@@ -52,7 +55,7 @@ async fn u16_a_dispute_holds_the_money_blocks_refunds_and_tells_its_deadline() {
     );
     assert_eq!(it.app.attention().await, ["dispute"]);
     let told = it.app.texts("select detail from attention_items").await.remove(0);
-    assert!(told.contains(&it.dispute) && told.contains("by 2026-12-03"), "{told}");
+    assert!(told.contains(&it.dispute) && told.contains("by 3 Dec 2026, "), "{told}");
     it.page_says("Payment disputed").await;
 
     let finance = it.app.staff("finance").await;
@@ -228,6 +231,51 @@ async fn u16_a_refund_that_stripe_refuses_because_of_a_dispute_waits_although_we
     app.settle().await;
     assert_eq!(app.texts("select state from refunds").await, ["succeeded"]);
     assert!(app.balances().await.is_empty());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_a_refund_whose_answer_was_lost_ends_with_the_dispute_that_the_bank_decides_against_us() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.draft_for(&alice, "Soldout").await;
+    let session = app.press_pay(&alice, &reference).await;
+    app.stripe.tamper_session(&session.id, |session| session.capture_method = "automatic".to_owned());
+    app.stripe.fault(Endpoint::CreateRefund, Fault::TimeoutBefore);
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.texts("select state from refunds").await, ["submit_unknown"]);
+    let dispute = app.stripe.dispute(&app.stripe.intents()[0].id, None).unwrap();
+    app.stripe.close_dispute(&dispute, false).unwrap();
+    app.settle().await;
+    assert_eq!(app.texts("select state from refunds").await, ["failed"]);
+    assert!(app.balances().await.is_empty(), "the bank has paid what we owed: {:?}", app.balances().await);
+    app.advance(SignedDuration::from_hours(2)).await;
+    app.settle().await;
+    assert_eq!(
+        app.count("outbox where kind = 'submit_refund' and state = 'ready'").await,
+        0,
+        "asked for ever"
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_a_payment_that_the_bank_takes_back_while_the_tickets_are_issued_calls_a_person_too() {
+    let app = TestApp::start().await;
+    app.supplier().set_order_fault(Some(SupplierFault::Unavailable));
+    let alice = app.alice().await;
+    let reference = app.draft_for(&alice, "Duarte").await;
+    let session = app.press_pay(&alice, &reference).await;
+    app.stripe.tamper_session(&session.id, |session| session.capture_method = "automatic".to_owned());
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await.booking, "ticketing");
+    let dispute = app.stripe.dispute(&app.stripe.intents()[0].id, None).unwrap();
+    app.stripe.close_dispute(&dispute, false).unwrap();
+    app.settle().await;
+    let raised = app.attention().await;
+    assert!(raised.contains(&"refunded_ticket_live".to_owned()), "{raised:?}");
     app.finish().await;
 }
 

@@ -7,16 +7,11 @@ use jiff::{SignedDuration, Timestamp};
 use serde_json::json;
 
 use crate::{
-    bookings::{
-        self, Actor, Booking,
-        lifecycle::{BookingState, Step},
-    },
+    bookings::{self, Actor, Booking, lifecycle::Step},
     checkout::{
         Attempt, Checkout,
         ledger::{self, Posting},
-        lifecycle::{
-            DisputeEffect, DisputeEvent, DisputeState, RefundEvent, RefundState, next_dispute, next_refund,
-        },
+        lifecycle::{DisputeEffect, DisputeEvent, DisputeState, RefundEvent, next_dispute, next_refund},
         store as money, upstream,
     },
     db::{System, Tx},
@@ -62,6 +57,10 @@ impl Checkout {
         attempt: AttemptId,
         told: &Dispute,
     ) -> Result<(), AppError> {
+        if told.status == Some(DisputeStatus::Lost) {
+            // What Stripe has not made by now it does not make any more: whatever we never heard of is known first.
+            self.apply_refunds(&self.attempt(attempt).await?).await?;
+        }
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let booking = bookings::store::lock(&mut tx, booking).await?;
@@ -194,8 +193,8 @@ async fn lost(
     now: Timestamp,
 ) -> Result<(), AppError> {
     let attempt = money::lock_attempt(tx, row.attempt).await?;
-    for refund in money::requested_refunds(tx, row.attempt).await? {
-        if let Step::Move { to, .. } = next_refund(RefundState::Requested, RefundEvent::Failed) {
+    for refund in money::unmade_refunds(tx, row.attempt).await? {
+        if let Step::Move { to, .. } = next_refund(refund.state, RefundEvent::Failed) {
             money::set_refund_state(tx, refund.id, to, None).await?;
             let posting = Posting::RefundFailed { refund: refund.id, amount: refund.amount };
             ledger::post(tx, row.booking, &posting, now).await?;
@@ -207,7 +206,8 @@ async fn lost(
     let from_deposits = Money::new(deposits.minor.clamp(0, row.amount.minor), row.amount.currency);
     let posting = Posting::DisputeLost { dispute: row.id, amount: row.amount, from_deposits };
     ledger::post(tx, row.booking, &posting, now).await?;
-    if booking.state == BookingState::Confirmed && booking.secured_by == Some(row.attempt) {
+    // One that is still being issued, or that an airline will not take back, is live soon enough.
+    if !booking.state.has_ended() && booking.secured_by == Some(row.attempt) {
         let detail = format!(
             "the bank has given {} back to the traveller, and the tickets can still be flown",
             row.amount

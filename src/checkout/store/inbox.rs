@@ -6,17 +6,26 @@ use jiff_sqlx::ToSqlx;
 use crate::{
     db::{System, Tx},
     ids::AttemptId,
+    outbox::Job,
     payments::Event,
 };
 
-/// The inbox takes each event once; `false` means that it was here before.
+/// The inbox takes each event once, and with it the job that deals with it, in one statement: Stripe waits for the answer.
+/// `false` means that it was here before.
 pub async fn receive_event(tx: &mut Tx<System>, event: &Event, now: Timestamp) -> Result<bool, sqlx::Error> {
     let state = if event.readable { "received" } else { "unreadable" };
-    sqlx::query!(
-        "insert into stripe_events (id, kind, livemode, created, received_at, payload, state,
-                                    names_attempt, names_session, names_payment_intent)
-         values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
-         on conflict (id) do nothing",
+    let job = Job::ApplyEvent(event.id.clone());
+    let is_new = sqlx::query_scalar!(
+        r#"with event as (
+               insert into stripe_events (id, kind, livemode, created, received_at, payload, state,
+                                          names_attempt, names_session, names_payment_intent)
+               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+               on conflict (id) do nothing
+               returning id),
+           job as (
+               insert into outbox (kind, subject, due_at, created_at) select $11, $12, $5, $5 from event
+               on conflict (kind, subject) where state = 'ready' do nothing)
+           select exists (select from event) as "is_new!""#,
         event.id,
         event.kind,
         event.livemode,
@@ -27,10 +36,15 @@ pub async fn receive_event(tx: &mut Tx<System>, event: &Event, now: Timestamp) -
         event.attempt.map(|id| id.0),
         event.session,
         event.payment_intent,
+        job.kind(),
+        job.subject(),
     )
-    .execute(&mut **tx)
-    .await
-    .map(|done| done.rows_affected() == 1)
+    .fetch_one(&mut **tx)
+    .await?;
+    if is_new {
+        tx.wake_worker_on_commit(job.lane());
+    }
+    Ok(is_new)
 }
 
 /// An event of the inbox, as far as it still has to be dealt with.

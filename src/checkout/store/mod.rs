@@ -7,8 +7,8 @@ pub use inbox::{InboxEvent, inbox_event, receive_event, set_event_state};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 pub use refunds::{
-    Requested, bump_refund_epoch, insert_foreign_refund, insert_refund, lock_refund, refund_by_stripe_id,
-    refund_of, refunds_of, requested_refunds, set_refund_state, unrefunded,
+    Unmade, bump_refund_epoch, insert_foreign_refund, insert_refund, lock_refund, refund_by_stripe_id,
+    refund_of, refunds_of, set_refund_state, unmade_refunds, unrefunded,
 };
 
 use crate::{

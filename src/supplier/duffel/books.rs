@@ -84,29 +84,35 @@ pub(super) async fn find(db: &Db, booking: BookingId) -> Result<Option<Entry>, s
     }))
 }
 
-/// Before a call: something may exist at Duffel from here on.
+/// Before a call: something may exist at Duffel from here on. `false`: the book is not any more what was read in it, so
+/// another worker is asking, or has asked, and nothing may be asked beside it.
 pub(super) async fn begin(
     db: &Db,
     booking: BookingId,
+    read: Option<&Entry>,
     note: Note<'_>,
     now: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     let mut tx = db.begin(System).await?;
-    sqlx::query!(
-        "insert into duffel_orders (booking_id, offer_id, order_id, state, asked_at, changed_at)
+    let begun = sqlx::query!(
+        "insert into duffel_orders as book (booking_id, offer_id, order_id, state, asked_at, changed_at)
          values ($1, $2, $3, $4, $5, $5)
          on conflict (booking_id) do update
          set offer_id = excluded.offer_id, order_id = excluded.order_id, state = excluded.state, detail = '',
-             asked_at = excluded.asked_at, changed_at = excluded.changed_at",
+             asked_at = excluded.asked_at, changed_at = excluded.changed_at
+         where book.state = $6 and book.asked_at = $7",
         booking.0,
         note.offer,
         note.order,
         note.state.code(),
         now.to_sqlx() as _,
+        read.map(|entry| entry.state.code()),
+        read.map(|entry| entry.asked_at.to_sqlx()) as _,
     )
     .execute(&mut *tx)
     .await?;
-    tx.commit().await
+    tx.commit().await?;
+    Ok(begun.rows_affected() == 1)
 }
 
 /// After a call: what became of it. `order` stays what it was where none is named.

@@ -54,8 +54,10 @@ impl Duffel {
             return Ok(Hold { id: HoldId(id.to_owned()), expires_at: request.until });
         }
         let data = order_data("hold", id, people, request.booking, &request.reference);
+        // Space for another offer may have been given back since.
+        let entry = books::find(&self.db, request.booking).await.map_err(unavailable)?;
         let note = Note { offer: id, order: None, state: State::Holding };
-        books::begin(&self.db, request.booking, note, self.clock.now()).await.map_err(unavailable)?;
+        self.begin(request.booking, entry.as_ref(), note).await?;
         match self.client.act("hold", "/air/orders", &data, self.patience.look).await {
             Ok(answer) => {
                 let order = answer.read::<wire::Order>().map_err(Trouble::of_a_question)?.data;
@@ -132,7 +134,7 @@ impl Duffel {
             }
             Some((State::Held | State::Asked, entry)) => {
                 if let Some(order) = &entry.order {
-                    return self.pay_for_space(request, &entry.offer, order).await;
+                    return self.pay_for_space(request, entry, order).await;
                 }
             }
             _ => {}
@@ -148,14 +150,35 @@ impl Duffel {
             }
             Err(error) => return Err(error),
         };
-        self.buy_now(request, &told).await
+        self.buy_now(request, entry.as_ref(), &told).await
     }
 
     fn is_live(&self, told: &wire::Offer) -> bool {
         map::instant("expires_at", &told.expires_at).is_ok_and(|at| at > self.clock.now())
     }
 
-    async fn buy_now(&self, request: &OrderRequest, told: &wire::Offer) -> Result<Order, SupplierError> {
+    /// Of two workers who have read the same page of the book, one asks.
+    async fn begin(
+        &self,
+        booking: BookingId,
+        read: Option<&Entry>,
+        note: Note<'_>,
+    ) -> Result<(), SupplierError> {
+        let begun = books::begin(&self.db, booking, read, note, self.clock.now()).await;
+        match begun.map_err(unavailable)? {
+            true => Ok(()),
+            false => {
+                Err(SupplierError::OutcomeUnknown("somebody else is asking for this booking".to_owned()))
+            }
+        }
+    }
+
+    async fn buy_now(
+        &self,
+        request: &OrderRequest,
+        entry: Option<&Entry>,
+        told: &wire::Offer,
+    ) -> Result<Order, SupplierError> {
         let fresh = map::offer(told, self.airports, self.clock.now())
             .map_err(|unfit| SupplierError::Unavailable(unfit.to_string()))?;
         guard_price(&fresh, &request.offer)?;
@@ -163,7 +186,7 @@ impl Duffel {
         let mut data = order_data("instant", &told.id, people, request.booking, &request.reference);
         data["payments"] = json!([payment(told.total_amount.as_str(), told.total_currency.as_str())]);
         let note = Note { offer: &told.id, order: None, state: State::Asked };
-        books::begin(&self.db, request.booking, note, self.clock.now()).await.map_err(unavailable)?;
+        self.begin(request.booking, entry, note).await?;
         let answer = self.client.act("order", "/air/orders", &data, self.patience.deed).await;
         self.what_became(request, &fresh, answer).await
     }
@@ -172,7 +195,7 @@ impl Duffel {
     async fn pay_for_space(
         &self,
         request: &OrderRequest,
-        offer: &str,
+        entry: &Entry,
         id: &str,
     ) -> Result<Order, SupplierError> {
         let order = self.order_named(id).await?;
@@ -188,8 +211,8 @@ impl Duffel {
         if total.currency != request.offer.total.currency || total.minor > request.offer.total.minor {
             return Err(SupplierError::PriceUp(Box::new(Offer { total, ..request.offer.clone() })));
         }
-        let note = Note { offer, order: Some(id), state: State::Asked };
-        books::begin(&self.db, request.booking, note, self.clock.now()).await.map_err(unavailable)?;
+        let note = Note { offer: &entry.offer, order: Some(id), state: State::Asked };
+        self.begin(request.booking, Some(entry), note).await?;
         let payment = payment(&order.total_amount, &order.total_currency);
         let data = json!({ "order_id": id, "payment": payment });
         match self.client.act("pay", "/air/payments", &data, self.patience.deed).await {

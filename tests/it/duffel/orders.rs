@@ -1,5 +1,9 @@
 //! U9, U11, U24: whatever becomes of the answer to an order, there is one order or none, and the money follows.
 
+use jetbridge::{
+    ids::BookingId,
+    outbox::{Claim, Job},
+};
 use jiff::SignedDuration;
 
 use super::{paid, start, state};
@@ -23,6 +27,26 @@ async fn wait(app: &TestApp, minutes: i64) {
         app.advance(SignedDuration::from_secs(30)).await;
     }
     app.settle().await;
+}
+
+/// A worker that hung, and the one that took its job.
+#[tokio::test]
+async fn of_two_workers_who_have_read_the_same_book_one_asks() {
+    let (app, duffel, reference) = instant().await;
+    duffel.next("order", &[Fault::Says(503, "service_unavailable")]);
+    app.settle().await;
+    app.clock.advance(SignedDuration::from_mins(11));
+    let id: BookingId = app.texts("select id::text from bookings").await[0].parse().unwrap();
+    let claim = Claim { id: 1, job: Job::OrderAtSupplier(id), tries: 1, pushed_at: app.now() };
+    let bookings = app.worker().bookings;
+    let (one, other) =
+        tokio::join!(bookings.order_at_supplier(id, &claim), bookings.order_at_supplier(id, &claim));
+    one.and(other).unwrap();
+    assert_eq!((duffel.calls("order").len(), duffel.orders().len()), (2, 1), "the refused one, and one more");
+    wait(&app, 1).await;
+    assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["captured"]));
+    assert_eq!(duffel.orders().len(), 1);
+    app.finish().await;
 }
 
 #[tokio::test]
