@@ -8,6 +8,9 @@ use crate::helpers::{api::pointers, app::TestApp, page::Page};
 const ONE_WAY: &str =
     "trip=oneway&from=LIS&to=JFK&leave=2027-03-12&adults=1&children=0&infants=0&cabin=economy";
 const RETURN: &str = "trip=return&from=LIS&to=LON&leave=2027-03-12&back=2027-03-19&adults=1&children=0&infants=0&cabin=economy";
+/// Children and infants pay parts of a fare and not all taxes, and not every flight has the cabin.
+const PARTY: &str =
+    "trip=oneway&from=LIS&to=JFK&leave=2027-03-12&adults=2&children=1&infants=1&cabin=business";
 
 fn digits(text: &str) -> i64 {
     text.chars().filter(char::is_ascii_digit).collect::<String>().parse().expect("a number")
@@ -24,7 +27,7 @@ async fn lowest_of_list(app: &TestApp, address: &str) -> i64 {
 #[tokio::test]
 async fn the_strip_tells_what_the_lists_of_its_days_hold() {
     let app = TestApp::start().await;
-    for search in [ONE_WAY, RETURN] {
+    for search in [ONE_WAY, RETURN, PARTY] {
         let list = app.get(&format!("/flights?{search}")).await.expect(200);
         assert_eq!(list.count(".strip > li"), 7);
         assert!(list.text(".strip [aria-current=date] .day").ends_with("12 Mar"));

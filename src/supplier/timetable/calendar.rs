@@ -9,16 +9,22 @@ use super::{
     ways::{Market, Priced},
     world::{Edge, Flight},
 };
+use crate::itinerary::{Party, PassengerKind};
 
 /// No part of a price is rounded up by more than this on its way through the factors.
 const ROUNDING_CENTS: i64 = 4;
 
-/// A path, and what one adult pays on it at the least.
+/// Of an adult's fare, in fortieths: adult, child, infant.
+const SHARES: [i64; 3] = [40, 30, 4];
+
+/// A path, and what the party pays on it at the least.
 struct Bounded {
     path: Path,
-    /// Fares of its flights, before day and load are known.
+    /// One adult's fares of its flights, before day and load are known.
     fares: i64,
+    /// Of one seat.
     taxes: i64,
+    party: Party,
 }
 
 impl Bounded {
@@ -30,11 +36,16 @@ impl Bounded {
             fares += price::through(fare, legs) - ROUNDING_CENTS;
             taxes += tax;
         }
-        Self { path, fares, taxes }
+        Self { path, fares, taxes, party: market.party }
     }
 
     fn cents(&self, factor: i64) -> i64 {
-        self.fares * factor / 1_000 * price::LEAST_LOAD / 1_000 + self.taxes - ROUNDING_CENTS
+        let adult = self.fares * factor / 1_000 * price::LEAST_LOAD / 1_000;
+        let count = |kind| i64::from(self.party.count(kind));
+        let passengers = PassengerKind::ALL.map(count);
+        let share: i64 = passengers.iter().zip(SHARES).map(|(count, share)| count * share).sum();
+        let rounding = ROUNDING_CENTS * passengers.iter().sum::<i64>();
+        adult * share / SHARES[0] + self.taxes * i64::from(self.party.seats()) - rounding
     }
 }
 

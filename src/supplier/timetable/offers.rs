@@ -133,7 +133,7 @@ fn prices(world: &World, key: &OfferKey, slices: &[Vec<Found>]) -> Vec<Passenger
                 let seat = seat(found, quoted_day);
                 fare += price::fare(
                     price::base_fare(world, &seat),
-                    &seat,
+                    seat.cabin,
                     key.brand,
                     legs.len(),
                     key.uplift,
@@ -168,15 +168,24 @@ fn seat(found: &Found, quoted_day: i32) -> Seat<'_> {
     }
 }
 
-/// What one adult pays for a leg at the lowest brand, as if nobody had bought here yet: fare, before it is part of
-/// anything, and taxes, in cents.
-pub(super) fn leg_price(world: &World, leg: &Leg, cabin: Cabin, quoted_day: i32, starts: bool) -> (i64, i64) {
+/// What the price of a leg is made of, as if nobody had bought here yet.
+#[derive(Clone, Copy)]
+pub(super) struct LegPrice {
+    /// Of one adult, before it is part of anything, in cents.
+    pub base: i64,
+    /// Of one seat, in cents.
+    pub taxes: i64,
+    pub cabin: Cabin,
+}
+
+pub(super) fn leg_price(world: &World, leg: &Leg, cabin: Cabin, quoted_day: i32, starts: bool) -> LegPrice {
     let flight = world.flights[leg.flight as usize];
     let cabin = cabin_on(&flight, cabin);
     let load = price::load(&flight, leg.day, cabin, 0);
     let found = Found { flight, from: leg.from, leg: *leg, cabin, load };
     let seat = seat(&found, quoted_day);
-    (price::base_fare(world, &seat), price::tax_cents(world, &seat, starts))
+    let (base, taxes) = (price::base_fare(world, &seat), price::tax_cents(world, &seat, starts));
+    LegPrice { base, taxes, cabin }
 }
 
 fn segment(world: &World, found: &Found, brand: u8) -> Segment {

@@ -144,13 +144,13 @@ pub(super) fn through(base: i64, legs: usize) -> i64 {
 /// Fare of one passenger for one flight in a brand.
 pub(super) fn fare(
     base: i64,
-    seat: &Seat<'_>,
+    cabin: Cabin,
     brand: u8,
     legs: usize,
     uplift_percent: u8,
     kind: PassengerKind,
 ) -> i64 {
-    let (factor, extra) = match (seat.cabin, brand) {
+    let (factor, extra) = match (cabin, brand) {
         (_, 0) => (1_000, 0),
         (Cabin::Economy, 1) => (1_120, 2_400),
         (Cabin::Economy, _) => (1_420, 4_900),

@@ -12,7 +12,7 @@ use super::{
     ways::{Market, Priced, ways},
 };
 use crate::{
-    itinerary::{Offer, SearchQuery},
+    itinerary::{Offer, Party, SearchQuery},
     supplier::SupplierError,
 };
 
@@ -54,7 +54,7 @@ impl Timetable {
                 .collect()
             })
             .collect();
-        let offers = combine(slices).into_iter().filter_map(|slices| {
+        let offers = combine(slices, query.party).into_iter().filter_map(|slices| {
             let key = self.lowest_key(query, slices, now);
             let offer = offers::offer(self.world, &key)?;
             Some(Offer { other_fares: offers::others(self.world, &key), ..offer })
@@ -95,7 +95,7 @@ impl Timetable {
 }
 
 /// The best of all sensible combinations, slice by slice.
-fn combine(slices: Vec<Vec<(Priced, Vec<SegmentKey>)>>) -> Vec<Vec<Vec<SegmentKey>>> {
+fn combine(slices: Vec<Vec<(Priced, Vec<SegmentKey>)>>, party: Party) -> Vec<Vec<Vec<SegmentKey>>> {
     struct Chosen {
         cents: i64,
         minutes: i64,
@@ -106,7 +106,7 @@ fn combine(slices: Vec<Vec<(Priced, Vec<SegmentKey>)>>) -> Vec<Vec<Vec<SegmentKe
     let several = slices.len() > 1;
     for ways in slices {
         let most = if several { MOST_COMBINED } else { MOST_OFFERS };
-        let ways = engine::worthwhile(ways, most, |(priced, _)| (priced.merit.cents, priced.merit.minutes()));
+        let ways = engine::worthwhile(ways, most, |(priced, _)| priced.merit.cost(party));
         let mut next = Vec::with_capacity(chosen.len() * ways.len());
         for before in &chosen {
             for (priced, keys) in &ways {
@@ -115,7 +115,7 @@ fn combine(slices: Vec<Vec<(Priced, Vec<SegmentKey>)>>) -> Vec<Vec<Vec<SegmentKe
                     slices.push(keys.clone());
                     next.push(Chosen {
                         cents: before.cents + priced.merit.cents,
-                        minutes: before.minutes + priced.merit.minutes(),
+                        minutes: before.minutes + priced.merit.cost(party).1,
                         lands: priced.merit.arrives,
                         slices,
                     });

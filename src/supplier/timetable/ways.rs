@@ -6,18 +6,20 @@ use super::{
     LATEST_SALE_MINUTES,
     airlines::AIRLINES,
     engine::{self, Leg, Merit, Question, Search, Way},
-    network, offers, price,
+    network,
+    offers::{self, LegPrice},
+    price,
     switches::Switches,
     world::{Flight, World},
 };
-use crate::itinerary::{Cabin, PlaceCode, SearchQuery, SliceQuery};
+use crate::itinerary::{Cabin, Party, PassengerKind, PlaceCode, SearchQuery, SliceQuery};
 
 /// How far ahead one may fly.
 const HORIZON: SignedDuration = SignedDuration::from_hours(330 * 24);
 /// Good ways of one slice that the books are asked about.
 const MOST_WAYS: usize = 320;
 
-/// A way and what one adult pays for it.
+/// A way and what the party pays for it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(super) struct Priced {
     pub legs: Vec<Leg>,
@@ -29,7 +31,9 @@ pub(super) struct Market<'a> {
     pub world: &'a World,
     switches: &'a Switches,
     pub cabin: Cabin,
+    pub party: Party,
     seats: u16,
+    uplift: u8,
     /// UTC minute before which nothing may leave any more.
     pub earliest: i64,
     /// Days since 1970.
@@ -43,7 +47,9 @@ impl<'a> Market<'a> {
             world,
             switches,
             cabin: query.cabin,
+            party: query.party,
             seats: u16::from(query.party.seats()),
+            uplift: switches.price_up_percent(),
             earliest: minute + LATEST_SALE_MINUTES,
             today: i32::try_from(minute.div_euclid(1_440)).unwrap_or(0),
         }
@@ -80,15 +86,23 @@ impl<'a> Market<'a> {
         };
         let merit = |way: &Way| {
             let legs = way.changes() + 1;
-            let price = |(nth, leg)| {
-                let (fare, taxes) = leg_price(leg, nth == 0);
-                price::through(fare, legs) + taxes
-            };
+            let price = |(nth, leg)| self.cents(&leg_price(leg, nth == 0), legs);
             let cents = way.places().enumerate().map(price).sum();
             let [departs, arrives] = found.ends(*way);
             (*way, Merit { departs, arrives, cents })
         };
         found.ways.iter().filter(suits).map(merit).collect()
+    }
+
+    /// What the whole party pays for a leg of so many, at the lowest brand: children and infants pay parts of a fare, and
+    /// infants no taxes, so what is cheapest for one adult need not be so for all.
+    fn cents(&self, leg: &LegPrice, legs: usize) -> i64 {
+        let brand = price::brands(self.cabin).start;
+        let fares = PassengerKind::ALL.map(|kind| match i64::from(self.party.count(kind)) {
+            0 => 0,
+            count => count * price::fare(leg.base, leg.cabin, brand, legs, self.uplift, kind),
+        });
+        fares.into_iter().sum::<i64>() + leg.taxes * i64::from(self.seats)
     }
 
     fn has_cabin(&self, leg: &Leg) -> bool {
@@ -106,8 +120,7 @@ pub(super) fn ways(market: &Market<'_>, slice: &SliceQuery) -> Vec<Priced> {
     let (from, to) = (market.places(slice.from), market.places(slice.to));
     let question = Question { from: &from, to: &to, day, earliest: market.earliest };
     let found = engine::find(market.world, question, |flight: &Flight, day| market.sells(flight, day));
-    let good =
-        engine::worthwhile(market.price(&found), MOST_WAYS, |(_, merit)| (merit.cents, merit.minutes()));
+    let good = engine::worthwhile(market.price(&found), MOST_WAYS, |(_, merit)| merit.cost(market.party));
     let good = engine::without_pointless(good, |(_, merit)| *merit);
     good.into_iter().map(|(way, merit)| Priced { legs: found.legs_of(way), merit }).collect()
 }

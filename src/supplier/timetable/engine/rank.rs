@@ -1,6 +1,8 @@
 //! Of many ways, those worth showing.
 
-/// What ways are compared by. Instants are UTC minutes.
+use crate::itinerary::Party;
+
+/// What ways are compared by: the cents of the whole party. Instants are UTC minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(in super::super) struct Merit {
     pub departs: i64,
@@ -11,6 +13,11 @@ pub(in super::super) struct Merit {
 impl Merit {
     pub(in super::super) fn minutes(&self) -> i64 {
         self.arrives - self.departs
+    }
+
+    /// Cents and minutes, as they are weighed against each other: everybody's minutes count.
+    pub(in super::super) fn cost(&self, party: Party) -> (i64, i64) {
+        (self.cents, self.minutes() * i64::from(party.seats()))
     }
 
     /// Nobody would choose what leaves no later, lands no earlier and hardly costs less.
@@ -42,7 +49,7 @@ pub(in super::super) fn worthwhile<T>(
     if items.len() <= limit {
         return items;
     }
-    // Half an hour is worth ten euros here.
+    // Half an hour of a seat is worth ten euros here.
     let orders: [fn((i64, i64)) -> i64; 3] =
         [|(cents, minutes)| cents + minutes * 33, |(cents, _)| cents, |(_, minutes)| minutes];
     let mut keep = vec![false; items.len()];
