@@ -1,16 +1,109 @@
 //! What pages cost, in counters that do not depend on the machine: `cargo bench --bench pages`. Walks the traveller's way
-//! through the real application on a real PostgreSQL and prints SQL statements and bytes per page.
+//! through the real application on a real PostgreSQL and prints SQL statements and bytes per page. At the end a page of
+//! search from the cache beside a page of the same bytes from axum and askama alone, in turns: the ratio is what counts.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 
 #[path = "../tests/it/helpers/mod.rs"]
 mod helpers;
 
+use std::time::Duration;
+
+use askama::Template;
+use axum::{Router, response::Html, routing::get};
 use helpers::{
     app::TestApp,
     browser::Browser,
     story::{GOOD_CARD, SEARCH, passenger},
 };
+use nix::time::{ClockId, clock_gettime};
+use tokio::net::TcpListener;
+use url::Url;
+
+/// Turns of each of the two pages, and requests in a turn.
+const TURNS: usize = 8;
+const REQUESTS: usize = 200;
+const VISITORS: usize = 8;
+
+#[derive(Template)]
+#[template(source = "{% for line in lines %}{{ line }}\n{% endfor %}", ext = "html", escape = "none")]
+struct BarePage {
+    lines: Vec<String>,
+}
+
+/// The least that a page of these bytes costs.
+async fn bare(body: &str) -> Url {
+    let lines: Vec<String> = body.lines().map(str::to_owned).collect();
+    let page = move || {
+        let page = BarePage { lines: lines.clone() };
+        async move { Html(page.render().unwrap()) }
+    };
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", get(page))).await });
+    url
+}
+
+/// Asks from a thread of its own, so that this thread's time is the server's alone; each request from another address, as
+/// visitors come. How long this thread worked for them.
+async fn turn(http: &reqwest::Client, url: &Url, nth: usize) -> Duration {
+    let (http, url) = (http.clone(), url.clone());
+    let (done, finished) = tokio::sync::oneshot::channel();
+    let began = on_cpu();
+    std::thread::spawn(move || {
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+        runtime.block_on(async {
+            let visitors = (0..VISITORS).map(|visitor| {
+                let (http, url) = (http.clone(), url.clone());
+                tokio::spawn(async move {
+                    for request in (visitor..REQUESTS).step_by(VISITORS) {
+                        let address = format!("198.51.{nth}.{}", request % 250);
+                        let answer =
+                            http.get(url.clone()).header("x-forwarded-for", address).send().await.unwrap();
+                        assert_eq!(answer.status(), 200, "{url}");
+                        answer.bytes().await.unwrap();
+                    }
+                })
+            });
+            for visitor in visitors.collect::<Vec<_>>() {
+                visitor.await.unwrap();
+            }
+        });
+        done.send(()).unwrap();
+    });
+    finished.await.unwrap();
+    on_cpu() - began
+}
+
+/// Time that this thread had a core, whatever else the machine does.
+fn on_cpu() -> Duration {
+    let time = clock_gettime(ClockId::CLOCK_THREAD_CPUTIME_ID).unwrap();
+    Duration::new(time.tv_sec().try_into().unwrap(), time.tv_nsec().try_into().unwrap())
+}
+
+async fn beside_a_bare_page() {
+    let app = TestApp::start_with(&[("TRUSTED_PROXY_HOPS", "1")]).await;
+    let list = app.get(SEARCH).await;
+    let (page, bare) = (app.url.join(SEARCH).unwrap(), bare(&list.body).await);
+    // A client keeps its connections, so it may not outlive the runtime of its turn.
+    let client = || reqwest::Client::builder().no_proxy().build().unwrap();
+    let [mut ours, mut least] = [Duration::ZERO; 2];
+    for nth in 0..TURNS {
+        let (page, bare) = (turn(&client(), &page, nth).await, turn(&client(), &bare, nth).await);
+        if nth > 0 {
+            (ours, least) = (ours + page, least + bare);
+        }
+    }
+    let requests = ((TURNS - 1) * REQUESTS) as f64;
+    let per_second = |time: Duration| requests / time.as_secs_f64();
+    println!(
+        "search from the cache {:.0}/s of a core, a bare page of the same bytes {:.0}/s: throughput × {:.2}",
+        per_second(ours),
+        per_second(least),
+        least.as_secs_f64() / ours.as_secs_f64()
+    );
+    app.finish().await;
+}
 
 struct Meter<'a> {
     app: &'a TestApp,
@@ -69,4 +162,5 @@ async fn main() {
     carol.get("staff: bookings", "/admin/bookings").await;
     carol.get("staff: booking", &format!("/admin{booking}")).await;
     app.finish().await;
+    beside_a_bare_page().await;
 }

@@ -1,5 +1,6 @@
 //! How fast the timetable answers: `cargo bench --bench search`. Prints what a start costs, what the index weighs, and the
 //! time of one-way searches (non-stop and one stop, ranked, without the seat query) between random and between hub airports.
+//! Beside them, as the reference, stands PostgreSQL with the same flights in a table that is joined with itself.
 
 #![allow(
     clippy::unwrap_used,
@@ -7,14 +8,19 @@
     reason = "a benchmark may panic, and measures real time"
 )]
 
+#[path = "../tests/it/helpers/mod.rs"]
+mod helpers;
+
 use std::time::{Duration, Instant};
 
+use helpers::cluster::Database;
 use nix::time::{ClockId, clock_gettime};
+use sqlx::Connection;
 
 use jetbridge::{
     airports::Airports,
     itinerary::{Cabin, Party, PlaceCode, SearchQuery, SliceQuery},
-    supplier::timetable::Survey,
+    supplier::timetable::{Departure, Survey},
 };
 use jiff::{Timestamp, ToSpan, civil};
 
@@ -38,6 +44,9 @@ fn main() {
     let today = measure("hub pairs", &hubs, |query, now| survey.search(query, now));
     measure("random calendars", &all, |query, now| survey.calendar(query, 31, now));
     measure("hub calendars", &hubs, |query, now| survey.calendar(query, 31, now));
+
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(reference(&survey, airports, &hubs, today));
 
     let dense = Survey::build(10);
     describe(&dense);
@@ -116,6 +125,69 @@ fn measure(name: &str, places: &[PlaceCode], ask: impl Fn(&SearchQuery, Timestam
         answers / answered.max(1)
     );
     at(0.99)
+}
+
+/// Direct flights and those with one change, neither ranked nor priced: less than the engine does.
+const SELF_JOIN: &str = "
+    select count(*) from (
+        select 1 from departures where origin = $1 and destination = $2 and day = $3
+        union all
+        select 1 from departures a
+          join departures b on b.origin = a.destination and b.destination = $2
+                           and b.departs between a.arrives + 35 and a.arrives + 600
+         where a.origin = $1 and a.day = $3 and a.destination <> $2
+    ) ways";
+const JOINS: u32 = 200;
+
+/// The same question between hubs, put to PostgreSQL.
+async fn reference(survey: &Survey, airports: &Airports, hubs: &[PlaceCode], engine: Duration) {
+    let database = Database::empty().await;
+    let mut sql = database.superuser().await;
+    let table = "create unlogged table departures
+        (day int, origin int, destination int, carrier int, departs bigint, arrives bigint)";
+    sqlx::query(table).execute(&mut sql).await.unwrap();
+    let first = civil::date(2026, 12, 14);
+    for day in 0..3_i32 {
+        let leaving = survey.departures(first + i64::from(day).days());
+        let numbers = |of: fn(&Departure) -> i32| leaving.iter().map(of).collect::<Vec<i32>>();
+        let minutes = |of: fn(&Departure) -> i64| leaving.iter().map(of).collect::<Vec<i64>>();
+        sqlx::query("insert into departures select $1, * from unnest($2::int[], $3::int[], $4::int[], $5::bigint[], $6::bigint[])")
+            .bind(day)
+            .bind(numbers(|one| one.from.into()))
+            .bind(numbers(|one| one.to.into()))
+            .bind(numbers(|one| one.carrier.into()))
+            .bind(minutes(|one| one.departs))
+            .bind(minutes(|one| one.arrives))
+            .execute(&mut sql)
+            .await
+            .unwrap();
+    }
+    for index in ["(origin, day)", "(origin, destination, departs)"] {
+        sqlx::query(&format!("create index on departures {index}")).execute(&mut sql).await.unwrap();
+    }
+    sqlx::query("analyze departures").execute(&mut sql).await.unwrap();
+    let mut random = Random(0x5eed);
+    let (mut times, mut ways) = (Vec::new(), 0);
+    for _ in 0..JOINS {
+        let mut pick = || airports.index(hubs[random.below(hubs.len())]).unwrap();
+        let [from, to] = [pick(), pick()].map(|at| i32::try_from(at).unwrap());
+        let started = Instant::now();
+        let asked = sqlx::query_scalar::<_, i64>(SELF_JOIN).bind(from).bind(to).bind(0);
+        ways += asked.fetch_one(&mut sql).await.unwrap();
+        times.push(started.elapsed());
+    }
+    times.sort_unstable();
+    let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
+    println!(
+        "SQL self-join    p50 {:.1?}, p99 {:.1?}, worst {:.1?}; hub pairs, {} ways each; × {:.0} of the engine's p99",
+        at(0.5),
+        at(0.99),
+        at(1.0),
+        ways / i64::from(JOINS),
+        at(0.99).as_secs_f64() / engine.as_secs_f64()
+    );
+    sql.close().await.unwrap();
+    database.drop().await;
 }
 
 /// Time that this thread had a core, whatever else the machine does.

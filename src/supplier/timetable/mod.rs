@@ -67,7 +67,7 @@ use async_trait::async_trait;
 use jiff::Timestamp;
 
 pub use changes::Change;
-pub use survey::Survey;
+pub use survey::{Departure, Survey};
 pub use switches::{Fault, Switches};
 
 use self::{

@@ -3,15 +3,26 @@
 use jiff::Timestamp;
 
 use super::{
-    calendar, offers,
+    calendar, engine, offers,
     switches::Switches,
     ways::{Market, ways},
-    world::World,
+    world::{Flight, World},
 };
 use crate::{
     airports::Airports,
     itinerary::{SearchQuery, SliceQuery},
 };
+
+/// One flight on one day, for whoever keeps them otherwise.
+pub struct Departure {
+    /// Places of the airports in the directory.
+    pub from: u16,
+    pub to: u16,
+    pub carrier: u8,
+    /// UTC minutes.
+    pub departs: i64,
+    pub arrives: i64,
+}
 
 pub struct Survey {
     world: World,
@@ -34,6 +45,18 @@ impl Survey {
 
     pub fn index_bytes(&self) -> usize {
         self.world.bytes()
+    }
+
+    /// All that leaves on a day, by the clocks of the airports.
+    pub fn departures(&self, date: jiff::civil::Date) -> Vec<Departure> {
+        let (world, day) = (&self.world, offers::day_of(date));
+        let one = |(at, flight): (u32, &Flight)| {
+            let from = world.origin_of(at);
+            let leg = engine::leg(world, at, flight, from, day)?;
+            let (departs, arrives) = (leg.departs, leg.arrives);
+            Some(Departure { from, to: flight.to, carrier: flight.carrier, departs, arrives })
+        };
+        (0..).zip(&world.flights).filter_map(one).collect()
     }
 
     /// Everything that a search does before it asks for seats; how many ways are worth asking for.
