@@ -21,6 +21,9 @@ pub struct Filters {
     /// Number of the slice, from 0, and when it may leave.
     pub departs: Vec<(usize, Window)>,
     pub arrives: Vec<(usize, Window)>,
+    /// Number of the slice, from 0, and the airport of its city that it may begin at.
+    pub starts: Vec<(usize, PlaceCode)>,
+    pub ends: Vec<(usize, PlaceCode)>,
     /// The longest that any slice may take.
     pub hours: Option<usize>,
     /// The highest total, in whole units of the currency.
@@ -122,24 +125,35 @@ impl Filters {
             self.via.is_empty() || offer.slices.iter().flat_map(changes).all(|code| self.via.contains(&code));
         let hours = self.hours.and_then(|hours| i64::try_from(hours).ok()).map(SignedDuration::from_hours);
         let hours = hours.is_none_or(|hours| offer.slices.iter().all(|slice| slice.duration() <= hours));
-        let leaves = |slice: &Slice| slice.first().departs.local;
-        let lands = |slice: &Slice| slice.last().arrives.local;
+        let leaves = |slice: &Slice| Window::of(slice.first().departs.local);
+        let lands = |slice: &Slice| Window::of(slice.last().arrives.local);
         stops
             && airlines
             && alliance
             && via
             && hours
-            && in_windows(&self.departs, offer, leaves)
-            && in_windows(&self.arrives, offer, lands)
+            && is_named(&self.departs, offer, leaves)
+            && is_named(&self.arrives, offer, lands)
+            && is_named(&self.starts, offer, begins_at)
+            && is_named(&self.ends, offer, ends_at)
     }
 }
 
-/// Slices of which no window is named are free.
-fn in_windows(windows: &[(usize, Window)], offer: &Offer, time: fn(&Slice) -> civil::DateTime) -> bool {
+/// Slices of which nothing is named are free.
+fn is_named<T: PartialEq>(named: &[(usize, T)], offer: &Offer, of: impl Fn(&Slice) -> T) -> bool {
     offer.slices.iter().enumerate().all(|(nth, slice)| {
-        let mut named = windows.iter().filter(|(of, _)| *of == nth).peekable();
-        named.peek().is_none() || named.any(|(_, window)| *window == Window::of(time(slice)))
+        let mut named = named.iter().filter(|(of, _)| *of == nth).peekable();
+        named.peek().is_none() || named.any(|(_, named)| *named == of(slice))
     })
+}
+
+/// The airport that a slice begins at.
+pub fn begins_at(slice: &Slice) -> PlaceCode {
+    slice.first().from.code
+}
+
+pub fn ends_at(slice: &Slice) -> PlaceCode {
+    slice.last().to.code
 }
 
 /// Where a slice changes planes.
@@ -182,7 +196,7 @@ mod tests {
     #[test]
     fn each_filter_keeps_what_fits_it() {
         type Change = fn(&mut Filters);
-        let cases: [(Change, &[&str]); 16] = [
+        let cases: [(Change, &[&str]); 21] = [
             (|_| (), &["slow", "quick"]),
             (|f| f.stops = Some(0), &["quick"]),
             (|f| f.stops = Some(1), &["slow", "quick"]),
@@ -195,6 +209,11 @@ mod tests {
             (|f| f.departs = vec![(0, Window::Evening), (0, Window::Morning)], &["slow", "quick"]),
             (|f| f.departs = vec![(1, Window::Evening)], &["slow", "quick"]),
             (|f| f.arrives = vec![(0, Window::Night)], &[]),
+            (|f| f.starts = vec![(0, "LIS".parse().unwrap())], &["slow", "quick"]),
+            (|f| f.starts = vec![(0, "OPO".parse().unwrap())], &[]),
+            (|f| f.ends = vec![(0, "EWR".parse().unwrap()), (0, "JFK".parse().unwrap())], &["slow", "quick"]),
+            (|f| f.ends = vec![(0, "EWR".parse().unwrap())], &[]),
+            (|f| f.ends = vec![(1, "EWR".parse().unwrap())], &["slow", "quick"]),
             (|f| f.hours = Some(9), &["quick"]),
             (|f| f.max = Some(389), &["slow"]),
             (|f| f.max = Some(388), &[]),

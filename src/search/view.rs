@@ -17,11 +17,11 @@ use crate::{
 };
 
 /// Every field of a view. Those of [`LISTS`] may have several values.
-pub const FIELDS: [&str; 13] = [
-    "sort", "stops", "airline", "alliance", "via", "dep", "arr", "hours", "max", "bag", "refund", "change",
-    "page",
+pub const FIELDS: [&str; 15] = [
+    "sort", "stops", "airline", "alliance", "via", "dep", "arr", "start", "end", "hours", "max", "bag",
+    "refund", "change", "page",
 ];
-const LISTS: [&str; 5] = ["airline", "alliance", "via", "dep", "arr"];
+const LISTS: [&str; 7] = ["airline", "alliance", "via", "dep", "arr", "start", "end"];
 /// Of the values of a list.
 const MOST_VALUES: usize = 60;
 const LONGEST_VALUE: usize = 30;
@@ -117,6 +117,10 @@ impl View {
             let one = |(slice, window): &(usize, Window)| format!("{}-{}", slice + 1, window.code());
             windows.iter().map(one).collect::<Vec<_>>().join(",")
         };
+        let airports = |airports: &[(usize, PlaceCode)]| {
+            let one = |(slice, code): &(usize, PlaceCode)| format!("{}-{code}", slice + 1);
+            airports.iter().map(one).collect::<Vec<_>>().join(",")
+        };
         let number = |number: Option<usize>| number.map(|n| n.to_string()).unwrap_or_default();
         let yes = |is_set: bool| if is_set { "1".to_owned() } else { String::new() };
         if self.order != Order::default() {
@@ -128,6 +132,8 @@ impl View {
         add("via", codes(&filters.via));
         add("dep", windows(&filters.departs));
         add("arr", windows(&filters.arrives));
+        add("start", airports(&filters.starts));
+        add("end", airports(&filters.ends));
         add("hours", number(filters.hours));
         add("max", number(filters.max));
         add("bag", yes(filters.bag));
@@ -155,11 +161,8 @@ fn filters(form: &ViewForm, errors: &mut FieldErrors) -> Filters {
     let is_airline = |code: &str| code.len() == 2 && code.bytes().all(|b| b.is_ascii_alphanumeric());
     let is_name = |name: &str| !name.is_empty() && name.chars().all(|c| c.is_alphabetic() || c == ' ');
     let airline = |code: &str| is_airline(code).then(|| code.to_ascii_uppercase());
-    let window = |text: &str| {
-        let (slice, window) = text.split_once('-')?;
-        let slice = slice.parse::<usize>().ok().filter(|slice| (1..=LEGS.len()).contains(slice))?;
-        Some((slice - 1, Window::read(window)?))
-    };
+    let window = |text: &str| of_slice(text, Window::read);
+    let airport = |text: &str| of_slice(text, |code| code.parse::<PlaceCode>().ok());
     Filters {
         stops,
         airlines: list(errors, form, "airline", "Codes of two letters or digits, like HX", airline),
@@ -169,6 +172,8 @@ fn filters(form: &ViewForm, errors: &mut FieldErrors) -> Filters {
         via: list(errors, form, "via", "Airport codes of three letters, like KEF", |code| code.parse().ok()),
         departs: list(errors, form, "dep", "A flight and a time of day, like 1-morning", window),
         arrives: list(errors, form, "arr", "A flight and a time of day, like 1-morning", window),
+        starts: list(errors, form, "start", "A flight and an airport, like 1-LGW", airport),
+        ends: list(errors, form, "end", "A flight and an airport, like 1-LGW", airport),
         hours: number(errors, form, "hours", 1..=99, "Whole hours from 1 to 99"),
         max: number(errors, form, "max", 1..=9_999_999, "A whole amount, like 450"),
         bag: yes(errors, form, "bag"),
@@ -191,6 +196,13 @@ fn number(
         errors.add(name, message);
     }
     number
+}
+
+/// "2-evening": the number of a slice, and what is said of it.
+fn of_slice<T>(text: &str, read: impl Fn(&str) -> Option<T>) -> Option<(usize, T)> {
+    let (slice, said) = text.split_once('-')?;
+    let slice = slice.parse::<usize>().ok().filter(|slice| (1..=LEGS.len()).contains(slice))?;
+    Some((slice - 1, read(said)?))
 }
 
 fn yes(errors: &mut FieldErrors, form: &ViewForm, name: &'static str) -> bool {
@@ -246,13 +258,13 @@ mod tests {
     #[test]
     fn the_same_view_is_the_same_address_however_it_was_clicked() {
         let (view, wrong) = read(
-            "page=3&airline=no&airline=HX&airline=HX&via=KEF,dub&dep=2-evening&dep=1-morning&max=450&bag=1&sort=cheapest&stops=1",
+            "page=3&airline=no&airline=HX&airline=HX&via=KEF,dub&dep=2-evening&dep=1-morning&end=1-lgw&end=1-LHR&start=2-LCY&max=450&bag=1&sort=cheapest&stops=1",
         );
         assert_eq!(wrong, Vec::<String>::new());
         let address = view.address(&search());
         assert!(
             address.ends_with(
-                "&sort=cheapest&stops=1&airline=HX,NO&via=DUB,KEF&dep=1-morning,2-evening&max=450&bag=1&page=3"
+                "&sort=cheapest&stops=1&airline=HX,NO&via=DUB,KEF&dep=1-morning,2-evening&start=2-LCY&end=1-LGW,1-LHR&max=450&bag=1&page=3"
             ),
             "{address}"
         );
@@ -276,5 +288,6 @@ mod tests {
         assert_eq!(read(&format!("airline={}", "HX,".repeat(70))).1, ["airline"]);
         assert_eq!(read("dep=0-morning").1, ["dep"]);
         assert_eq!(read("arr=7-morning").1, ["arr"]);
+        assert_eq!(read("start=LGW&end=7-LGW").1, ["start", "end"]);
     }
 }

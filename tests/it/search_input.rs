@@ -17,7 +17,7 @@ const SEARCH: [(&str, &str); 9] = [
     ("infants", "1"),
     ("cabin", "economy"),
 ];
-const VIEW: [(&str, &str); 13] = [
+const VIEW: [(&str, &str); 15] = [
     ("sort", "cheapest"),
     ("stops", "1"),
     ("airline", "0T"),
@@ -25,6 +25,8 @@ const VIEW: [(&str, &str); 13] = [
     ("via", "MAD"),
     ("dep", "1-morning"),
     ("arr", "2-evening"),
+    ("start", "1-LIS"),
+    ("end", "2-LIS"),
     ("hours", "40"),
     ("max", "9000"),
     ("bag", "1"),
@@ -33,7 +35,7 @@ const VIEW: [(&str, &str); 13] = [
     ("page", "1"),
 ];
 const MONTH: [(&str, &str); 2] = [("month", "2027-03"), ("nights", "7")];
-const LISTS: [&str; 5] = ["airline", "alliance", "via", "dep", "arr"];
+const LISTS: [&str; 7] = ["airline", "alliance", "via", "dep", "arr", "start", "end"];
 
 /// Ways in which a value is no value of any field, as they stand in an address.
 fn nonsense() -> Vec<(&'static str, String)> {

@@ -62,6 +62,37 @@ async fn each_filter_shows_as_many_offers_as_it_promised() {
 }
 
 #[tokio::test]
+async fn a_city_of_several_airports_lets_the_traveller_choose_among_them() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    let list = guest.get(&RETURN.replace("to=NYC", "to=LON")).await.expect(200);
+    let choices = choices(&list);
+    let of = |name: &str, slice: &str| -> Vec<&(String, String, usize)> {
+        let is_it = |(known, value, _): &&(String, String, usize)| known == name && value.starts_with(slice);
+        choices.iter().filter(is_it).collect()
+    };
+    // Lisbon has one airport: there is nothing to choose.
+    assert!(of("start", "1-").is_empty() && of("end", "2-").is_empty());
+    let (landing, leaving) = (of("end", "1-"), of("start", "2-"));
+    assert!(landing.len() > 1 && leaving.len() > 1, "{choices:?}");
+    for (name, value, count) in landing.iter().chain(&leaving) {
+        let shown = guest.submit(&list, ".filters form", &[(name, value)]).await.expect(200);
+        assert_eq!(found(&shown), *count, "{name}={value}");
+        let code = value.split_once('-').unwrap().1;
+        let cards = shown.texts("article.offer");
+        assert!(!cards.is_empty() && cards.iter().all(|card| card.contains(code)), "{value}");
+    }
+    // Both ends at once: no more than either.
+    let (lands, leaves) = (landing[0], leaving[0]);
+    let both =
+        guest.submit(&list, ".filters form", &[("end", &lands.1), ("start", &leaves.1)]).await.expect(200);
+    assert!(found(&both) <= lands.2.min(leaves.2));
+    // A choice that leaves nothing is told with what would leave something.
+    guest.get(&format!("{SEARCH}&end=1-LHR")).await.expect(200).says("Nothing fits all of these filters");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn filters_keep_what_they_say_and_a_bag_costs_what_the_offer_says() {
     let app = TestApp::start().await;
     let all = app.get(SEARCH).await.expect(200);

@@ -7,7 +7,7 @@ use crate::{
     error::FieldErrors,
     itinerary::{Offer, PlaceCode, SearchQuery, Slice},
     search::{
-        filter::{Filters, Window, changes},
+        filter::{Filters, Window, begins_at, changes, ends_at},
         form::SearchForm,
         order::{Order, travel_time},
         view::{View, ViewForm},
@@ -71,6 +71,7 @@ impl Panelled<'_> {
         let mut groups = vec![self.order(), self.stops()];
         for nth in 0..self.query.slices.len() {
             groups.extend([self.leaving(nth), self.landing(nth)]);
+            groups.extend([self.starts(nth), self.ends(nth)]);
         }
         groups.extend([self.airlines(), self.alliances(), self.via(), self.included()]);
         groups.retain(|group| group.choices.len() > 1 || !group.errors.is_empty());
@@ -180,8 +181,54 @@ impl Panelled<'_> {
                 (count > 0 || is_chosen).then_some((name, value, words, is_chosen))
             })
             .collect();
+        self.nth_group(legend, nth, choices)
+    }
+
+    /// Where the city has several airports, and the list more than one of them.
+    fn starts(&self, nth: usize) -> Group {
+        let legend =
+            format!("{} airport of departure{}", self.city(nth, |slice| slice.from), self.which(nth));
+        let chosen = &self.view.filters.starts;
+        self.ports("start", &legend, nth, chosen, begins_at, |filters, airports| filters.starts = airports)
+    }
+
+    fn ends(&self, nth: usize) -> Group {
+        let legend = format!("{} airport of arrival{}", self.city(nth, |slice| slice.to), self.which(nth));
+        let chosen = &self.view.filters.ends;
+        self.ports("end", &legend, nth, chosen, ends_at, |filters, airports| filters.ends = airports)
+    }
+
+    fn ports(
+        &self,
+        name: &'static str,
+        legend: &str,
+        nth: usize,
+        chosen: &[(usize, PlaceCode)],
+        of: fn(&Slice) -> PlaceCode,
+        set: impl Fn(&mut Filters, Vec<(usize, PlaceCode)>),
+    ) -> Group {
+        let slices = self.all.iter().filter_map(|offer| offer.slices.get(nth));
+        let mut codes: Vec<PlaceCode> = slices.map(of).collect();
+        codes.extend(chosen.iter().filter(|(slice, _)| *slice == nth).map(|(_, code)| *code));
+        codes.sort_unstable();
+        codes.dedup();
+        let choice = |code: PlaceCode| {
+            let count = self.count(|filters| set(filters, vec![(nth, code)]));
+            let airport = self.airports.airport(code).map_or("", |airport| airport.name.as_str());
+            let words = format!("{airport} {code} ({count})");
+            (name, format!("{}-{code}", nth + 1), words, chosen.contains(&(nth, code)))
+        };
+        self.nth_group(legend, nth, codes.into_iter().map(choice))
+    }
+
+    /// The field's message stands once, with the first of its groups.
+    fn nth_group(
+        &self,
+        legend: &str,
+        nth: usize,
+        choices: impl IntoIterator<Item = (&'static str, String, String, bool)>,
+    ) -> Group {
         let mut group = self.group(legend, "checkbox", choices);
-        // The field's message stands once, with the first of its groups.
         if nth > 0 {
             group.errors.clear();
             for choice in &mut group.choices {

@@ -28,7 +28,8 @@ fn shaped() -> impl Strategy<Value = Vec<u8>> {
 fn searched() -> impl Strategy<Value = Vec<u8>> {
     let name = proptest::sample::select(vec![
         "trip", "from", "to", "leave", "back", "adults", "infants", "cabin", "from2", "to2", "leave2",
-        "leave7", "sort", "stops", "airline", "via", "dep", "arr", "max", "bag", "page", "month", "nights",
+        "leave7", "sort", "stops", "airline", "via", "dep", "arr", "start", "end", "max", "bag", "page",
+        "month", "nights",
     ]);
     let value = prop_oneof![
         proptest::sample::select(vec![
