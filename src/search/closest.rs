@@ -9,6 +9,9 @@ use crate::{
     search::Search,
 };
 
+/// Offers that are shown instead of one that is gone.
+pub const MOST_CLOSE: usize = 3;
+
 /// An offer of today beside one that is gone.
 pub struct Close {
     pub offer: Offer,

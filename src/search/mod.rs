@@ -2,6 +2,7 @@
 //! asked, so that sorting, filtering and paging ask nobody twice.
 
 pub mod api;
+pub mod cache;
 pub mod closest;
 pub mod filter;
 pub mod form;
@@ -15,25 +16,23 @@ pub mod sent;
 mod store;
 pub mod view;
 
-use jiff::{SignedDuration, Timestamp};
-use sha2::{Digest, Sha256};
+use std::sync::Arc;
 
-use self::prices::Prices;
+use jiff::Timestamp;
+
+use self::{
+    cache::{Answer, Cache, NoAnswer},
+    prices::Prices,
+};
 use crate::{
     airports::Airports,
     clock::Clock,
     db::{Db, System, Tx},
     error::{AppError, Refusal},
     itinerary::{Offer, OfferId, SearchQuery},
-    meters,
     supplier::{SharedSupplier, SupplierError},
 };
 
-/// How long an answer is served again.
-const KEEP: SignedDuration = SignedDuration::from_mins(10);
-/// The same, where seats go fast: in the last days before departure. And for an empty answer, which may be a hiccup.
-const KEEP_SHORT: SignedDuration = SignedDuration::from_mins(2);
-const LAST_DAYS: SignedDuration = SignedDuration::from_hours(3 * 24);
 /// No supplier's id is longer; what is, is not asked for.
 const LONGEST_ID: usize = 2_000;
 
@@ -45,67 +44,25 @@ pub struct Search {
     pub supplier: SharedSupplier,
     pub airports: &'static Airports,
     pub prices: Prices,
+    cache: Cache,
 }
 
 impl Search {
     pub fn new(db: Db, clock: Clock, supplier: SharedSupplier) -> Self {
         let prices = Prices::new(db.clone(), clock.clone(), supplier.clone());
-        Self { db, clock, supplier, airports: Airports::world(), prices }
+        let cache = Cache::new(db.clone(), clock.clone(), supplier.clone(), cache::PATIENCE);
+        Self { db, clock, supplier, airports: Airports::world(), prices, cache }
     }
 
-    /// All offers for the query.
-    pub async fn offers(&self, query: &SearchQuery) -> Result<Vec<Offer>, AppError> {
-        search(&self.db, &self.clock, &self.supplier, query).await
+    /// All offers for the query: from the cache, or fresh from the supplier. None is past its time.
+    pub async fn offers(&self, query: &SearchQuery) -> Result<Arc<Answer>, NoAnswer> {
+        let answer = self.cache.look(query).await?;
+        if answer.is_empty() && answer.left_out > 0 {
+            // "Nothing is for sale" would be untrue.
+            return Err(NoAnswer::Silent(format!("none of {} offers can be shown", answer.left_out)));
+        }
+        Ok(answer)
     }
-}
-
-/// What is asked, in one spelling, and its hash.
-struct Canonical {
-    params: serde_json::Value,
-    key: Vec<u8>,
-}
-
-impl Canonical {
-    fn of(query: &SearchQuery) -> Result<Self, AppError> {
-        // Objects of serde_json are sorted by key, so equal searches have equal text.
-        let params = serde_json::to_value(query)?;
-        let key = Sha256::digest(params.to_string()).to_vec();
-        Ok(Self { params, key })
-    }
-}
-
-/// All offers for the query: from the cache, or fresh from the supplier. None is past its time.
-pub async fn search(
-    db: &Db,
-    clock: &Clock,
-    supplier: &SharedSupplier,
-    query: &SearchQuery,
-) -> Result<Vec<Offer>, AppError> {
-    let canonical = Canonical::of(query)?;
-    let kept = store::find(db, &canonical.key, clock.now()).await?;
-    meters::searched(kept.is_some());
-    if let Some(offers) = kept {
-        return Ok(offers);
-    }
-    let offers = meters::call("supplier", "search", supplier.search(query)).await.map_err(unavailable)?;
-    let now = clock.now();
-    let expires_at = keep_until(query, &offers, now);
-    if expires_at > now {
-        store::keep(db, &canonical.key, &canonical.params, &offers, now, expires_at).await?;
-    }
-    Ok(offers.into_iter().filter(|offer| offer.expires_at > now).collect())
-}
-
-/// Never longer than the shortest-lived offer in it.
-fn keep_until(query: &SearchQuery, offers: &[Offer], now: Timestamp) -> Timestamp {
-    let soon = query.slices.first().is_some_and(|slice| {
-        let start =
-            jiff::tz::TimeZone::UTC.to_timestamp(slice.date.to_datetime(jiff::civil::Time::midnight()));
-        start.is_ok_and(|start| start.duration_since(now) < LAST_DAYS)
-    });
-    let keep = if soon || offers.is_empty() { KEEP_SHORT } else { KEEP };
-    let latest = now.saturating_add(keep).unwrap_or(now);
-    offers.iter().map(|offer| offer.expires_at).min().map_or(latest, |lapses| lapses.min(latest))
 }
 
 /// What became of an offer that somebody wants to see.
@@ -139,71 +96,23 @@ pub async fn fares(supplier: &SharedSupplier, id: &OfferId) -> Result<Fares, App
 }
 
 pub fn sold_out() -> AppError {
-    AppError::Gone(Refusal {
+    AppError::Gone(all_taken())
+}
+
+pub fn all_taken() -> Refusal {
+    Refusal {
         code: "sold_out",
         title: "Sold out",
         detail: "Somebody took the last seats of this offer. Other flights on these days may have some."
             .to_owned(),
-    })
+    }
 }
 
 fn unavailable(error: SupplierError) -> AppError {
-    AppError::Upstream {
-        service: "supplier",
-        reason: error.to_string(),
-        detail: "We asked for flights and got no answer. This says nothing about whether there are any."
-            .to_owned(),
-    }
+    NoAnswer::Silent(error.to_string()).into()
 }
 
 /// Empties the cache of what no longer holds. Run now and then by the worker.
 pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<i64, AppError> {
     store::delete_expired(tx, now).await
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::{
-        search::form::SearchForm,
-        web::components::samples::{direct, offer},
-    };
-
-    fn now() -> Timestamp {
-        "2026-11-22T12:00:00Z".parse().unwrap()
-    }
-
-    fn query(from: &str, leave: &str) -> SearchQuery {
-        let form =
-            SearchForm { from: from.into(), to: "JFK".into(), leave: leave.into(), ..SearchForm::default() };
-        form.with_defaults().check(Airports::world(), now()).unwrap()
-    }
-
-    #[test]
-    fn equal_searches_share_a_key_however_they_were_typed() {
-        let key = |from, leave| Canonical::of(&query(from, leave)).unwrap().key;
-        let one = key("lisbon", "2027-03-12");
-        assert_eq!(one.len(), 32);
-        assert_eq!(one, key("  LIS ", "2027-03-12"));
-        assert_ne!(one, key("OPO", "2027-03-12"));
-        assert_ne!(one, key("LIS", "2027-03-13"));
-    }
-
-    #[test]
-    fn an_answer_is_kept_no_longer_than_its_shortest_lived_offer() {
-        let far = query("LIS", "2027-03-12");
-        let mut offers = vec![offer("a", 100, vec![direct()]), offer("b", 100, vec![direct()])];
-        assert_eq!(keep_until(&far, &offers, now()), now() + KEEP);
-        offers[1].expires_at = now() + SignedDuration::from_mins(3);
-        assert_eq!(keep_until(&far, &offers, now()), now() + SignedDuration::from_mins(3));
-        offers[1].expires_at = now() - SignedDuration::from_mins(3);
-        assert!(keep_until(&far, &offers, now()) < now());
-    }
-
-    #[test]
-    fn close_departures_and_empty_answers_are_asked_again_soon() {
-        let near = query("LIS", "2026-11-24");
-        assert_eq!(keep_until(&near, &[offer("a", 100, vec![direct()])], now()), now() + KEEP_SHORT);
-        assert_eq!(keep_until(&query("LIS", "2027-03-12"), &[], now()), now() + KEEP_SHORT);
-    }
 }

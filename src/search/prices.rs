@@ -16,7 +16,7 @@ use crate::{
     itinerary::{SearchQuery, SliceQuery},
     meters,
     money::Money,
-    search::{Canonical, store, unavailable},
+    search::{cache::Canonical, store, unavailable},
     supplier::SharedSupplier,
 };
 
@@ -90,7 +90,7 @@ impl Prices {
         now: Timestamp,
     ) -> Result<Vec<Option<Money>>, AppError> {
         let keys: Vec<Vec<u8>> = moves
-            .map(|by| moved(query, by).and_then(|query| Ok(Canonical::of(&query)?.key)))
+            .map(|by| moved(query, by).and_then(|query| Ok(Canonical::of(&query)?.key.to_vec())))
             .collect::<Result<_, _>>()?;
         let seen = store::lowest(&self.db, &keys, now).await?;
         Ok(keys.iter().map(|key| seen.get(key).copied()).collect())

@@ -8,44 +8,81 @@ use jiff_sqlx::ToSqlx;
 use crate::{
     db::{Db, Guest, System, Tx},
     error::AppError,
-    itinerary::Offer,
     money::{Currency, Money},
+    search::cache::{Answer, Canonical, Key},
 };
 
 /// Two round trips: BEGIN with the role, and this. Nothing is written, so there is nothing to commit.
-pub async fn find(db: &Db, key: &[u8], now: Timestamp) -> Result<Option<Vec<Offer>>, AppError> {
+pub async fn find(db: &Db, key: &Key, now: Timestamp) -> Result<Option<Answer>, AppError> {
     let mut tx = db.begin(Guest).await?;
-    let results = sqlx::query_scalar!(
-        "select results from flight_searches where key = $1 and expires_at > $2",
-        key,
+    let row = sqlx::query!(
+        r#"select results, left_out, created_at as "created_at: jiff_sqlx::Timestamp",
+                  fresh_until as "fresh_until: jiff_sqlx::Timestamp", expires_at as "expires_at: jiff_sqlx::Timestamp"
+             from flight_searches where key = $1 and expires_at > $2"#,
+        &key[..],
         now.to_sqlx() as _,
     )
     .fetch_optional(&mut *tx)
     .await?;
     // Kept by another version of this program, in a shape that this one does not read: as good as not kept.
-    Ok(results.and_then(|results| serde_json::from_value(results).ok()))
+    Ok(row.and_then(|row| {
+        let expires_at = row.expires_at.to_jiff();
+        Some(Answer {
+            offers: serde_json::from_value(row.results).ok()?,
+            left_out: u32::try_from(row.left_out).unwrap_or_default(),
+            asked_at: row.created_at.to_jiff(),
+            fresh_until: row.fresh_until.map_or(expires_at, |fresh| fresh.to_jiff()),
+            expires_at,
+        })
+    }))
 }
 
-/// Two visitors may ask the same at once: the later answer stays.
-pub async fn keep(
-    db: &Db,
-    key: &[u8],
-    params: &serde_json::Value,
-    offers: &[Offer],
-    now: Timestamp,
-    expires_at: Timestamp,
-) -> Result<(), AppError> {
-    let results = serde_json::to_value(offers)?;
+/// Whether this process is the one to ask. A claim that nobody has settled lapses.
+pub async fn claim(db: &Db, key: &Key, now: Timestamp, until: Timestamp) -> Result<bool, AppError> {
     let mut tx = db.begin(System).await?;
-    sqlx::query!(
-        "insert into flight_searches (key, params, results, created_at, expires_at) values ($1, $2, $3, $4, $5)
-         on conflict (key) do update
-         set results = excluded.results, created_at = excluded.created_at, expires_at = excluded.expires_at",
-        key,
-        params,
-        results,
+    let claimed = sqlx::query!(
+        "insert into flight_search_claims as claim (key, until) values ($1, $2)
+         on conflict (key) do update set until = excluded.until where claim.until <= $3",
+        &key[..],
+        until.to_sqlx() as _,
         now.to_sqlx() as _,
-        expires_at.to_sqlx() as _,
+    )
+    .execute(&mut *tx)
+    .await?;
+    tx.commit().await?;
+    Ok(claimed.rows_affected() == 1)
+}
+
+/// Writes the answer down, if there is one that holds, and gives the claim back, unless it has lapsed and is another's now.
+pub async fn settle(
+    db: &Db,
+    canonical: &Canonical,
+    claimed_until: Timestamp,
+    answer: Option<&Answer>,
+) -> Result<(), AppError> {
+    let mut tx = db.begin(System).await?;
+    if let Some(answer) = answer {
+        sqlx::query!(
+            "insert into flight_searches (key, params, results, left_out, created_at, fresh_until, expires_at)
+             values ($1, $2, $3, $4, $5, $6, $7)
+             on conflict (key) do update
+             set results = excluded.results, left_out = excluded.left_out, created_at = excluded.created_at,
+                 fresh_until = excluded.fresh_until, expires_at = excluded.expires_at",
+            &canonical.key[..],
+            canonical.params,
+            serde_json::to_value(&answer.offers)?,
+            i32::try_from(answer.left_out).unwrap_or(i32::MAX),
+            answer.asked_at.to_sqlx() as _,
+            answer.fresh_until.to_sqlx() as _,
+            answer.expires_at.to_sqlx() as _,
+        )
+        .execute(&mut *tx)
+        .await?;
+    }
+    sqlx::query!(
+        "delete from flight_search_claims where key = $1 and until = $2",
+        &canonical.key[..],
+        claimed_until.to_sqlx() as _,
     )
     .execute(&mut *tx)
     .await?;
@@ -71,6 +108,9 @@ pub async fn lowest(db: &Db, keys: &[Vec<u8>], now: Timestamp) -> Result<HashMap
 }
 
 pub async fn delete_expired(tx: &mut Tx<System>, now: Timestamp) -> Result<i64, AppError> {
+    sqlx::query!("delete from flight_search_claims where until <= $1", now.to_sqlx() as _)
+        .execute(&mut **tx)
+        .await?;
     let gone = sqlx::query_scalar!("select delete_expired_searches($1)", now.to_sqlx() as _)
         .fetch_one(&mut **tx)
         .await?;

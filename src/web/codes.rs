@@ -353,7 +353,7 @@ pub const CODES: &[Code] = &[
         410,
         "offer_expired",
         At::Some,
-        "Prices are kept for 30 minutes. `about.offer` is the same flights at today's price, `about.was` what they cost.",
+        "Prices are kept for 30 minutes. `about.offer` is the same flights at today's price, `about.was` what they cost, `about.more` the difference; `about.close` are other flights at about that time, each with its own difference.",
     ),
     code(
         410,
@@ -361,7 +361,12 @@ pub const CODES: &[Code] = &[
         At::Some,
         "There is no such offer, or its flights are no longer sold. Search again.",
     ),
-    code(410, "sold_out", At::Some, "Somebody took the last seats of this offer. Search again."),
+    code(
+        410,
+        "sold_out",
+        At::Some,
+        "Somebody took the last seats of this offer. Search again, or take one of `about.close`, where that is told.",
+    ),
     code(413, "too_large", At::Every, "The body is longer than 64 KiB. Not a byte of it was used."),
     code(415, "unsupported_media_type", At::Kind, "Send the body as application/json."),
     code(

@@ -164,6 +164,16 @@ async fn an_offer_past_its_time_is_gone_and_names_the_same_flights_of_today() {
     assert_eq!(code(&gone), "offer_expired");
     let told = gone.json();
     assert_eq!(told["about"]["was"], offer["total"]);
+    let (was, minor) =
+        (offer["total"]["minor"].as_i64().unwrap(), |of: &Value| of["minor"].as_i64().unwrap());
+    assert_eq!(minor(&told["about"]["more"]), minor(&told["about"]["offer"]["total"]) - was);
+    let close = told["about"]["close"].as_array().unwrap();
+    assert_eq!(close.len(), 3);
+    for other in close {
+        assert_eq!(minor(&other["more"]), minor(&other["total"]) - was);
+        assert!(other["later_minutes"].is_i64() && other["id"] != told["about"]["offer"]["id"], "{other}");
+        app.get(&format!("/api/offers/{}", other["id"].as_str().unwrap())).await.expect(200);
+    }
     let fresh =
         app.get(&format!("/api/offers/{}", told["about"]["offer"]["id"].as_str().unwrap())).await.expect(200);
     assert_eq!(fresh.json()["offer"]["total"], told["about"]["offer"]["total"]);

@@ -71,6 +71,7 @@ mod rollout;
 mod schedules;
 mod second_factor;
 mod search;
+mod search_cache;
 mod search_days;
 mod search_input;
 mod search_list;

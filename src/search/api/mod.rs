@@ -8,9 +8,9 @@ use axum::{
     http::{StatusCode, header},
     response::{IntoResponse, Response},
 };
-use jiff::civil;
+use jiff::{Timestamp, civil};
 use serde::{Deserialize, Serialize};
-use serde_json::json;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
 
 use crate::{
@@ -21,6 +21,7 @@ use crate::{
     money,
     search::{
         self, Fares, Search,
+        closest::{Close, MOST_CLOSE, closest},
         form::{BadSearch, SearchForm},
         order,
         view::{View, ViewForm},
@@ -148,6 +149,11 @@ pub struct Flights {
     found: usize,
     /// How many there are before anything is left out.
     all: usize,
+    /// Offers that the airlines made and that cannot be shown: the list is without them.
+    #[schema(example = 0)]
+    left_out: u32,
+    /// When the airlines were asked.
+    asked_at: Timestamp,
     /// One for each itinerary, at its lowest fare that fits.
     items: Vec<Offer>,
     /// The address of what follows.
@@ -212,6 +218,8 @@ impl From<&SearchQuery> for SearchAsked {
         ("via" = Option<String>, Query, description = "Airport codes with commas between: changes of planes only there.", example = "MAD,OPO"),
         ("dep" = Option<String>, Query, description = "Number of the flight and when it may leave, `night`, `morning`, `afternoon` or `evening`, with commas between.", example = "1-morning,1-afternoon"),
         ("arr" = Option<String>, Query, description = "Likewise, when it may land.", example = "1-evening"),
+        ("start" = Option<String>, Query, description = "Number of the flight and the airport that it may leave from, with commas between, where the city has several.", example = "1-LGW"),
+        ("end" = Option<String>, Query, description = "Likewise, where it may land.", example = "1-LHR,1-LCY"),
         ("hours" = Option<u32>, Query, description = "The longest that any way may take.", minimum = 1, maximum = 99),
         ("max" = Option<u32>, Query, description = "The highest total, in whole units of the currency.", minimum = 1, maximum = 9_999_999),
         ("bag" = Option<String>, Query, description = "`1`: the lowest fare with a checked bag.", example = "1"),
@@ -251,6 +259,8 @@ pub async fn flights(
         sort: view.order.code(),
         found: shown.len(),
         all: offers.len(),
+        left_out: offers.left_out,
+        asked_at: offers.asked_at,
         items: page.map(|offer| Offer::try_from(*offer)).collect::<Result<_, _>>()?,
         next: goes_on.then(|| format!("/api{}", view.at_page(view.page + 1).address(&form))),
     };
@@ -306,19 +316,46 @@ pub async fn offer(
             let offer = fares.get(chosen).cloned().ok_or_else(|| AppError::broken("no fare is chosen"))?;
             Ok((ASK_AGAIN, Answer(OfferFares { offer, fares })).into_response())
         }
-        Fares::Lapsed { was, now } => Ok(lapsed(was.map(|was| was.total), &now).into_response()),
-        Fares::SoldOut { .. } => Err(search::sold_out()),
+        Fares::Lapsed { was, now } => {
+            let close = close_to(&search, was.as_deref().unwrap_or(&now)).await;
+            Ok(lapsed(was.map(|was| was.total), &now, &close).into_response())
+        }
+        Fares::SoldOut { was: Some(was) } => {
+            let close = close_to(&search, &was).await;
+            let about = json!({ "was": Money::from(was.total), "close": close });
+            Ok(Problem::refusal(StatusCode::GONE, &search::all_taken()).about(about).into_response())
+        }
+        Fares::SoldOut { was: None } => Err(search::sold_out()),
     }
 }
 
-/// Beside the words, the same flights at today's price.
-fn lapsed(was: Option<money::Money>, fresh: &itinerary::Offer) -> Problem {
+/// As on the page: what is most like an offer that is gone, and what it costs more. Where nobody answers, nothing.
+async fn close_to(search: &Search, gone: &itinerary::Offer) -> Vec<Value> {
+    let close = closest(search, gone, MOST_CLOSE).await.unwrap_or_default();
+    let told = |close: &Close| {
+        json!({
+            "id": close.offer.id,
+            "total": Money::from(close.offer.total),
+            "more": close.more.map(Money::from),
+            "later_minutes": close.later.as_mins(),
+        })
+    };
+    close.iter().map(told).collect()
+}
+
+/// Beside the words, the same flights at today's price, and others like them.
+fn lapsed(was: Option<money::Money>, fresh: &itinerary::Offer, close: &[Value]) -> Problem {
     let refusal = Refusal {
         code: "offer_expired",
         title: "This offer has lapsed",
         detail: format!("Prices are kept for 30 minutes. The same flights cost {} now.", fresh.total),
     };
     let same_flights = json!({ "id": fresh.id, "total": Money::from(fresh.total) });
-    Problem::refusal(StatusCode::GONE, &refusal)
-        .about(json!({ "offer": same_flights, "was": was.map(Money::from) }))
+    let more = was.and_then(|was| fresh.total.checked_sub(was).ok());
+    Problem::refusal(StatusCode::GONE, &refusal).about(json!({
+        "offer": same_flights,
+        "was": was.map(Money::from),
+        "more": more.map(Money::from),
+        "close": close,
+    }))
 }

@@ -16,7 +16,8 @@ use crate::{
     money::Currency,
     search::{
         Search,
-        form::{self, SearchForm},
+        cache::{Answer, PATIENCE},
+        form::SearchForm,
         order::{self, Order, travel_time},
         pages::{
             card::{Surroundings, card},
@@ -24,7 +25,8 @@ use crate::{
             home::home_again,
             nothing::nothing,
             recent::RecentCookie,
-            strip,
+            silent::silent,
+            strip::{Around, Strip},
         },
         prices::Lowest,
         sent::Sent,
@@ -32,7 +34,7 @@ use crate::{
     },
     web::{
         chrome::Chrome,
-        components::{Fragment, error_summary_of, offer_card, pager, price_strip, words},
+        components::{Fragment, Tone, error_summary_of, notice, offer_card, pager, words},
         visitor::Visitor,
     },
 };
@@ -52,6 +54,8 @@ struct FlightsPage {
     strip: Option<Strip>,
     sorts: Vec<SortLink>,
     panel: FilterPanel,
+    /// What of the answer is not in the list.
+    missing: Option<Fragment>,
     cards: Vec<Fragment>,
     found: usize,
     all: usize,
@@ -68,14 +72,6 @@ pub struct Asked {
     pub party: String,
     pub cabin: &'static str,
     pub change: String,
-}
-
-/// The days around, and what their prices are.
-pub struct Strip {
-    pub days: Fragment,
-    pub heading: String,
-    pub note: String,
-    pub calendar: String,
 }
 
 struct SortLink {
@@ -105,20 +101,29 @@ pub async fn flights(
         Err(bad) => return home_again(chrome, &search, &form, bad),
     };
     visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
-    let offers = search.offers(&asked).await?;
-    // A strip without its list would be worse than a list without its strip.
-    let lowest = match form.is_multi() {
-        false => search.prices.around(&asked, -AROUND..=AROUND).await.ok(),
-        true => None,
+    let (answer, lowest) = tokio::join!(search.offers(&asked), days_around(&search, &form, &asked));
+    let answer = match answer {
+        Ok(answer) => answer,
+        Err(none) => return silent(chrome, &search, (&form, &view, &asked), lowest, none),
     };
-    let list = List { form: &form, typed: &typed, view: &view, errors: &errors, query: &asked, all: &offers };
-    let html = if offers.is_empty() {
+    let list =
+        List { form: &form, typed: &typed, view: &view, errors: &errors, query: &asked, answer: &answer };
+    let html = if answer.is_empty() {
         nothing(chrome, &search, &list, lowest.as_ref()).await?
     } else {
         list.page(chrome, search.airports, lowest.as_ref(), now)?.render()?
     };
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok((status, recent.with(&search, &asked), Html(html)).into_response())
+}
+
+/// A strip without its list would be worse than a list without its strip: nobody waits longer for it than for the list.
+async fn days_around(search: &Search, form: &SearchForm, query: &SearchQuery) -> Option<Lowest> {
+    if form.is_multi() {
+        return None;
+    }
+    let asking = search.prices.around(query, -AROUND..=AROUND);
+    tokio::time::timeout(PATIENCE, asking).await.ok()?.ok()
 }
 
 /// A search, its answer, and how it is looked at.
@@ -129,7 +134,7 @@ pub struct List<'a> {
     /// What of the view does not fit.
     pub errors: &'a FieldErrors,
     pub query: &'a SearchQuery,
-    pub all: &'a [Offer],
+    pub answer: &'a Answer,
 }
 
 impl List<'_> {
@@ -140,10 +145,10 @@ impl List<'_> {
         lowest: Option<&Lowest>,
         now: Timestamp,
     ) -> Result<FlightsPage, AppError> {
-        let fitting = self.view.filters.of(self.all);
+        let fitting = self.view.filters.of(self.answer);
         let mut shown: Vec<&Offer> = fitting.iter().map(AsRef::as_ref).collect();
         order::sort(&mut shown, self.view.order);
-        let all: Vec<&Offer> = self.all.iter().collect();
+        let all: Vec<&Offer> = self.answer.iter().collect();
         let any = order::best(&all, Order::Cheapest).ok_or_else(|| AppError::broken("an empty list"))?;
         let pages = shown.len().div_ceil(PAGE).max(1);
         let view = self.view.at_page(self.view.page.min(pages));
@@ -160,16 +165,17 @@ impl List<'_> {
             panel: self.panel(airports),
             pager: pages_of(self.form, &view, pages, (first, cards.len(), shown.len())),
             found: shown.len(),
-            all: self.all.len(),
+            all: self.answer.len(),
             less: if shown.is_empty() { self.without_each_filter() } else { Vec::new() },
             cards,
+            missing: missing(self.answer.left_out),
             why: why(view.order, any.total.currency),
         })
     }
 
     fn panel(&self, airports: &'static Airports) -> FilterPanel {
-        let Self { form, typed, view, errors, query, all } = *self;
-        Panelled { form, typed, view, errors, query, all, airports }.panel()
+        let Self { form, typed, view, errors, query, answer } = *self;
+        Panelled { form, typed, view, errors, query, all: answer, airports }.panel()
     }
 
     fn cards(&self, shown: &[&Offer], first: usize, now: Timestamp) -> Vec<Fragment> {
@@ -184,25 +190,8 @@ impl List<'_> {
     }
 
     pub fn strip(&self, lowest: &Lowest, airports: &Airports, now: Timestamp) -> Strip {
-        let own = self.all.iter().map(|offer| offer.total).min_by_key(|total| total.minor);
-        let today = form::today(airports, self.query.slices.first().map(|slice| slice.from), now);
-        let usual = self.view.at_page(1);
-        let address = |by| usual.address(&strip::form_on(self.form, self.query, by));
-        let days = strip::days(lowest, self.query, today, own, address);
-        let currency = days.iter().filter_map(|day| day.total).map(|total| total.currency.code()).next();
-        let currency = currency.map(|code| format!(" in {code}")).unwrap_or_default();
-        let nights = strip::nights(self.query).map(|nights| format!(", {nights}")).unwrap_or_default();
-        let filters = if self.view.filters.is_set() { " Filters are not counted in." } else { "" };
-        Strip {
-            heading: format!("Lowest totals three days either side{currency}{nights}"),
-            note: format!(
-                "Lowest totals{currency} for {}{nights}, all taxes. {}{filters}",
-                self.query.party.in_words(),
-                strip::source_in_words(lowest, now)
-            ),
-            calendar: format!("/flights/calendar?{}", self.form.address()),
-            days: price_strip(&days),
-        }
+        let own = self.answer.iter().map(|offer| offer.total).min_by_key(|total| total.minor);
+        Around { form: self.form, view: self.view, query: self.query, own, airports, now }.strip(lowest)
     }
 
     /// What each filter alone leaves out.
@@ -211,7 +200,7 @@ impl List<'_> {
         let mut less = Vec::new();
         for (name, value) in set {
             let without = self.view.without(self.typed, name);
-            let count = without.filters.count(self.all);
+            let count = without.filters.count(self.answer);
             if count > 0 {
                 let offers = words::plural(count, "offer", "offers");
                 let filter = format!("“{}: {}”", label(name), value.replace(',', ", "));
@@ -220,10 +209,19 @@ impl List<'_> {
         }
         less.push((
             self.view.unfiltered().address(self.form),
-            format!("Without any filter: {}", words::plural(self.all.len(), "offer", "offers")),
+            format!("Without any filter: {}", words::plural(self.answer.len(), "offer", "offers")),
         ));
         less
     }
+}
+
+/// A part of an answer says that it is a part.
+fn missing(left_out: u32) -> Option<Fragment> {
+    let count = usize::try_from(left_out).ok().filter(|count| *count > 0)?;
+    let fact = format!("{} could not be shown", words::plural(count, "offer", "offers"));
+    let meaning =
+        "The airline system made them in words that we cannot read safely. The list is without them.";
+    Some(notice(Tone::Plain, &fact, meaning))
 }
 
 pub fn label(field: &str) -> &'static str {
@@ -233,6 +231,8 @@ pub fn label(field: &str) -> &'static str {
         "airline" => "Airline",
         "alliance" => "Alliance",
         "via" => "Change planes in",
+        "start" => "Leaves from",
+        "end" => "Lands at",
         "dep" => "Leaves",
         "arr" => "Lands",
         "hours" => "Longest way, in hours",

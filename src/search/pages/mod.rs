@@ -10,6 +10,7 @@ mod nothing;
 mod offer;
 mod plate;
 mod recent;
+mod silent;
 mod strip;
 
 pub use self::{

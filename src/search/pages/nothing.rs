@@ -12,8 +12,8 @@ use crate::{
         form::{self, SearchForm},
         near::near,
         pages::{
-            flights::{Asked, List, Strip, in_words, label},
-            strip,
+            flights::{Asked, List, in_words, label},
+            strip::{self, Strip},
         },
         prices::{Lowest, Source},
     },

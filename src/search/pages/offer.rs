@@ -16,7 +16,7 @@ use crate::{
     money::Money,
     search::{
         self, Fares, Search,
-        closest::{Close, closest, query_of},
+        closest::{Close, MOST_CLOSE, closest, query_of},
         form::SearchForm,
     },
     web::{
@@ -29,9 +29,6 @@ use crate::{
         visitor::Visitor,
     },
 };
-
-/// Offers that are shown instead of one that is gone.
-const MOST_CLOSE: usize = 3;
 
 #[derive(Template)]
 #[template(path = "search/offer.html")]

@@ -3,14 +3,58 @@
 use jiff::{Span, Timestamp, civil::Date};
 
 use crate::{
+    airports::Airports,
     itinerary::SearchQuery,
     money::Money,
     search::{
-        form::{DAYS_AHEAD, SearchForm},
+        form::{self, DAYS_AHEAD, SearchForm},
         prices::{Lowest, Source},
+        view::View,
     },
-    web::components::{PricedDay, words},
+    web::components::{Fragment, PricedDay, price_strip, words},
 };
+
+/// The days around, and what their prices are.
+pub struct Strip {
+    pub days: Fragment,
+    pub heading: String,
+    pub note: String,
+    pub calendar: String,
+}
+
+/// What a strip is drawn from.
+pub struct Around<'a> {
+    pub form: &'a SearchForm,
+    pub view: &'a View,
+    pub query: &'a SearchQuery,
+    /// What the list itself knows of its own day.
+    pub own: Option<Money>,
+    pub airports: &'a Airports,
+    pub now: Timestamp,
+}
+
+impl Around<'_> {
+    pub fn strip(&self, lowest: &Lowest) -> Strip {
+        let Self { form, view, query, own, airports, now } = *self;
+        let today = form::today(airports, query.slices.first().map(|slice| slice.from), now);
+        let usual = view.at_page(1);
+        let days = days(lowest, query, today, own, |by| usual.address(&form_on(form, query, by)));
+        let currency = days.iter().filter_map(|day| day.total).map(|total| total.currency.code()).next();
+        let currency = currency.map(|code| format!(" in {code}")).unwrap_or_default();
+        let nights = nights(query).map(|nights| format!(", {nights}")).unwrap_or_default();
+        let filters = if view.filters.is_set() { " Filters are not counted in." } else { "" };
+        Strip {
+            heading: format!("Lowest totals three days either side{currency}{nights}"),
+            note: format!(
+                "Lowest totals{currency} for {}{nights}, all taxes. {}{filters}",
+                query.party.in_words(),
+                source_in_words(lowest, now)
+            ),
+            calendar: format!("/flights/calendar?{}", form.address()),
+            days: price_strip(&days),
+        }
+    }
+}
 
 /// On the way out, and where it is a return the day of coming back: both move together.
 pub fn form_on(form: &SearchForm, query: &SearchQuery, by: i32) -> SearchForm {

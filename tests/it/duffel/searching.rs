@@ -30,7 +30,12 @@ async fn whatever_duffel_answers_the_page_says_what_that_means() {
         duffel.always("search", Some(fault));
         let page = app.get(SEARCH).await.expect(503);
         assert!(page.header("retry-after").is_some(), "{fault:?}");
-        page.says("This says nothing about whether there are any");
+        page.says("The airline system does not answer").says("This says nothing about whether there are any");
+        // What was asked stays: the same again, or something else.
+        assert_eq!(
+            (page.attr("a.btn", "href").as_str(), page.has("a[href^='/?trip=oneway']")),
+            (SEARCH, true)
+        );
         assert_eq!(app.count("flight_searches").await, 0, "{fault:?}");
         duffel.always("search", None);
         if fault != Fault::Says(429, "rate_limit_exceeded") {
@@ -65,6 +70,26 @@ async fn after_five_silences_duffel_is_left_alone_for_half_a_minute() {
 }
 
 #[tokio::test]
+async fn a_search_that_takes_too_long_is_a_page_in_time_with_what_is_known() {
+    let (app, duffel) = start().await;
+    let day = |day: &str| SEARCH.replace("2026-12-14", day);
+    app.get(SEARCH).await.expect(200);
+    duffel.always("search", Some(Fault::Hang));
+    let (late, other) = (day("2026-12-15"), format!("/api{}", day("2026-12-16")));
+    let guest = app.guest();
+    let (page, program) = tokio::join!(app.get(&late), guest.get(&other));
+    let page = page.expect(503);
+    page.says("The airline system has not answered yet").says("look again in a few seconds");
+    assert_eq!(page.header("retry-after"), Some("5"));
+    assert_eq!(page.attr("a.btn", "href"), day("2026-12-15"));
+    // Yesterday's neighbour was searched for: its price stands there.
+    page.says("What we know all the same").says("120.50");
+    assert_eq!(program.expect(503).json()["code"], "upstream_unavailable");
+    assert_eq!(app.count("flight_searches").await, 1);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn nothing_found_is_no_failure() {
     let (app, duffel) = start().await;
     duffel.shelve(&[]);
@@ -89,6 +114,9 @@ async fn what_cannot_be_shown_is_left_out_and_the_rest_is_shown() {
     ]);
     let page = app.get(SEARCH).await.expect(200);
     assert_eq!(page.count("a[href^='/offers/']"), 1);
+    page.says("4 offers could not be shown");
+    let told = app.get(&format!("/api{SEARCH}")).await.expect(200).json();
+    assert_eq!((&told["all"], &told["left_out"]), (&json!(1), &json!(4)));
     duffel.shelve(&[with("/total_currency", json!("AUD"))]);
     let other_day = SEARCH.replace("2026-12-14", "2026-12-15");
     app.get(&other_day).await.expect(503);

@@ -98,9 +98,9 @@ pub const REHEARSAL: [(&str, &str); 11] = [
     ("TRUSTED_PROXY_HOPS", "1"),
 ];
 
-/// A supplier that hangs is given up after a moment, not after a minute.
+/// A supplier that hangs is given up after a moment, not after a minute; of a search that is later than the page.
 const SHORT_PATIENCE: Patience = Patience {
-    search: Duration::from_millis(1_500),
+    search: Duration::from_millis(3_500),
     look: Duration::from_millis(1_500),
     deed: Duration::from_millis(1_500),
 };

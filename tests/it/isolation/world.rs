@@ -11,6 +11,7 @@ use crate::helpers::{
 /// What the application has no way yet, or no short way, to bring about.
 const BY_HAND: &str = "
 insert into attention_items (kind, subject, booking_id, detail) values ('late', ':confirmed', ':confirmed', '');
+insert into flight_search_claims (key, until) values (sha256('x'), '2026-11-24');
 insert into duffel_orders (booking_id, offer_id, order_id, state, asked_at, changed_at)
     values (':confirmed', 'off_1', 'ord_1', 'made', '2026-11-23', '2026-11-23');
 insert into supplier_events (id, kind, order_id, names_booking, booking_id, received_at, settled_at)
