@@ -28,6 +28,7 @@ mod changes;
 mod console;
 mod cost;
 mod courier;
+mod crash;
 mod demo;
 mod doctor;
 mod disputes;

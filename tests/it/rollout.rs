@@ -96,27 +96,6 @@ async fn pass_on(State(proxy): State<Proxy>, request: Request) -> Response<Body>
     answer
 }
 
-async fn texts(database: &Database, query: &str) -> Vec<String> {
-    let mut sql = database.superuser().await;
-    let found = sqlx::query_scalar(query).fetch_all(&mut sql).await;
-    sql.close().await.unwrap();
-    found.unwrap_or_else(|error| panic!("{query}: {error}"))
-}
-
-/// Until the query counts so many, in real time: the worker is in a process of its own.
-async fn until(database: &Database, counted: &str, wanted: i64) {
-    let limit = Instant::now() + Duration::from_secs(60);
-    let query = format!("select count(*)::text from {counted}");
-    loop {
-        let found = texts(database, &query).await;
-        if found == [wanted.to_string()] {
-            return;
-        }
-        assert!(Instant::now() < limit, "{counted}: {found:?}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
-}
-
 /// Ends the old process while the new one serves, with a request on its way into the old one.
 async fn take_over(proxy: &Proxy, mut old: Process, new: &Process, is_proxy_late: bool) {
     // A host leads visitors to the new one first. Some hear of it late.
@@ -186,8 +165,8 @@ async fn one_process_takes_over_from_another_and_nobody_notices() {
     };
     assert!(looks >= 10, "{looks}");
 
-    until(&database, "bookings where booking_status = 'confirmed'", 6).await;
-    until(&database, "mails where state = 'queued'", 0).await;
+    site::until(&database, "bookings where booking_status = 'confirmed'", 6).await;
+    site::until(&database, "mails where state = 'queued'", 0).await;
     let failures = proxy.failures.lock().unwrap().clone();
     assert!(failures.is_empty(), "{failures:#?}");
     // Nothing was done twice: not the money, not the seats, not the letters.
@@ -198,7 +177,7 @@ async fn one_process_takes_over_from_another_and_nobody_notices() {
     let ids: BTreeSet<String> = sent.iter().filter_map(|mail| mail.message_id.clone()).collect();
     assert_eq!(ids.len(), sent.len(), "a mail was sent twice");
     let repeated = "mails where booking_id is not null group by booking_id, kind having count(*) > 1";
-    assert!(texts(&database, &format!("select kind from {repeated}")).await.is_empty());
+    assert!(site::texts(&database, &format!("select kind from {repeated}")).await.is_empty());
     world.holds().await;
     last.end().await;
     database.drop().await;
@@ -211,7 +190,7 @@ async fn even_with_a_job_that_hangs_and_a_visitor_who_dawdles_it_ends_within_ten
     let mut process = world.start().await;
     world.outside.mailbox.fault(Stage::Mail, Fault::Hang(Duration::from_secs(60)));
     site::sign_up(&browser(&process.url()), "bob@example.com").await;
-    until(&database, "outbox where kind = 'send_mail' and state = 'running'", 1).await;
+    site::until(&database, "outbox where kind = 'send_mail' and state = 'running'", 1).await;
     let dawdling = process.talk(&[LOGIN_HEAD, "half"], Duration::from_millis(50));
     tokio::time::sleep(Duration::from_millis(200)).await;
     let begin = Instant::now();
@@ -220,7 +199,7 @@ async fn even_with_a_job_that_hangs_and_a_visitor_who_dawdles_it_ends_within_ten
     assert!(status.success() && took < LIMIT, "{status} after {took:?}");
     tokio::task::spawn_blocking(|| dawdling.join().unwrap()).await.unwrap();
     // The mail is not lost: another process takes it up when the lease of the first has run out.
-    assert_eq!(texts(&database, "select state from mails").await, ["queued"]);
+    assert_eq!(site::texts(&database, "select state from mails").await, ["queued"]);
     database.drop().await;
 }
 

@@ -20,7 +20,7 @@ use nix::{
     unistd::Pid,
 };
 use secrecy::ExposeSecret;
-use sqlx::{ConnectOptions, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
 use tokio::net::{TcpListener, UnixStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
@@ -28,6 +28,7 @@ use url::Url;
 use super::{
     app::{self, PASSWORD},
     browser::Browser,
+    cluster::Database,
     story::passenger,
 };
 
@@ -121,6 +122,27 @@ impl Site {
 
 pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
+}
+
+pub async fn texts(database: &Database, query: &str) -> Vec<String> {
+    let mut sql = database.superuser().await;
+    let found = sqlx::query_scalar(query).fetch_all(&mut sql).await;
+    sql.close().await.expect("it closes");
+    found.unwrap_or_else(|error| panic!("{query}: {error}"))
+}
+
+/// Until the query counts so many, in real time: the worker is in a process of its own.
+pub async fn until(database: &Database, counted: &str, wanted: i64) {
+    let limit = Instant::now() + Duration::from_secs(60);
+    let query = format!("select count(*)::text from {counted}");
+    loop {
+        let found = texts(database, &query).await;
+        if found == [wanted.to_string()] {
+            return;
+        }
+        assert!(Instant::now() < limit, "{counted}: {found:?}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
 }
 
 /// Where coverage is measured, a program of ours adds to it.
