@@ -5,6 +5,7 @@
 
 mod counting;
 mod examine;
+mod fence;
 mod listener;
 mod sessions;
 
@@ -26,6 +27,7 @@ use tracing::Instrument;
 pub use self::{
     counting::counting,
     examine::{Migrations, Server, UnfitRole, reach},
+    fence::{Held, holding},
     listener::Listener,
     sessions::{SessionRows, session_key},
 };
@@ -244,6 +246,10 @@ pub struct PoolState {
     pub most: u32,
 }
 
+/// How long a transaction may stand still. Nobody waits for anything outside in one, so whoever does is frozen or cut off, and
+/// must not keep the rows that it has locked from those who live.
+const LONGEST_SILENCE: &str = "15s";
+
 pub static MIGRATOR: LazyLock<Migrator> = LazyLock::new(|| {
     let mut migrator = sqlx::migrate!();
     // A newer version's are no reason not to start: it runs beside this one, or has been taken back.
@@ -282,15 +288,31 @@ impl Db {
         let now = principal.link().map(|_| self.clock.now().to_string()).unwrap_or_default();
         let begin = format!(
             "begin; select set_config('role', '{role}', true), set_config('app.user_id', '{user}', true), \
-             set_config('app.link', '{link}', true), set_config('app.now', '{now}', true)"
+             set_config('app.link', '{link}', true), set_config('app.now', '{now}', true), \
+             set_config('idle_in_transaction_session_timeout', '{LONGEST_SILENCE}', true)"
         );
-        let connection = self.pool.acquire().await?;
-        // A visitor who hangs up ends this future at any await. sqlx takes a BEGIN whose answer nobody has read for none, and
-        // would put the connection back inside of it, in this principal's role. In a task of its own the answer is read.
-        let begun = Transaction::begin(connection, Some(begin.into())).in_current_span();
-        let inner = tokio::spawn(begun).await.map_err(|_| sqlx::Error::WorkerCrashed)??;
+        let mut inner = self.begun(begin).await?;
+        if role == System.role() {
+            fence::pass(&mut inner).await?;
+        }
         let jobs_pushed = self.jobs_pushed.clone();
         Ok(Tx { inner, jobs_pushed, wakes: Default::default(), principal: PhantomData })
+    }
+
+    /// Nothing was done yet on a connection that turns out to be dead: another one is taken, until it is a living one.
+    async fn begun(&self, begin: String) -> Result<Transaction<'static, Postgres>, sqlx::Error> {
+        let mut left = self.pool.options().get_max_connections();
+        loop {
+            let connection = self.pool.acquire().await?;
+            // A visitor who hangs up ends this future at any await. sqlx takes a BEGIN whose answer nobody has read for none,
+            // and would put the connection back inside of it, in this principal's role. In a task of its own the answer is
+            // read.
+            let begun = Transaction::begin(connection, Some(begin.clone().into())).in_current_span();
+            match tokio::spawn(begun).await.map_err(|_| sqlx::Error::WorkerCrashed)? {
+                Err(error) if left > 0 && is_away(&error) => left -= 1,
+                begun => return begun,
+            }
+        }
     }
 
     pub fn session_store(&self) -> SessionRows {
@@ -338,6 +360,18 @@ impl Db {
 
     pub async fn close(&self) {
         self.pool.close().await;
+    }
+}
+
+/// PostgreSQL is not there, or going: nothing is wrong with what was asked.
+pub fn is_away(error: &sqlx::Error) -> bool {
+    match error {
+        sqlx::Error::Io(_) | sqlx::Error::PoolTimedOut | sqlx::Error::PoolClosed => true,
+        // Shutting down, crashed, starting; a connection that broke; too many of them.
+        sqlx::Error::Database(error) => error.code().is_some_and(|code| {
+            code.starts_with("57P0") || code.starts_with("08") || code == "53300" || code == "25P03"
+        }),
+        _ => false,
     }
 }
 

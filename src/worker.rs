@@ -18,7 +18,7 @@ use crate::{
     bookings::{self, Bookings},
     checkout::{self, Checkout, invariants},
     clock::Clock,
-    db::{Db, Lane, System},
+    db::{self, Db, Held, Lane, System},
     emails::Emails,
     error::AppError,
     hooks::Hooks,
@@ -36,7 +36,7 @@ const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// More than three days of backoff: as long as Stripe goes on delivering to us, and longer than any mail is tried. Patience
 /// is not counted, only failure.
 const MOST_TRIES: i32 = 85;
-/// Under the lease of a claim, so that a job that hangs is never run by two.
+/// Longer than the slowest chain of time-outs inside one job: what takes longer hangs, and gives its lane back.
 const LONGEST_JOB: Duration = Duration::from_secs(150);
 /// When a round that fails becomes a person's matter. The next minute often mends it.
 const LATE: SignedDuration = SignedDuration::from_hours(24);
@@ -115,7 +115,16 @@ impl Worker {
         let span = tracing::info_span!("job", kind = claim.job.kind(), number = claim.id);
         async {
             // Boxed: the largest future of the program would be copied from frame to frame.
-            let result = unless_it_breaks(Box::pin(self.clone().work(claim.clone()))).await;
+            let work = Box::pin(self.clone().work(claim.clone()));
+            let held = Held { job: claim.id, run: claim.tries };
+            let result = tokio::select! {
+                result = unless_it_breaks(db::holding(held, work)) => result,
+                () = self.lost(&claim) => {
+                    tracing::warn!(subject = claim.job.subject(), "another worker has this job by now");
+                    meters::job_ended(claim.job.kind(), "lost", began.elapsed());
+                    return Ok(());
+                }
+            };
             let outcome = self.outcome(&claim, &result);
             meters::job_ended(claim.job.kind(), outcome, began.elapsed());
             self.record(&claim, result).await
@@ -123,6 +132,28 @@ impl Worker {
         .instrument(span)
         .await?;
         Ok(true)
+    }
+
+    /// Renews the lease for as long as it can be; resolves when the job is somebody else's. A database that is away now
+    /// gives it to nobody.
+    async fn lost(&self, claim: &Claim) {
+        loop {
+            tokio::time::sleep(outbox::BEAT).await;
+            match self.renew(claim).await {
+                Ok(true) => {}
+                Ok(false) => return,
+                Err(error) => {
+                    tracing::warn!(error = &error as &dyn std::error::Error, "a lease was not renewed");
+                }
+            }
+        }
+    }
+
+    async fn renew(&self, claim: &Claim) -> Result<bool, sqlx::Error> {
+        let mut tx = self.db.begin(System).await?;
+        let is_ours = outbox::renew(&mut tx, claim, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(is_ours)
     }
 
     async fn work(self, claim: Claim) -> Result<Outcome, AppError> {
@@ -177,8 +208,7 @@ impl Worker {
                 if claim.tries < MOST_TRIES {
                     let due = now + outbox::backoff(claim);
                     outbox::again(&mut tx, claim, due, Some(&text), now).await?;
-                } else {
-                    outbox::dead(&mut tx, claim, &text, now).await?;
+                } else if outbox::dead(&mut tx, claim, &text, now).await? {
                     let subject = format!("{}:{}", claim.job.kind(), claim.job.subject());
                     outbox::raise(&mut tx, Attention::JobDead, &subject, None, &text, now).await?;
                 }

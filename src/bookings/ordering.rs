@@ -28,7 +28,7 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(20);
 /// After a no: whether there are tickets all the same.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(15);
 
-/// Well under the job's lease, so that nobody else takes the order up while we still wait for it.
+/// Two of them fit into what a job may take.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
 
 struct Begun {

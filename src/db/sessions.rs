@@ -11,7 +11,7 @@ use tower_sessions::{
 };
 use tower_sessions_sqlx_store::PostgresStore;
 
-use super::counting::count;
+use super::{counting::count, is_away};
 use crate::ids::TokenHash;
 
 #[derive(Clone, Debug)]
@@ -24,6 +24,24 @@ pub struct SessionRows {
 impl SessionRows {
     pub(super) fn new(pool: PgPool) -> Self {
         Self { ended: PostgresStore::new(pool.clone()), pool }
+    }
+
+    /// The first question of most requests: a connection that has died in the pool is noticed here, and another one asked.
+    async fn data(&self, key: &str) -> Result<Option<Vec<u8>>, sqlx::Error> {
+        let mut left = self.pool.options().get_max_connections();
+        loop {
+            let mut connection = self.pool.acquire().await?;
+            let row = sqlx::query_scalar!(
+                "select data from tower_sessions.session where id = $1 and expiry_date > now()",
+                key,
+            )
+            .fetch_optional(&mut *connection)
+            .await;
+            match row {
+                Err(error) if left > 0 && is_away(&error) => left -= 1,
+                row => return row,
+            }
+        }
     }
 }
 
@@ -69,13 +87,7 @@ impl SessionStore for SessionRows {
 
     async fn load(&self, id: &Id) -> session_store::Result<Option<Record>> {
         count(1);
-        let row = sqlx::query_scalar!(
-            "select data from tower_sessions.session where id = $1 and expiry_date > now()",
-            session_key(id),
-        )
-        .fetch_optional(&self.pool)
-        .await
-        .map_err(backend)?;
+        let row = self.data(&session_key(id)).await.map_err(backend)?;
         let Some(data) = row else { return Ok(None) };
         let record: Record =
             rmp_serde::from_slice(&data).map_err(|error| Error::Decode(error.to_string()))?;

@@ -27,7 +27,7 @@ use crate::{
 /// The form of the body. It changes only with a new value here, and then old fields stay.
 pub const API_VERSION: &str = "2026-11-01";
 
-/// Longer than one try takes, and shorter than the lease of the job: a worker that died is followed by the next.
+/// Longer than one try takes, also one whose worker was followed by another (`outbox::lease`).
 const TRY_LEASE: SignedDuration = SignedDuration::from_secs(60);
 const FIRST_PAUSE_MS: i64 = 10_000;
 const LONGEST_PAUSE_MS: i64 = 6 * 3_600_000;

@@ -5,12 +5,14 @@
 mod attention;
 mod copies;
 mod facts;
+mod lease;
 mod mails;
 mod rounds;
 
 pub use attention::{Attention, raise, raise_unless_resolved, resolve};
 pub use copies::{Copy, Resendable, forget_copies_before, keep_copy, lock_for_resending, owe_again};
 pub use facts::{FactKind, tell};
+pub use lease::{BEAT, renew};
 pub use mails::{
     About, LateMail, Mail, MailKind, address_of, follows_another, give_up_mail, last_mail_at, late_mails,
     mail, mark_mail_sent, note_mail_error, owe_mail, owe_mail_to_owner,
@@ -185,7 +187,7 @@ pub enum Outcome {
     Again(Timestamp),
 }
 
-/// A job taken by this worker, until its lease runs out.
+/// A job taken by this worker, for as long as it renews its lease.
 #[derive(Clone, Debug)]
 pub struct Claim {
     pub id: i64,
@@ -194,9 +196,6 @@ pub struct Claim {
     pub tries: i32,
     pub pushed_at: Timestamp,
 }
-
-/// Longer than the slowest chain of time-outs inside one job.
-const LEASE: SignedDuration = SignedDuration::from_mins(3);
 
 /// Wishes for `job` at `due`. The same wish waiting already is moved forward if this one is sooner.
 pub async fn push(tx: &mut Tx<System>, job: &Job, due: Timestamp, now: Timestamp) -> Result<(), sqlx::Error> {
@@ -235,7 +234,7 @@ pub async fn claim(
                  limit 1)
         returning id, kind, subject, tries, created_at as "pushed_at: jiff_sqlx::Timestamp""#,
         now.to_sqlx() as _,
-        (now + LEASE).to_sqlx() as _,
+        (now + lease::LEASE).to_sqlx() as _,
         &kinds[..],
     )
     .fetch_optional(&mut **tx)
@@ -293,13 +292,13 @@ pub async fn again(
     .map(drop)
 }
 
-/// Gives a job up. The caller raises it to a person.
+/// Gives a job up. `false`: it was not this worker's any more. Otherwise the caller raises it to a person.
 pub async fn dead(
     tx: &mut Tx<System>,
     claim: &Claim,
     error: &str,
     now: Timestamp,
-) -> Result<(), sqlx::Error> {
+) -> Result<bool, sqlx::Error> {
     sqlx::query!(
         "update outbox set state = 'dead', lease_until = null, finished_at = $4, last_error = $3
           where id = $1 and state = 'running' and tries = $2",
@@ -310,7 +309,7 @@ pub async fn dead(
     )
     .execute(&mut **tx)
     .await
-    .map(drop)
+    .map(|given_up| given_up.rows_affected() == 1)
 }
 
 /// A job that was given up gets all its tries again. `false`: none is.

@@ -13,7 +13,8 @@ use axum::{
 use serde_json::{Value, json};
 
 use crate::{
-    error::{AppError, FieldErrors, Quota, Refusal},
+    db,
+    error::{AppError, FieldErrors, InternalError, Quota, Refusal},
     web::{
         chrome::Chrome,
         codes::{self, ErrorAt, PROBLEM_JSON, ProblemBody},
@@ -155,6 +156,16 @@ impl Problem {
         Self::new(status, code, title, detail)
     }
 
+    /// PostgreSQL does not answer. Whether the last word before that was kept, nobody can say now.
+    fn away() -> Self {
+        Self::new(
+            StatusCode::SERVICE_UNAVAILABLE,
+            "unavailable",
+            "Our books are closed for a moment",
+            "We cannot reach the records of bookings, so nothing can be shown or done. Try again in a minute. If you sent something, look whether it arrived before you send it again.",
+        )
+    }
+
     /// The same for whoever sends bodies rather than forms. What a handler has said in words of its own stays.
     fn for_programs(self) -> Self {
         let Some((title, detail)) = codes::words_for_programs(self.code) else { return self };
@@ -209,6 +220,7 @@ impl From<&AppError> for Problem {
                 let title = format!("{} does not answer", upstream_name(service));
                 Self::new(StatusCode::SERVICE_UNAVAILABLE, "upstream_unavailable", &title, detail)
             }
+            AppError::Internal(InternalError::Database(error)) if db::is_away(error) => Self::away(),
             AppError::Internal(_) => Self::of_status(StatusCode::INTERNAL_SERVER_ERROR),
         }
     }

@@ -267,7 +267,7 @@ async fn whatever_breaks_around_the_yes_repeats_the_same_message_id() {
     assert_eq!(state(&app, mail).await, "sent");
     app.execute(
         "update mails set state = 'queued', sent_at = null;
-         update outbox set state = 'running', finished_at = null, lease_until = due_at + interval '3 minutes'
+         update outbox set state = 'running', finished_at = null, lease_until = due_at + interval '30 seconds'
           where kind = 'send_mail'",
     )
     .await;

@@ -38,7 +38,7 @@ pub fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
         chrome,
         problem,
         request: frame.request.to_string(),
-        money: money(frame, problem.status),
+        money: money(frame, problem),
         next: what_next(frame, problem.status, problem.code),
         wait: problem.retry_after_seconds.map(words::wait),
         cause: problem.cause.as_deref().filter(|_| shows_cause(frame, problem)).map(causes),
@@ -51,14 +51,20 @@ pub fn as_page(frame: &Frame, chrome: Chrome, problem: &Problem) -> Response {
     (problem.status, [(header::CONTENT_TYPE, html)], body).into_response()
 }
 
-fn money(frame: &Frame, status: StatusCode) -> Money {
+fn money(frame: &Frame, problem: &Problem) -> Money {
     if !frame.path.starts_with("/bookings/") {
         return Money { fact: "None moved.", why: "Nothing on this page can charge you." };
+    }
+    if problem.status.is_server_error() && problem.code == "unavailable" {
+        return Money {
+            fact: "You are charged only for confirmed seats.",
+            why: "What you have paid is not lost. As soon as the site is back we go on with it by ourselves: the seats are confirmed, or the money goes back, and a mail tells you which. You need not pay again.",
+        };
     }
     if matches!(frame.method, Method::GET | Method::HEAD) {
         return Money { fact: "None moved.", why: "Looking at a booking never charges you." };
     }
-    if status.is_client_error() {
+    if problem.status.is_client_error() {
         return Money { fact: "None moved.", why: "The request was refused before anything was done." };
     }
     Money {

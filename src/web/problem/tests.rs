@@ -1,7 +1,7 @@
 //! What people and programs are told, and what they are not.
 
 use super::*;
-use crate::error::{InternalError, TooMany};
+use crate::error::TooMany;
 use crate::web::components::words;
 
 async fn text(response: Response) -> String {

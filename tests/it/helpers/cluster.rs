@@ -12,7 +12,13 @@ use jetbridge::{
     db::Db,
     embedded::{Cluster, ClusterSettings, Profile},
 };
-use nix::sys::statvfs::statvfs;
+use nix::{
+    sys::{
+        signal::{Signal, kill},
+        statvfs::statvfs,
+    },
+    unistd::Pid,
+};
 use sqlx::{Connection, PgConnection, postgres::PgConnectOptions};
 
 pub const TEMPLATE: &str = "jetbridge_template";
@@ -53,6 +59,52 @@ async fn start() -> Cluster {
     cluster
 }
 
+/// A PostgreSQL that a test may stop.
+pub struct Apart {
+    name: String,
+    settings: ClusterSettings,
+    cluster: Option<Cluster>,
+}
+
+impl Apart {
+    fn cluster(&self) -> &Cluster {
+        self.cluster.as_ref().expect("it runs")
+    }
+
+    pub fn options(&self) -> PgConnectOptions {
+        self.cluster().options(&self.name)
+    }
+
+    pub fn superuser_options(&self) -> PgConnectOptions {
+        self.cluster().superuser_options(&self.name)
+    }
+
+    /// As `pg_ctl stop -m immediate`: nothing is finished, nothing is said to anybody.
+    pub async fn stop_at_once(&self) {
+        let path = self.cluster().dir().join("pgdata/postmaster.pid");
+        let pid = std::fs::read_to_string(path).expect("a process id");
+        let pid = Pid::from_raw(pid.lines().next().and_then(|pid| pid.parse().ok()).expect("a number"));
+        kill(pid, Signal::SIGQUIT).expect("it runs");
+        while PgConnection::connect_with(&self.superuser_options()).await.is_ok() {
+            tokio::time::sleep(std::time::Duration::from_millis(20)).await;
+        }
+    }
+
+    pub async fn start_again(&mut self) {
+        // The old handle goes after the new one is there, so that it leaves the server alone.
+        self.cluster = Some(Cluster::start(&self.settings).await.expect("it starts again"));
+    }
+}
+
+impl Drop for Apart {
+    fn drop(&mut self) {
+        let Some(cluster) = self.cluster.take() else { return };
+        let dir = cluster.dir().to_owned();
+        cluster.stop();
+        let _ = std::fs::remove_dir_all(dir);
+    }
+}
+
 /// A database of one test.
 pub struct Database {
     name: String,
@@ -87,6 +139,18 @@ impl Database {
 
     pub fn superuser_options(&self) -> PgConnectOptions {
         CLUSTER.superuser_options(&self.name)
+    }
+
+    /// In a PostgreSQL of its own, which keeps what it has promised to keep; with no tables yet.
+    pub async fn apart(name: &str) -> Apart {
+        let settings = ClusterSettings {
+            dir: std::env::temp_dir().join(format!("jetbridge-apart-{}-{name}", std::process::id())),
+            bin_dir: std::env::var_os("PG_BIN_DIR").map(Into::into),
+            profile: Profile::Lasting,
+        };
+        let cluster = Cluster::start(&settings).await.expect("a PostgreSQL");
+        cluster.create_database(name, None).await.expect("a database");
+        Apart { name: name.to_owned(), settings, cluster: Some(cluster) }
     }
 
     pub async fn drop(self) {

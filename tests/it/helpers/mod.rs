@@ -9,6 +9,7 @@ pub mod browser;
 pub mod cluster;
 pub mod contract;
 pub mod duffel;
+pub mod gate;
 mod markup;
 pub mod page;
 pub mod post;

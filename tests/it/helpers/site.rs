@@ -20,7 +20,7 @@ use nix::{
     unistd::Pid,
 };
 use secrecy::ExposeSecret;
-use sqlx::{ConnectOptions, Connection, postgres::PgConnectOptions};
+use sqlx::{ConnectOptions, Connection, PgConnection, postgres::PgConnectOptions};
 use tokio::net::{TcpListener, UnixStream};
 use tokio_util::sync::{CancellationToken, DropGuard};
 use url::Url;
@@ -28,7 +28,7 @@ use url::Url;
 use super::{
     app::{self, PASSWORD},
     browser::Browser,
-    cluster::Database,
+    cluster::{Apart, Database},
     story::passenger,
 };
 
@@ -124,15 +124,32 @@ pub fn free_port() -> u16 {
     std::net::TcpListener::bind("127.0.0.1:0").expect("a port").local_addr().expect("an address").port()
 }
 
-pub async fn texts(database: &Database, query: &str) -> Vec<String> {
-    let mut sql = database.superuser().await;
+/// A database, to look into it from outside.
+pub trait Seen {
+    fn as_superuser(&self) -> PgConnectOptions;
+}
+
+impl Seen for Database {
+    fn as_superuser(&self) -> PgConnectOptions {
+        self.superuser_options()
+    }
+}
+
+impl Seen for Apart {
+    fn as_superuser(&self) -> PgConnectOptions {
+        self.superuser_options()
+    }
+}
+
+pub async fn texts(database: &impl Seen, query: &str) -> Vec<String> {
+    let mut sql = PgConnection::connect_with(&database.as_superuser()).await.expect("a connection");
     let found = sqlx::query_scalar(query).fetch_all(&mut sql).await;
     sql.close().await.expect("it closes");
     found.unwrap_or_else(|error| panic!("{query}: {error}"))
 }
 
 /// Until the query counts so many, in real time: the worker is in a process of its own.
-pub async fn until(database: &Database, counted: &str, wanted: i64) {
+pub async fn until(database: &impl Seen, counted: &str, wanted: i64) {
     let limit = Instant::now() + Duration::from_secs(60);
     let query = format!("select count(*)::text from {counted}");
     loop {
@@ -269,12 +286,24 @@ pub async fn sign_up(browser: &Browser, email: &str) {
 /// Signs up and books, up to the button on Stripe's page. The payment's session.
 pub async fn at_stripe(browser: &Browser, email: &str) -> String {
     sign_up(browser, email).await;
+    let reference = draft(browser).await;
+    press_pay(browser, &reference).await
+}
+
+/// Searches, takes the first offer and names the passenger: a draft that is ready to be paid, with or without an account.
+pub async fn draft(browser: &Browser) -> String {
     let found = browser.get(&search()).await.expect(200);
     let offer = browser.get(&found.attr("a[href^='/offers/']", "href")).await.expect(200);
     let draft = browser.submit(&offer, "form[action='/bookings']", &[]).await.redirect();
     let passengers = browser.get(&draft).await.expect(200);
     let saved = browser.submit(&passengers, "form[action$='/passengers']", &passenger("Duarte")).await;
-    let review = browser.get(&saved.redirect()).await.expect(200);
+    let review = saved.redirect();
+    review.trim_start_matches("/bookings/").split('/').next().expect("a reference").to_owned()
+}
+
+/// Up to Stripe's page. The payment's session.
+pub async fn press_pay(browser: &Browser, reference: &str) -> String {
+    let review = browser.get(&format!("/bookings/{reference}/review")).await.expect(200);
     let to = browser.submit(&review, "form[action$='/pay']", &[]).await.redirect();
     to.rsplit('/').next().expect("a session").to_owned()
 }
