@@ -9,10 +9,11 @@ use crate::{
     outbox::{self, Job},
 };
 
-/// Whatever had become of it. One that could not be read has now been looked at by a person, and is judged by what it names.
+/// Whatever had become of it. It stands there as if it had just come: parked is only what has been looked for and not found.
+/// One that could not be read has now been looked at by a person, and is judged by what it names.
 pub async fn replay(tx: &mut Tx<System>, id: &str, now: Timestamp) -> Result<(), AppError> {
     let reopened = sqlx::query!(
-        "update stripe_events set state = 'parked', settled_at = null where id = $1 returning id",
+        "update stripe_events set state = 'received', settled_at = null where id = $1 returning id",
         id
     )
     .fetch_optional(&mut **tx)

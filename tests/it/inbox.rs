@@ -121,7 +121,9 @@ async fn u4_an_event_that_was_parked_too_early_is_applied_by_replay_and_moves_th
         .await;
     let page = agent.get("/admin/events/evt_early").await.expect(200);
     let to = agent.submit(&page, "form[action$='/replay']", &[]).await.redirect();
-    agent.get(&to).await.expect(200).says("It is applied again");
+    let page = agent.get(&to).await.expect(200);
+    page.says("It is applied again").says("is dealt with in a moment");
+    assert!(!page.words().contains("looked for again for 3 days"), "nobody has looked since");
     app.settle().await;
     assert_eq!(app.state(&reference).await.booking, "confirmed");
     assert_eq!(state_of(&app, "evt_early").await, "applied");
