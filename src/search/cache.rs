@@ -77,10 +77,11 @@ pub struct Canonical {
 }
 
 impl Canonical {
-    pub fn of(query: &SearchQuery) -> Result<Self, AppError> {
+    /// Who is asked belongs to it: an agency may change its supplier.
+    pub fn of(query: &SearchQuery, supplier: &str) -> Result<Self, AppError> {
         // Objects of serde_json are sorted by key, so equal searches have equal text.
         let params = serde_json::to_value(query)?;
-        let key = Sha256::digest(params.to_string()).into();
+        let key = Sha256::digest(format!("{supplier} {params}")).into();
         Ok(Self { params, key })
     }
 }
@@ -146,6 +147,7 @@ impl Cache {
             |_: &Key, answer: &Arc<Answer>| u32::try_from(answer.offers.len() + 1).unwrap_or(u32::MAX);
         let memory = moka::future::Cache::builder()
             .max_capacity(MOST_OFFERS)
+            .time_to_live((FRESH + STALE).unsigned_abs())
             .weigher(weight)
             // What may be served is decided by the clock; this only empties the memory of what nobody asks for any more.
             .time_to_live((FRESH + STALE).unsigned_abs())
@@ -155,7 +157,7 @@ impl Cache {
 
     /// All offers for the query, none of them past its time.
     pub async fn look(&self, query: &SearchQuery) -> Result<Arc<Answer>, NoAnswer> {
-        let canonical = Canonical::of(query)?;
+        let canonical = Canonical::of(query, self.supplier.name())?;
         let now = self.clock.now();
         let kept = match self.remembered(&canonical.key, now).await {
             Some(answer) => Some(answer),
@@ -318,7 +320,7 @@ mod tests {
 
     #[test]
     fn equal_searches_share_a_key_however_they_were_typed() {
-        let key = |from, leave| Canonical::of(&query(from, leave)).unwrap().key;
+        let key = |from, leave| Canonical::of(&query(from, leave), "timetable").unwrap().key;
         let one = key("lisbon", "2027-03-12");
         assert_eq!(one, key("  LIS ", "2027-03-12"));
         assert_ne!(one, key("OPO", "2027-03-12"));

@@ -90,7 +90,10 @@ impl Prices {
         now: Timestamp,
     ) -> Result<Vec<Option<Money>>, AppError> {
         let keys: Vec<Vec<u8>> = moves
-            .map(|by| moved(query, by).and_then(|query| Ok(Canonical::of(&query)?.key.to_vec())))
+            .map(|by| {
+                moved(query, by)
+                    .and_then(|query| Ok(Canonical::of(&query, self.supplier.name())?.key.to_vec()))
+            })
             .collect::<Result<_, _>>()?;
         let seen = store::lowest(&self.db, &keys, now).await?;
         Ok(keys.iter().map(|key| seen.get(key).copied()).collect())

@@ -9,6 +9,7 @@ use tokio::task::{JoinSet, LocalSet};
 use crate::helpers::{
     cluster::Database,
     gate::{self, Gate},
+    proxy::Proxy,
     site::{self, Site, browser, until},
     story::GOOD_CARD,
 };
@@ -56,7 +57,8 @@ async fn killed_before(step: (&'static str, &'static str, &'static str)) {
     let database = Database::fresh().await;
     let world = Site::on(database.options()).await;
     let mut first = world.start().await;
-    world.outside.stripe.set_webhook_url(first.url().join("/webhooks/stripe").unwrap());
+    let (proxy, front, _stop) = Proxy::start(first.address()).await;
+    world.outside.stripe.set_webhook_url(front.join("/webhooks/stripe").unwrap());
     let dora = browser(&first.url());
     let reference = site::draft(&dora).await;
     let session = site::press_pay(&dora, &reference).await;
@@ -70,7 +72,7 @@ async fn killed_before(step: (&'static str, &'static str, &'static str)) {
 
     // `until` gives it 60 seconds.
     let second = world.start().await;
-    world.outside.stripe.set_webhook_url(second.url().join("/webhooks/stripe").unwrap());
+    proxy.lead_to(&second);
     until(&database, "(select 1 from bookings b, attempts a where b.booking_status = 'confirmed' and a.state = 'captured') s", 1)
         .await;
     until(&database, "outbox where state in ('ready', 'running') and due_at <= now()", 0).await;

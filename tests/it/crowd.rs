@@ -10,6 +10,7 @@ use tokio::task::{JoinSet, LocalSet};
 use crate::helpers::{
     browser::Browser,
     cluster::Database,
+    proxy::Proxy,
     site::{self, Process, Site, browser, until},
     story::GOOD_CARD,
 };
@@ -113,7 +114,8 @@ async fn a_run_on_two_processes() {
     let world = Site::on(database.options()).await;
     let (one, two) = (world.start().await, world.start().await);
     let stripe = &world.outside.stripe;
-    stripe.set_webhook_url(one.url().join("/webhooks/stripe").unwrap());
+    let (proxy, front, _stop) = Proxy::start(one.address()).await;
+    stripe.set_webhook_url(front.join("/webhooks/stripe").unwrap());
     let dora = browser(&one.url());
     let model = site::draft(&dora).await;
     let review = dora.get(&format!("/bookings/{model}/review")).await.expect(200);
@@ -133,7 +135,7 @@ async fn a_run_on_two_processes() {
     );
 
     // The webhooks of these come to the other one.
-    stripe.set_webhook_url(two.url().join("/webhooks/stripe").unwrap());
+    proxy.lead_to(&two);
     leave(&database, MORE).await;
     let taken =
         site::texts(&database, "select booking_reference from bookings where booking_status <> 'draft'")

@@ -81,8 +81,8 @@ async fn when_the_supplier_does_not_answer_it_is_a_503_that_says_so() {
     let app = TestApp::start().await;
     app.supplier().set_search_down(true);
     let page = app.get(SEARCH).await.expect(503);
-    in_the_frame(&page);
-    page.says("airline");
+    page.says("The airline system does not answer").says("no money moved");
+    assert!(page.has("main a.btn") && page.has("footer"), "nothing to do next: {}", page.body);
     app.supplier().set_search_down(false);
     app.get(SEARCH).await.expect(200);
     app.finish().await;

@@ -16,6 +16,7 @@ use nix::sys::signal::Signal;
 use crate::helpers::{
     app::TestApp,
     cluster::Database,
+    proxy::Proxy,
     site::{self, Site, browser, until},
     story::GOOD_CARD,
 };
@@ -90,7 +91,7 @@ async fn a_slow_worker_that_lives_keeps_its_job() {
     let world = Site::on(database.options()).await;
     let first = world.start().await;
     let second = world.start().await;
-    world.outside.mailbox.fault(Stage::Mail, Fault::Hang(Duration::from_secs(36)));
+    world.outside.mailbox.fault(Stage::Body, Fault::Hang(Duration::from_secs(36)));
     let begin = Instant::now();
     site::sign_up(&browser(&first.url()), "bob@example.com").await;
     until(&database, "mails where state = 'sent'", 1).await;
@@ -108,7 +109,8 @@ async fn a_frozen_worker_is_followed_by_another_and_does_no_harm_when_it_wakes_u
     let world = Site::on(database.options()).await;
     let frozen = world.start().await;
     let stripe = &world.outside.stripe;
-    stripe.set_webhook_url(frozen.url().join("/webhooks/stripe").unwrap());
+    let (proxy, front, _stop) = Proxy::start(frozen.address()).await;
+    stripe.set_webhook_url(front.join("/webhooks/stripe").unwrap());
     let dora = browser(&frozen.url());
     let reference = site::draft(&dora).await;
     let session = site::press_pay(&dora, &reference).await;
@@ -118,7 +120,7 @@ async fn a_frozen_worker_is_followed_by_another_and_does_no_harm_when_it_wakes_u
     until(&database, "outbox where kind = 'capture_money' and state = 'running'", 1).await;
     frozen.signal(Signal::SIGSTOP);
     let living = world.start().await;
-    stripe.set_webhook_url(living.url().join("/webhooks/stripe").unwrap());
+    proxy.lead_to(&living);
     until(&database, "attempts where state = 'captured'", 1).await;
     until(&database, "outbox where kind = 'capture_money' and state = 'done'", 1).await;
     until(&database, "mails where state = 'queued'", 0).await;

@@ -5,6 +5,7 @@ use std::process::Command;
 use crate::helpers::{
     cluster::Database,
     gate::{self, Gate},
+    proxy::Proxy,
     site::{self, Site, browser, until},
     story::GOOD_CARD,
 };
@@ -17,7 +18,8 @@ async fn u23_a_database_that_stops_at_once_between_paid_and_charged_loses_nothin
     // Three jobs stand at the gate, each in a transaction, and pages want some as well.
     command.env("DATABASE_MAX_CONNECTIONS", "10");
     let process = world.start_as(command).await;
-    world.outside.stripe.set_webhook_url(process.url().join("/webhooks/stripe").unwrap());
+    let (_proxy, front, _stop) = Proxy::start(process.address()).await;
+    world.outside.stripe.set_webhook_url(front.join("/webhooks/stripe").unwrap());
     let mut buyers = Vec::new();
     for _ in 0..3 {
         let buyer = browser(&process.url());

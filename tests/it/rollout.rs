@@ -3,28 +3,19 @@
 
 use std::{
     collections::BTreeSet,
-    net::SocketAddr,
     path::PathBuf,
     process::Command,
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
-use axum::{
-    Router,
-    body::{self, Body},
-    extract::{Request, State},
-    http::{HeaderValue, Response, StatusCode, header},
-};
 use jetbridge::sandbox::mailbox::{Fault, Stage};
 use nix::sys::signal::Signal;
 use sqlx::Connection;
-use tokio_util::sync::{CancellationToken, DropGuard};
-use url::Url;
 
 use crate::helpers::{
     cluster::Database,
-    site::{self, HOST, Process, Site, browser},
+    proxy::Proxy,
+    site::{self, Process, Site, browser},
     story::GOOD_CARD,
 };
 
@@ -32,69 +23,6 @@ use crate::helpers::{
 const LIMIT: Duration = Duration::from_secs(10);
 const LOGIN_HEAD: &str = "POST /login HTTP/1.1\r\nHost: fly.example.com\r\nContent-Length: 9\r\n\
      Content-Type: application/x-www-form-urlencoded\r\n\r\n";
-
-/// Passes requests on to whichever process it was told last, over connections that it keeps, as a host's proxy does.
-#[derive(Clone)]
-struct Proxy {
-    http: reqwest::Client,
-    to: Arc<Mutex<SocketAddr>>,
-    failures: Arc<Mutex<Vec<String>>>,
-}
-
-impl Proxy {
-    async fn start(to: SocketAddr) -> (Self, Url, DropGuard) {
-        let http = reqwest::Client::builder().no_proxy().redirect(reqwest::redirect::Policy::none());
-        let to = Arc::new(Mutex::new(to));
-        let proxy = Self { http: http.build().unwrap(), to, failures: Arc::default() };
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
-        let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-        let stop = CancellationToken::new();
-        let stopped = stop.clone();
-        let router = Router::new().fallback(pass_on).with_state(proxy.clone());
-        tokio::spawn(async move {
-            axum::serve(listener, router).with_graceful_shutdown(stopped.cancelled_owned()).await
-        });
-        (proxy, url, stop.drop_guard())
-    }
-
-    fn lead_to(&self, process: &Process) {
-        *self.to.lock().unwrap() = process.address();
-    }
-
-    fn lost(&self, what: &str, error: &reqwest::Error) -> Response<Body> {
-        self.failures.lock().unwrap().push(format!("{what}: {error:?}"));
-        let mut answer = Response::new(Body::empty());
-        *answer.status_mut() = StatusCode::BAD_GATEWAY;
-        answer
-    }
-}
-
-async fn pass_on(State(proxy): State<Proxy>, request: Request) -> Response<Body> {
-    let to = *proxy.to.lock().unwrap();
-    let (mut head, content) = request.into_parts();
-    let content = body::to_bytes(content, usize::MAX).await.unwrap();
-    let what = format!("{} {}", head.method, head.uri);
-    head.headers.remove(header::CONNECTION);
-    head.headers.insert(header::HOST, HeaderValue::from_static(HOST));
-    head.headers.insert("x-forwarded-for", HeaderValue::from_static("203.0.113.7"));
-    let request = proxy.http.request(head.method, format!("http://{to}{}", head.uri));
-    let answer = match request.headers(head.headers).body(content).send().await {
-        Ok(answer) => answer,
-        Err(error) => return proxy.lost(&what, &error),
-    };
-    let (status, headers) = (answer.status(), answer.headers().clone());
-    let content = match answer.bytes().await {
-        Ok(content) => content,
-        Err(error) => return proxy.lost(&what, &error),
-    };
-    let mut answer = Response::new(Body::from(content));
-    *answer.status_mut() = status;
-    *answer.headers_mut() = headers;
-    for gone in [header::CONNECTION, header::TRANSFER_ENCODING, header::CONTENT_LENGTH] {
-        answer.headers_mut().remove(gone);
-    }
-    answer
-}
 
 /// Ends the old process while the new one serves, with a request on its way into the old one.
 async fn take_over(proxy: &Proxy, mut old: Process, new: &Process, is_proxy_late: bool) {
@@ -167,7 +95,7 @@ async fn one_process_takes_over_from_another_and_nobody_notices() {
 
     site::until(&database, "bookings where booking_status = 'confirmed'", 6).await;
     site::until(&database, "mails where state = 'queued'", 0).await;
-    let failures = proxy.failures.lock().unwrap().clone();
+    let failures = proxy.failures();
     assert!(failures.is_empty(), "{failures:#?}");
     // Nothing was done twice: not the money, not the seats, not the letters.
     let intents = world.outside.stripe.intents();

@@ -229,7 +229,7 @@ async fn without(table: &str) -> TestApp {
 async fn each_thing_that_cannot_be_written_fails_its_step_and_the_account_is_deleted() {
     let steps = [
         ("auth.users", "sign up", "nothing was made"),
-        ("flight_searches", "search", "the account is deleted"),
+        ("flight_search_claims", "search", "the account is deleted"),
         ("bookings", "booking", "the account is deleted"),
         ("passengers", "booking", "the account is deleted"),
     ];

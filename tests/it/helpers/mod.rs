@@ -13,6 +13,7 @@ pub mod gate;
 mod markup;
 pub mod page;
 pub mod post;
+pub mod proxy;
 pub mod receiver;
 pub mod site;
 pub mod statements;

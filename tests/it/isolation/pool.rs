@@ -1,7 +1,7 @@
 //! One connection for everybody: what one request leaves on it would be the next one's. So nothing may be left, whatever
 //! becomes of the request.
 
-use std::{cell::Cell, time::Duration};
+use std::time::Duration;
 
 use jetbridge::db::{Db, Guest, System, Traveller};
 use sqlx::{Connection, Executor, Row};
@@ -162,25 +162,20 @@ async fn a_request_that_is_cut_off_at_any_moment_leaves_nothing_of_its_sender() 
         stream.read_to_string(&mut answer).await.unwrap();
     };
     let pages = ["/bookings".to_owned(), format!("/bookings/{}", scene.alice.reference)];
-    // How often the others get their turn while one page is answered. Time would be no measure on a busy machine.
-    let turns = Cell::new(0_u64);
-    let counted = async {
-        loop {
-            yield_now().await;
-            turns.set(turns.get() + 1);
-        }
-    };
-    tokio::select! { biased; () = ask(&pages[1]) => {} () = counted => {} }
     let mut cut_off = 0;
-    for (n, path) in (0..40_u64).zip(pages.iter().cycle()) {
+    // After so many statements, and some turns of the others later. Time would be no measure on a busy machine.
+    for (statements, turns) in (0..5).flat_map(|statements| (0..8).map(move |turns| (statements, turns))) {
         let patience = async {
-            for _ in 0..turns.get() * n / 36 {
+            if statements > 0 {
+                app.statements.pass(statements).await;
+            }
+            for _ in 0..turns {
                 yield_now().await;
             }
         };
         // Dropped half-way, the stream closes and the server drops what it was doing.
-        tokio::select! { biased; () = ask(path) => {} () = patience => cut_off += 1 }
-        assert_clean(&app.db, &format!("hung up after {n} parts of 36")).await;
+        tokio::select! { biased; () = ask(&pages[turns % 2]) => {} () = patience => cut_off += 1 }
+        assert_clean(&app.db, &format!("hung up {turns} turns after {statements} statements")).await;
         scene.traveller(&scene.bob, &scene.alice).await;
     }
     assert!(cut_off > 10, "only {cut_off} of 40 were cut off");
