@@ -13,7 +13,7 @@ use tower_sessions::Session;
 use crate::{
     error::AppError,
     ids::{BookingReference, TokenHash, UserId},
-    web::session::SessionUser,
+    web::session::{self, SessionUser},
 };
 
 pub const SESSION_LINKS: &str = "links";
@@ -83,12 +83,12 @@ impl HeldLinks {
 
     /// What another version has written is no link.
     async fn all(session: &Session) -> Result<Self, AppError> {
-        let value = session.get_value(SESSION_LINKS).await.map_err(broken)?;
+        let value = session.get_value(SESSION_LINKS).await.map_err(session::broken)?;
         Ok(Self(value.and_then(|value| serde_json::from_value(value).ok()).unwrap_or_default()))
     }
 
     async fn write(&self, session: &Session) -> Result<(), AppError> {
-        session.insert(SESSION_LINKS, &self.0).await.map_err(broken)
+        session.insert(SESSION_LINKS, &self.0).await.map_err(session::broken)
     }
 
     /// Holding one more is a change of privilege, so the session gets a new id.
@@ -103,13 +103,13 @@ impl HeldLinks {
         }
         let mut links = Self::all(session).await?;
         links.add(reference.clone(), link, who);
-        session.cycle_id().await.map_err(broken)?;
+        session.cycle_id().await.map_err(session::broken)?;
         links.write(session).await?;
         if session.save().await.is_ok() {
             return Ok(());
         }
         // Whoever was signed in here was signed out meanwhile, and their session takes no new id. The links need nobody.
-        session.flush().await.map_err(broken)?;
+        session.flush().await.map_err(session::broken)?;
         links.0.retain(Held::is_the_browsers);
         links.add(reference, link, None);
         links.write(session).await
@@ -138,12 +138,12 @@ impl HeldLinks {
         let mut links = Self::all(session).await?;
         links.0.retain(Held::is_the_browsers);
         if links.0.is_empty() {
-            return session.flush().await.map_err(broken);
+            return session.flush().await.map_err(session::broken);
         }
         session.clear().await;
         links.write(session).await?;
         // Whoever knew the id of before has nothing.
-        session.cycle_id().await.map_err(broken)
+        session.cycle_id().await.map_err(session::broken)
     }
 
     pub fn of(&self, reference: &BookingReference) -> Option<TokenHash> {
@@ -174,10 +174,6 @@ impl HeldLinks {
 
 async fn present(session: &Session) -> Result<Option<UserId>, AppError> {
     Ok(SessionUser::read(session).await?.map(|known| known.user))
-}
-
-fn broken(error: tower_sessions::session::Error) -> AppError {
-    AppError::broken(format!("links of the session: {error}"))
 }
 
 #[cfg(test)]

@@ -329,7 +329,8 @@ pub async fn sweep(tx: &mut Tx<System>, now: Timestamp) -> Result<(), AppError> 
     Ok(())
 }
 
-fn broken(error: tower_sessions::session::Error) -> AppError {
+/// What the session layer says when it fails.
+pub fn broken(error: tower_sessions::session::Error) -> AppError {
     if let tower_sessions::session::Error::Store(session_store::Error::Backend(why)) = error {
         // The rows of sessions lie where all the others do.
         return sqlx::Error::Io(std::io::Error::other(why)).into();

@@ -10,7 +10,7 @@ use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tower_sessions::Session;
 
-use crate::{clock::Clock, error::AppError, vault::Vault};
+use crate::{clock::Clock, error::AppError, vault::Vault, web::session};
 
 /// A place for one thing. The next one takes its place.
 #[derive(Clone, Copy, Debug)]
@@ -51,7 +51,7 @@ impl Waiting {
         let sealed = self.vault.seal(purpose, &serde_json::to_vec(value)?);
         let sealed = sealed.map_err(|error| AppError::broken(format!("{}: {error}", slot.name)))?;
         let sealed = Sealed { form: BASE64.encode(sealed), since: self.clock.now() };
-        self.session.insert(slot.name, sealed).await.map_err(broken)
+        self.session.insert(slot.name, sealed).await.map_err(session::broken)
     }
 
     pub const fn vault(&self) -> &Vault {
@@ -60,7 +60,7 @@ impl Waiting {
 
     /// What an earlier version has kept, another key has sealed or another purpose wanted is nothing.
     pub async fn look<T: DeserializeOwned>(&self, slot: Slot, purpose: &str) -> Result<Option<T>, AppError> {
-        let kept = self.session.get_value(slot.name).await.map_err(broken)?;
+        let kept = self.session.get_value(slot.name).await.map_err(session::broken)?;
         let kept = kept.and_then(|value| serde_json::from_value::<Sealed>(value).ok());
         let open = |kept: Sealed| {
             let sealed = BASE64.decode(&kept.form).ok().filter(|_| !slot.is_over(&kept, self.clock.now()))?;
@@ -107,7 +107,7 @@ impl Slot {
 /// Before every handler: what nobody came back for is dropped.
 pub async fn drop_old(session: &Session, now: Timestamp) -> Result<(), AppError> {
     for slot in SLOTS {
-        let Some(kept) = session.get_value(slot.name).await.map_err(broken)? else { continue };
+        let Some(kept) = session.get_value(slot.name).await.map_err(session::broken)? else { continue };
         if !serde_json::from_value(kept).is_ok_and(|kept: Sealed| !slot.is_over(&kept, now)) {
             forget(session, slot).await?;
         }
@@ -116,12 +116,8 @@ pub async fn drop_old(session: &Session, now: Timestamp) -> Result<(), AppError>
 }
 
 async fn forget(session: &Session, slot: Slot) -> Result<(), AppError> {
-    if session.get_value(slot.name).await.map_err(broken)?.is_some() {
-        session.remove_value(slot.name).await.map_err(broken)?;
+    if session.get_value(slot.name).await.map_err(session::broken)?.is_some() {
+        session.remove_value(slot.name).await.map_err(session::broken)?;
     }
     Ok(())
-}
-
-fn broken(error: tower_sessions::session::Error) -> AppError {
-    AppError::broken(format!("what waits in the session: {error}"))
 }

@@ -91,7 +91,7 @@ async fn a_slow_worker_that_lives_keeps_its_job() {
     let world = Site::on(database.options()).await;
     let first = world.start().await;
     let second = world.start().await;
-    world.outside.mailbox.fault(Stage::Body, Fault::Hang(Duration::from_secs(36)));
+    world.outside.mailbox.fault(Stage::Body, Fault::Slow(Duration::from_secs(36)));
     let begin = Instant::now();
     site::sign_up(&browser(&first.url()), "bob@example.com").await;
     until(&database, "mails where state = 'sent'", 1).await;

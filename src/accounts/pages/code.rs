@@ -20,7 +20,13 @@ use crate::{
     clock::Clock,
     error::{AppError, FieldErrors},
     ids::{TokenHash, UserId},
-    web::{chrome::Chrome, components::Field, form::Form, session::Door, visitor::Visitor},
+    web::{
+        chrome::Chrome,
+        components::Field,
+        form::Form,
+        session::{self, Door},
+        visitor::Visitor,
+    },
 };
 
 const HALF_WAY: &str = "half_way";
@@ -41,18 +47,18 @@ struct HalfWay {
 
 impl HalfWay {
     async fn read(session: &Session, now: Timestamp) -> Result<Option<Self>, AppError> {
-        let half: Option<Self> = session.get(HALF_WAY).await.map_err(broken)?;
+        let half: Option<Self> = session.get(HALF_WAY).await.map_err(session::broken)?;
         Ok(half.filter(|half| now.duration_since(half.since) < LIFE))
     }
 
     async fn write(&self, session: &Session) -> Result<(), AppError> {
-        session.insert(HALF_WAY, self).await.map_err(broken)?;
+        session.insert(HALF_WAY, self).await.map_err(session::broken)?;
         session.set_expiry(Some(Expiry::OnInactivity(time::Duration::seconds(LIFE.as_secs()))));
         Ok(())
     }
 
     async fn forget(session: &Session) -> Result<(), AppError> {
-        session.remove_value(HALF_WAY).await.map(drop).map_err(broken)
+        session.remove_value(HALF_WAY).await.map(drop).map_err(session::broken)
     }
 }
 
@@ -159,8 +165,4 @@ async fn come_in(
         _ => half.next,
     };
     Ok((known, Redirect::to(&next)).into_response())
-}
-
-fn broken(error: tower_sessions::session::Error) -> AppError {
-    AppError::broken(format!("session: {error}"))
 }
