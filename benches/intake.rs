@@ -19,7 +19,7 @@ use jetbridge::{
     embedded::{Cluster, ClusterSettings, Profile},
 };
 use serde_json::{Value, json};
-use sqlx::{PgPool, postgres::PgPoolOptions};
+use sqlx::{Connection, PgConnection};
 use tokio::{
     io::{AsyncReadExt, AsyncWriteExt},
     net::TcpStream,
@@ -84,7 +84,7 @@ async fn through_the_program(site: &Site, to: SocketAddr, round: usize) -> Durat
     began.elapsed()
 }
 
-async fn insert(pool: PgPool, events: Vec<(String, Value)>) {
+async fn insert(mut sql: PgConnection, events: Vec<(String, Value)>) -> PgConnection {
     for (id, payload) in events {
         sqlx::query(
             "insert into stripe_events (id, kind, livemode, created, received_at, payload, state)
@@ -92,22 +92,24 @@ async fn insert(pool: PgPool, events: Vec<(String, Value)>) {
         )
         .bind(id)
         .bind(payload)
-        .execute(&pool)
+        .execute(&mut sql)
         .await
         .unwrap();
     }
+    sql
 }
 
-async fn raw(pool: &PgPool, round: usize) -> Duration {
+async fn raw(connections: &mut Vec<PgConnection>, round: usize) -> Duration {
     let of = |sender| {
         let id = |n| format!("evt_raw_{round}_{sender}_{n}");
         (0..EVENTS).map(|n| (id(n), event(&id(n)))).collect::<Vec<_>>()
     };
     let all: Vec<_> = (0..SENDERS).map(of).collect();
     let began = Instant::now();
-    let senders: Vec<_> = all.into_iter().map(|events| tokio::spawn(insert(pool.clone(), events))).collect();
+    let senders: Vec<_> =
+        connections.drain(..).zip(all).map(|(sql, events)| tokio::spawn(insert(sql, events))).collect();
     for sender in senders {
-        sender.await.unwrap();
+        connections.push(sender.await.unwrap());
     }
     began.elapsed()
 }
@@ -126,14 +128,16 @@ async fn main() {
     let mut command = Command::new(std::env::var_os("PROGRAM").map_or_else(site::program, Into::into));
     command.env("DATABASE_MAX_CONNECTIONS", SENDERS.to_string());
     let process = site.start_as(command).await;
-    let pool = PgPoolOptions::new().min_connections(SENDERS.try_into().unwrap()).max_connections(10);
-    let pool = pool.connect_with(cluster.superuser_options("intake")).await.unwrap();
+    let mut connections = Vec::new();
+    for _ in 0..SENDERS {
+        connections.push(PgConnection::connect_with(&cluster.superuser_options("intake")).await.unwrap());
+    }
     sqlx::raw_sql(
         "create function wait() returns trigger language plpgsql as
              $$ begin new.due_at := new.due_at + interval '1 day'; return new; end $$;
          create trigger wait before insert on outbox for each row execute function wait();",
     )
-    .execute(&pool)
+    .execute(&mut connections[0])
     .await
     .unwrap();
 
@@ -144,9 +148,9 @@ async fn main() {
     for round in 0..=PAIRS {
         let (intake, insert) = if round % 2 == 0 {
             let intake = through_the_program(&site, process.address(), round).await;
-            (intake, raw(&pool, round).await)
+            (intake, raw(&mut connections, round).await)
         } else {
-            let insert = raw(&pool, round).await;
+            let insert = raw(&mut connections, round).await;
             (through_the_program(&site, process.address(), round).await, insert)
         };
         if round > 0 {
@@ -157,7 +161,7 @@ async fn main() {
     }
     ratios.sort_by(f64::total_cmp);
     println!("median of the ratios: {:.2} (goal {GOAL})", ratios[PAIRS / 2]);
-    pool.close().await;
+    drop(connections);
     process.end().await;
     cluster.stop();
     std::fs::remove_dir_all(&dir).unwrap();

@@ -127,6 +127,19 @@ async fn u16_whoever_has_not_answered_is_told_again_before_the_deadline_and_then
     it.app.finish().await;
 }
 
+/// Found by a random schedule: the sandbox gave the money back twice, and the books did not agree with it.
+#[tokio::test]
+async fn what_the_bank_has_decided_stays_decided_whoever_answers_late() {
+    let it = Disputed::start().await;
+    let stripe = &it.app.stripe;
+    stripe.close_dispute(&it.dispute, true).unwrap();
+    let lines = stripe.statement().len();
+    assert!(stripe.answer_dispute(&it.dispute).is_err() && stripe.escalate_inquiry(&it.dispute).is_err());
+    assert!(stripe.close_dispute(&it.dispute, true).is_err());
+    assert_eq!((stripe.statement().len(), stripe.disputes()[0].status.as_str()), (lines, "won"));
+    it.app.finish().await;
+}
+
 #[tokio::test]
 async fn u16_an_answered_dispute_is_not_pressed_again() {
     let it = Disputed::start().await;

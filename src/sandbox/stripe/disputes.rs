@@ -81,7 +81,7 @@ impl Account {
 
     /// The bank was not content with asking.
     pub fn escalate_inquiry(&mut self, id: &str, now: Timestamp) -> Result<(), ApiRefusal> {
-        self.dispute_mut(id)?.status = "needs_response".to_owned();
+        self.still_open(id)?.status = "needs_response".to_owned();
         self.emit_dispute("charge.dispute.updated", id, now);
         self.withdraw(id, now);
         Ok(())
@@ -89,7 +89,7 @@ impl Account {
 
     /// Somebody answers in Stripe's dashboard, with evidence.
     pub fn answer_dispute(&mut self, id: &str, now: Timestamp) -> Result<(), ApiRefusal> {
-        let dispute = self.dispute_mut(id)?;
+        let dispute = self.still_open(id)?;
         let prefix = if dispute.is_inquiry() { "warning_" } else { "" };
         dispute.status = format!("{prefix}under_review");
         dispute.has_evidence = true;
@@ -99,11 +99,7 @@ impl Account {
 
     /// The bank's word. An inquiry is closed; it is neither won nor lost.
     pub fn close_dispute(&mut self, id: &str, won: bool, now: Timestamp) -> Result<(), ApiRefusal> {
-        let dispute = self.dispute_mut(id)?;
-        if dispute.is_closed() {
-            let message = format!("This dispute is already closed with status {}.", dispute.status);
-            return Err(ApiRefusal { code: None, ..ApiRefusal::state("", message) });
-        }
+        let dispute = self.still_open(id)?;
         let was_inquiry = dispute.is_inquiry();
         let status = match (was_inquiry, won) {
             (true, _) => "warning_closed",
@@ -152,6 +148,16 @@ impl Account {
     pub fn dispute_of(&self, id: &str) -> Result<&Dispute, ApiRefusal> {
         let found = self.disputes.iter().find(|dispute| dispute.id == id);
         found.ok_or_else(|| ApiRefusal::missing(404, "dispute", id, "dispute"))
+    }
+
+    /// What the bank has decided stays decided.
+    fn still_open(&mut self, id: &str) -> Result<&mut Dispute, ApiRefusal> {
+        let dispute = self.dispute_mut(id)?;
+        if dispute.is_closed() {
+            let message = format!("This dispute is already closed with status {}.", dispute.status);
+            return Err(ApiRefusal { code: None, ..ApiRefusal::state("", message) });
+        }
+        Ok(dispute)
     }
 
     fn dispute_mut(&mut self, id: &str) -> Result<&mut Dispute, ApiRefusal> {
