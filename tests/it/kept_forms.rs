@@ -3,6 +3,7 @@
 use crate::{
     account_pages::fill,
     helpers::app::{ALICE, BOB, PASSWORD, TestApp},
+    saved_travellers::tomasz,
     sessions::soon,
 };
 
@@ -64,15 +65,7 @@ async fn a_kept_form_is_shown_at_its_own_address_only_and_a_huge_one_is_not_kept
 async fn a_session_that_ends_over_a_form_of_the_account_loses_nothing_of_it() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
-    let typed = [
-        ("given_names", "Tomasz"),
-        ("family_name", "Nowak"),
-        ("day", "3"),
-        ("month", "5"),
-        ("year", "2018"),
-        ("sex", "m"),
-    ];
-    fill(&alice, "/account/travellers", "form[action='/account/travellers']", &typed).await.redirect();
+    fill(&alice, "/account/travellers", "form[action='/account/travellers']", &tomasz()).await.redirect();
     let saved = alice.get("/account/travellers").await.attr(".queue a", "href");
     let elsewhere = app.sign_in(ALICE).await;
     let changed = [("given_names", "Wilhelmina"), ("family_name", "O\u{2019}Neill-Ng"), ("day", "9")];

@@ -98,18 +98,22 @@ async fn travellers_are_saved_changed_and_removed_and_nobody_elses_are_touched()
     app.finish().await;
 }
 
-#[tokio::test]
-async fn the_form_of_a_traveller_that_is_sent_twice_saves_one() {
-    let app = TestApp::start().await;
-    let alice = app.alice().await;
-    let typed = [
+pub fn tomasz() -> [(&'static str, &'static str); 6] {
+    [
         ("given_names", "Tomasz"),
         ("family_name", "Nowak"),
         ("day", "3"),
         ("month", "5"),
         ("year", "2018"),
         ("sex", "m"),
-    ];
+    ]
+}
+
+#[tokio::test]
+async fn the_form_of_a_traveller_that_is_sent_twice_saves_one() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let typed = tomasz();
     tokio::join!(
         alice.post_form("/account/travellers", &typed),
         alice.post_form("/account/travellers", &typed),
