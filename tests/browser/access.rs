@@ -15,6 +15,7 @@ pub async fn check(driver: &Driver, name: &str) {
     let axe = std::fs::read_to_string(&axe).unwrap_or_else(|_| {
         panic!("axe-core is not installed: npm ci --ignore-scripts --prefix tests/browser")
     });
+    hold_still(driver).await;
     let mut faults = Vec::new();
     for (width, scheme) in LOOKS {
         driver.look(width, scheme).await;
@@ -39,4 +40,10 @@ pub async fn check(driver: &Driver, name: &str) {
     }
     driver.look(1280, "light").await;
     assert!(faults.is_empty(), "{name}: {faults:#?}");
+}
+
+/// A page that looks again by itself would go away under the checker, who is slower than a reader.
+async fn hold_still(driver: &Driver) {
+    let script = "for (let timer = setTimeout(() => {}); timer > 0; timer--) clearTimeout(timer)";
+    driver.run(script).await;
 }

@@ -148,7 +148,15 @@ impl Walk<'_> {
         driver.click("form button").await;
         driver.wait_for_address("/bookings/").await;
         self.see("return", "").await;
+        self.keep_the_page_from_looking_again().await;
         self.app.settle().await;
+    }
+
+    /// Else it could take the place of a page that is opened in the same moment.
+    async fn keep_the_page_from_looking_again(&self) {
+        while self.driver.has("[data-again]").await {
+            self.driver.click(".acts a[href*='/return?n=']").await;
+        }
     }
 
     async fn find_the_ticket(&self) {

@@ -190,11 +190,23 @@ impl Driver {
     }
 
     async fn get(&self, path: &str) -> Value {
-        self.ask(path, None).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+        self.insist(path, None).await
     }
 
     async fn post(&self, path: &str, body: Value) -> Value {
-        self.ask(path, Some(body)).await.unwrap_or_else(|error| panic!("{path}: {error}"))
+        self.insist(path, Some(body)).await
+    }
+
+    /// A page that is just being replaced answers nothing: then the next one is asked.
+    async fn insist(&self, path: &str, body: Option<Value>) -> Value {
+        let end = Instant::now() + PATIENCE;
+        loop {
+            match self.ask(path, body.clone()).await {
+                Ok(value) => return value,
+                Err(error) => assert!(Instant::now() < end, "{path}: {error}"),
+            }
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
     }
 
     async fn ask(&self, path: &str, body: Option<Value>) -> Result<Value, String> {
