@@ -2,11 +2,11 @@
 
 use jetbridge::{
     bookings::lifecycle::{BookingEvent, BookingState, SupplierEvent},
-    checkout::lifecycle::{AttemptEvent, AttemptState, RefundEvent},
+    checkout::lifecycle::{AttemptEvent, AttemptState, DisputeEvent, RefundEvent},
 };
 
 use super::{
-    outside::{IntentIs, PRICE, SessionIs, Tickets},
+    outside::{IntentIs, PRICE, SessionIs, TakenBack, Tickets},
     work::{Job, Luck, Work},
     world::{Quote, Rules, World},
 };
@@ -48,6 +48,9 @@ pub enum Act {
     },
     RefundArrives(u8, usize),
     RefundComesBack(u8, usize),
+    BankTakesBack(u8),
+    BankIsAnswered(u8),
+    BankDecides(u8, DisputeEvent),
 }
 
 /// What the workers may do next.
@@ -97,12 +100,22 @@ pub fn theirs(world: &World, acts: &mut Vec<Act>) {
             Some(IntentIs::RequiresCapture) if world.budget.bank > 0 => acts.push(Act::BankLetsGo(a)),
             _ => {}
         }
-        // While the poller looks by itself; of the rest Stripe goes on telling for three days.
+        // While the poller looks by itself; of the rest Stripe goes on telling for three days, and has a list of it.
         if world.attempt(a).state.is_live()
             && world.jobs.contains(&Job::Event(a))
             && world.has_job(Job::Check(a))
+            && payment.dispute.is_none()
         {
             acts.push(Act::LoseEvent(a));
+        }
+        match payment.dispute.map(|dispute| dispute.word) {
+            None if world.budget.disputes > 0 && payment.net() > 0 => acts.push(Act::BankTakesBack(a)),
+            Some(word @ (DisputeEvent::NeedsResponse | DisputeEvent::UnderReview)) => {
+                let ends = [DisputeEvent::Won, DisputeEvent::Lost];
+                acts.extend(ends.map(|word| Act::BankDecides(a, word)));
+                acts.extend((word == DisputeEvent::NeedsResponse).then_some(Act::BankIsAnswered(a)));
+            }
+            _ => {}
         }
         for (i, refund) in payment.refunds.iter().enumerate() {
             match refund.status {
@@ -144,6 +157,7 @@ pub fn people(world: &World, acts: &mut Vec<Act>) {
     if let Some(a) = world.secured_by
         && budget.cancels > 0
         && world.booking == BookingState::Confirmed
+        && !(0..).zip(&world.attempts).any(|(a, _)| world.is_disputed(a))
     {
         let most_kept = match world.attempt(a).state {
             AttemptState::Authorised => Some(1),
@@ -263,9 +277,22 @@ fn happen(world: &mut World, act: Act) {
             world.payment_mut(a).refunds[i].status = RefundEvent::Failed;
             told = Some(a);
         }
+        Act::BankTakesBack(a) => {
+            world.budget.disputes -= 1;
+            let amount = world.payment(a).net();
+            world.payment_mut(a).dispute = Some(TakenBack { amount, word: DisputeEvent::NeedsResponse });
+            told = Some(a);
+        }
+        Act::BankIsAnswered(a) => told = say_of_dispute(world, a, DisputeEvent::UnderReview),
+        Act::BankDecides(a, word) => told = say_of_dispute(world, a, word),
         Act::AirlineCatchesUp if world.tickets == Tickets::Coming => world.tickets = Tickets::Issued,
         Act::AirlineCatchesUp => world.tickets = Tickets::Cancelled,
         act => unreachable!("{act:?} is ours"),
     }
     world.jobs.extend(told.map(Job::Event));
+}
+
+fn say_of_dispute(world: &mut World, a: u8, word: DisputeEvent) -> Option<u8> {
+    world.payment_mut(a).dispute.as_mut()?.word = word;
+    Some(a)
 }

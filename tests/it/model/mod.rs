@@ -153,6 +153,7 @@ const NOTHING: Budget = Budget {
     cancels: 0,
     staff_refunds: 0,
     bank: 0,
+    disputes: 0,
     at_once: false,
     slow: false,
     two_tabs: false,
@@ -161,11 +162,14 @@ const NOTHING: Budget = Budget {
 
 const REFUNDS: Budget = Budget { is_charged: true, staff_refunds: 2, leases: 1, faults: 1, ..NOTHING };
 
+const DISPUTE: Budget = Budget { is_charged: true, disputes: 1, staff_refunds: 1, faults: 1, ..NOTHING };
+
 const PRODUCTION: Rules = Rules {
     booking: jetbridge::bookings::lifecycle::next_booking,
     supplier: jetbridge::bookings::lifecycle::next_supplier,
     attempt: jetbridge::checkout::lifecycle::next_attempt,
     refund: jetbridge::checkout::lifecycle::next_refund,
+    dispute: jetbridge::checkout::lifecycle::next_dispute,
     refunds_are_listed: true,
     silence_keeps_the_key: true,
     orders_are_looked_up: true,
@@ -183,6 +187,9 @@ fn money_and_tickets_agree_in_every_order_of_events() {
         ("two tabs, both paid", Budget { two_tabs: true, ..NOTHING }),
         ("cancelled", Budget { cancels: 1, ..NOTHING }),
         ("refunds by staff, a hanging worker, a fault", REFUNDS),
+        ("a dispute, a refund by staff, a fault", DISPUTE),
+        ("a dispute, cancelled", Budget { staff_refunds: 0, faults: 0, cancels: 1, ..DISPUTE }),
+        ("charged at once and disputed", Budget { at_once: true, disputes: 1, ..NOTHING }),
     ];
     walk_all(&stories);
 }
@@ -203,6 +210,19 @@ fn money_and_tickets_agree_in_every_order_of_events_with_more_trouble() {
         ("cancelled, a hanging worker", Budget { cancels: 1, leases: 1, ..NOTHING }),
         ("two refunds by staff, a fault", Budget { staff_refunds: 2, faults: 1, ..NOTHING }),
         ("two faults", Budget { faults: 2, ..NOTHING }),
+        (
+            "a dispute, two refunds by staff, a hanging worker, a fault",
+            Budget { staff_refunds: 2, leases: 1, ..DISPUTE },
+        ),
+        ("a dispute, refunds that come back, two faults", Budget { bank: 1, faults: 2, ..DISPUTE }),
+        (
+            "a dispute, cancelled, a hanging worker, a fault",
+            Budget { staff_refunds: 0, cancels: 1, leases: 1, ..DISPUTE },
+        ),
+        (
+            "two tabs, charged at once and disputed",
+            Budget { two_tabs: true, at_once: true, disputes: 1, ..NOTHING },
+        ),
     ];
     walk_all(&stories);
 }
@@ -218,7 +238,7 @@ fn walk_all(stories: &[(&str, Budget)]) {
 #[test]
 fn rules_that_lose_money_are_caught() {
     let plain = Budget { faults: 1, ..NOTHING };
-    let broken: [(&str, Rules, Budget); 6] = [
+    let broken: [(&str, Rules, Budget); 7] = [
         (
             "confirmed before it is ordered",
             Rules {
@@ -266,6 +286,17 @@ fn rules_that_lose_money_are_caught() {
             "a refund is asked for again under a new key, although nobody has answered",
             Rules { silence_keeps_the_key: false, ..PRODUCTION },
             REFUNDS,
+        ),
+        (
+            "a lost dispute leaves promised refunds standing",
+            Rules {
+                dispute: |state, event| match (PRODUCTION.dispute)(state, event) {
+                    Step::Move { to, .. } => Step::Move { to, effects: Vec::new() },
+                    step => step,
+                },
+                ..PRODUCTION
+            },
+            DISPUTE,
         ),
         (
             "a lost answer of the airline is taken for a no",

@@ -4,7 +4,7 @@
 use jetbridge::{
     bookings::lifecycle::SupplierState,
     checkout::{
-        lifecycle::{AttemptEvent, RefundEvent},
+        lifecycle::{AttemptEvent, DisputeEvent, RefundEvent},
         truth::{self, Facts},
     },
     money::{Currency, Money},
@@ -102,7 +102,14 @@ pub struct PaidBack {
     pub status: RefundEvent,
 }
 
-/// One session of Stripe's with its intent and its refunds.
+/// A payment that the traveller's bank has taken back, and its word on it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct TakenBack {
+    pub amount: u8,
+    pub word: DisputeEvent,
+}
+
+/// One session of Stripe's with its intent, its refunds and its dispute.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash)]
 pub struct Payment {
     pub session: Option<SessionIs>,
@@ -115,6 +122,7 @@ pub struct Payment {
     pub refunds: Vec<PaidBack>,
     /// Keys under which Stripe has failed: it keeps that answer as it keeps every other.
     pub broken: Vec<RefundKey>,
+    pub dispute: Option<TakenBack>,
 }
 
 /// Stripe's word on a refund.
@@ -123,6 +131,8 @@ pub enum Answer {
     Yes(RefundEvent),
     No,
     Broken,
+    /// Not while the bank has the money, and not after it has kept it.
+    ChargedBack,
 }
 
 impl Payment {
@@ -173,14 +183,25 @@ impl Payment {
         Some(self.told_of_intent())
     }
 
+    /// Which of our refunds it has made, and what has become of them.
+    pub fn told_of_refunds(&self) -> Vec<(u8, RefundEvent)> {
+        self.refunds.iter().map(|made| (made.key.refund, made.status)).collect()
+    }
+
     /// What has gone back, or is on its way.
     pub fn paid_back(&self) -> u8 {
         self.refunds.iter().filter(|refund| refund.status != RefundEvent::Failed).map(|r| r.amount).sum()
     }
 
-    /// What the traveller is out of pocket.
+    /// What the bank has, or has given the traveller for good.
+    pub fn charged_back(&self) -> u8 {
+        self.dispute.filter(|dispute| dispute.word != DisputeEvent::Won).map_or(0, |dispute| dispute.amount)
+    }
+
+    /// What the traveller is out of pocket, once the bank has decided.
     pub fn net(&self) -> u8 {
-        self.received.saturating_sub(self.paid_back())
+        let lost = self.dispute.filter(|dispute| dispute.word == DisputeEvent::Lost);
+        self.received.saturating_sub(self.paid_back() + lost.map_or(0, |dispute| dispute.amount))
     }
 
     pub fn refund(&mut self, key: RefundKey, amount: u8, status: RefundEvent, breaks: bool) -> Answer {
@@ -192,6 +213,9 @@ impl Payment {
         }
         if self.broken.contains(&key) {
             return Answer::Broken;
+        }
+        if self.charged_back() > 0 {
+            return Answer::ChargedBack;
         }
         if amount > self.net() {
             return Answer::No;

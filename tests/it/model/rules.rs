@@ -2,7 +2,7 @@
 
 use jetbridge::{
     bookings::lifecycle::{BookingState, SupplierState},
-    checkout::lifecycle::{AttemptState, RefundState},
+    checkout::lifecycle::{AttemptState, DisputeState, RefundState},
 };
 use stateright::Property;
 
@@ -49,8 +49,10 @@ pub fn all() -> Vec<Property<Story>> {
         Property::always("refunds never exceed what was charged", |_, w: &World| {
             attempts(w).all(|a| {
                 let promised = w.refunds.iter().filter(|r| r.attempt == a && r.state != RefundState::Failed);
-                promised.map(|r| r.amount).sum::<u8>() <= w.attempt(a).captured
-                    && w.payment(a).paid_back() <= w.payment(a).received
+                let promised = promised.map(|r| r.amount).sum::<u8>();
+                let payment = w.payment(a);
+                promised + lost(w, a) <= w.attempt(a).captured
+                    && payment.paid_back() + payment.charged_back() <= payment.received
             })
         }),
         Property::always("a refund is made once", |_, w: &World| {
@@ -60,6 +62,14 @@ pub fn all() -> Vec<Property<Story>> {
                     .all(|one| made.iter().filter(|other| other.key.refund == one.key.refund).count() == 1)
             })
         }),
+        Property::always(
+            "a bank that gives back the money of live tickets calls a person",
+            |_, w: &World| {
+                w.booking != BookingState::Confirmed
+                    || w.secured_by.is_none_or(|a| lost(w, a) == 0)
+                    || w.attention.contains(&Attention::RefundedTicketLive)
+            },
+        ),
         Property::always("no machine hears what it calls illegal", |_, w: &World| {
             !w.attention.contains(&Attention::IllegalStep)
                 && !w.attention.contains(&Attention::PaymentContradiction)
@@ -74,8 +84,14 @@ fn attempts(world: &World) -> impl Iterator<Item = u8> {
     (0_u8..).zip(&world.attempts).map(|(a, _)| a)
 }
 
+/// Somebody looks at money that may be askew. What a bank gives back of live tickets is no such thing.
 fn needs_person(world: &World) -> bool {
-    !world.attention.is_empty()
+    world.attention.iter().any(|what| *what != Attention::RefundedTicketLive)
+}
+
+fn lost(world: &World, a: u8) -> u8 {
+    let dispute = world.attempt(a).dispute.as_ref();
+    dispute.filter(|dispute| dispute.state == DisputeState::Lost).map_or(0, |dispute| dispute.amount)
 }
 
 /// The payment of a cancelled booking: its quote says what of it stays.
@@ -96,7 +112,7 @@ fn is_covered(world: &World, a: u8) -> bool {
         && world.tickets != Tickets::None;
     let is_settled_by_quote = is_kept(world, a)
         && world.quote.as_ref().is_some_and(|quote| quote.is_settled && world.unrefunded(a) <= quote.kept);
-    let jobs = [Job::Return, Job::Check(a), Job::Event(a), Job::Open(a)];
+    let jobs = [Job::Return, Job::Check(a), Job::Event(a), Job::Open(a), Job::Watch(a)];
     let refunds = (0_u8..).zip(&world.refunds).filter(|(_, refund)| refund.attempt == a);
     let is_ours = world.secured_by == Some(a) && world.has_job(Job::Order);
     is_behind_ticket

@@ -9,13 +9,13 @@ use jetbridge::{
         SupplierStep,
     },
     checkout::lifecycle::{
-        AttemptEffect, AttemptEvent, AttemptState, AttemptStep, RefundEffect, RefundEvent, RefundState,
-        RefundStep,
+        AttemptEffect, AttemptEvent, AttemptState, AttemptStep, DisputeEffect, DisputeEvent, DisputeState,
+        DisputeStep, RefundEffect, RefundEvent, RefundState, RefundStep,
     },
 };
 
 use super::{
-    outside::{IntentIs, PRICE, Payment, Question, SessionIs, Tickets},
+    outside::{IntentIs, PRICE, Payment, Question, SessionIs, TakenBack, Tickets},
     work::{Job, Work},
 };
 
@@ -26,6 +26,7 @@ pub struct Rules {
     pub supplier: fn(SupplierState, SupplierEvent) -> SupplierStep,
     pub attempt: fn(AttemptState, AttemptEvent) -> AttemptStep,
     pub refund: fn(RefundState, RefundEvent) -> RefundStep,
+    pub dispute: fn(DisputeState, DisputeEvent) -> DisputeStep,
     /// A refund is asked for again only after listing what has been made, as `submit_refund` does.
     pub refunds_are_listed: bool,
     /// After silence it is asked for under the same key.
@@ -41,6 +42,13 @@ pub struct Attempt {
     pub epoch: u8,
     /// In the ledger its money has bought the ticket.
     pub is_sold: bool,
+    pub dispute: Option<Dispute>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+pub struct Dispute {
+    pub amount: u8,
+    pub state: DisputeState,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -67,6 +75,7 @@ pub enum Attention {
     CaptureFailed,
     RefundFailed,
     TicketWithoutBooking,
+    RefundedTicketLive,
 }
 
 /// How often each kind of trouble may still happen, and what the traveller may still do.
@@ -83,6 +92,8 @@ pub struct Budget {
     pub staff_refunds: u8,
     /// An authorisation that the bank lets go, a refund that it sends back.
     pub bank: u8,
+    /// Payments that a bank takes back until it has decided.
+    pub disputes: u8,
     pub at_once: bool,
     pub slow: bool,
     /// Begin with two sessions that can both be paid, of which we have given one up.
@@ -191,13 +202,21 @@ impl World {
 
     pub fn unrefunded(&self, a: u8) -> u8 {
         let gone = self.refunds.iter().filter(|r| r.attempt == a && r.state != RefundState::Failed);
-        self.attempt(a).captured.saturating_sub(gone.map(|refund| refund.amount).sum())
+        let lost = self.attempt(a).dispute.as_ref().filter(|dispute| dispute.state == DisputeState::Lost);
+        let gone = gone.map(|refund| refund.amount).chain(lost.map(|dispute| dispute.amount));
+        self.attempt(a).captured.saturating_sub(gone.sum())
+    }
+
+    /// A bank has this payment and has not decided.
+    pub fn is_disputed(&self, a: u8) -> bool {
+        self.attempt(a).dispute.as_ref().is_some_and(|dispute| !dispute.state.has_ended())
     }
 
     pub fn pay(&mut self) {
         let a = u8::try_from(self.attempts.len()).unwrap();
         self.hold_is_over = false;
-        self.attempts.push(Attempt { state: AttemptState::Creating, captured: 0, epoch: 1, is_sold: false });
+        let state = AttemptState::Creating;
+        self.attempts.push(Attempt { state, captured: 0, epoch: 1, is_sold: false, dispute: None });
         self.payments.push(Payment::default());
         self.jobs.extend([Job::Open(a), Job::Check(a), Job::Lapse]);
     }
@@ -292,6 +311,38 @@ impl World {
         }
     }
 
+    pub fn hear_dispute(&mut self, rules: &Rules, a: u8, told: TakenBack) {
+        let attempt = self.attempt_mut(a);
+        let is_new = attempt.dispute.is_none();
+        let opened = Dispute { amount: told.amount, state: DisputeState::NeedsResponse };
+        let row = attempt.dispute.get_or_insert(opened);
+        let step = (rules.dispute)(row.state, told.word);
+        if let Step::Move { to, .. } = step {
+            row.state = to;
+        }
+        self.jobs.extend(is_new.then_some(Job::Watch(a)));
+        match step {
+            Step::Move { effects, .. } if effects.contains(&DisputeEffect::PostLost) => self.lose(a),
+            Step::Illegal => {
+                self.attention.insert(Attention::PaymentContradiction);
+            }
+            _ => {}
+        }
+    }
+
+    /// The traveller has the money from the bank: what we promised and had not paid is paid with it.
+    fn lose(&mut self, a: u8) {
+        let promised = |refund: &&mut Refund| {
+            refund.attempt == a && matches!(refund.state, RefundState::Requested | RefundState::SubmitUnknown)
+        };
+        for refund in self.refunds.iter_mut().filter(promised) {
+            refund.state = RefundState::Failed;
+        }
+        if self.secured_by == Some(a) && !self.booking.has_ended() {
+            self.attention.insert(Attention::RefundedTicketLive);
+        }
+    }
+
     /// The row and the job, in one transaction.
     pub fn owe(&mut self, a: u8, amount: u8) {
         let r = u8::try_from(self.refunds.len()).unwrap();
@@ -308,5 +359,6 @@ impl World {
             && !matches!(self.booking, BookingState::Ticketing | BookingState::Cancelling)
             && (!is_behind_ticket || attempt.is_sold)
             && !self.has_job(Job::Return)
+            && !(0..).zip(&self.attempts).any(|(a, _)| self.is_disputed(a))
     }
 }

@@ -7,11 +7,11 @@ mod refunds;
 
 use jetbridge::{
     bookings::lifecycle::BookingState,
-    checkout::lifecycle::{AttemptEvent, AttemptState, RefundEvent, RefundState},
+    checkout::lifecycle::{AttemptEvent, AttemptState, DisputeEvent, RefundEvent, RefundState},
 };
 
 use super::{
-    outside::{PRICE, Question, Told},
+    outside::{PRICE, Question, TakenBack, Told},
     world::{Rules, World},
 };
 use payments::{
@@ -32,6 +32,8 @@ pub enum Job {
     Capture,
     Return,
     Refund(u8),
+    /// Looks how an open dispute stands.
+    Watch(u8),
     Lapse,
     /// The page "give it up": no row either.
     Drop,
@@ -110,12 +112,18 @@ pub enum Word {
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum At {
     Begin,
-    /// Stripe's word, with its refunds where an event asked for them, on its way into our rows.
+    /// Stripe's word, on its way into our rows.
     Write {
         a: u8,
         told: Told,
-        refunds: Vec<(u8, RefundEvent)>,
         then: Then,
+    },
+    /// The same with refunds and a dispute, where an event or an open dispute asked for them.
+    WriteAll {
+        a: u8,
+        told: Option<Told>,
+        refunds: Vec<(u8, RefundEvent)>,
+        dispute: Option<TakenBack>,
     },
     Note {
         a: u8,
@@ -257,14 +265,25 @@ impl Work {
     fn step(&mut self, world: &mut World, rules: &Rules, luck: Luck) -> Go {
         match std::mem::replace(&mut self.at, At::Begin) {
             At::Begin => self.begin(world, rules, luck),
-            At::Write { a, told, refunds, then } => {
+            At::Write { a, told, then } => {
                 if let Some(event) = told.reading() {
+                    world.hear_attempt(rules, a, event, told.received);
+                }
+                after(then)
+            }
+            At::WriteAll { a, told, refunds, dispute } => {
+                if let Some(told) = told
+                    && let Some(event) = told.reading()
+                {
                     world.hear_attempt(rules, a, event, told.received);
                 }
                 for (r, event) in refunds {
                     world.hear_refund(rules, r, event);
                 }
-                after(then)
+                if let Some(told) = dispute {
+                    world.hear_dispute(rules, a, told);
+                }
+                if self.job == Job::Watch(a) && world.is_disputed(a) { Go::Again } else { Go::Done }
             }
             At::Note { a, event, then } => {
                 let captured = world.attempt(a).captured;
@@ -349,9 +368,17 @@ impl Work {
             Job::Check(a) => look(world, a, Then::IfLive(a)),
             Job::Look(a) => look(world, a, Then::Done),
             Job::Event(a) => {
-                let refunds = world.payment(a).refunds.iter().map(|made| (made.key.refund, made.status));
-                let refunds = refunds.collect();
-                Go::On(At::Write { a, told: world.payment(a).told(), refunds, then: Then::Done })
+                let payment = world.payment(a);
+                let (told, refunds) = (Some(payment.told()), payment.told_of_refunds());
+                Go::On(At::WriteAll { a, told, refunds, dispute: payment.dispute })
+            }
+            Job::Watch(a) if !world.is_disputed(a) => Go::Done,
+            Job::Watch(a) => {
+                // What was paid back is asked for only when the bank has decided for the traveller.
+                let dispute = world.payment(a).dispute;
+                let is_lost = dispute.is_some_and(|dispute| dispute.word == DisputeEvent::Lost);
+                let refunds = if is_lost { world.payment(a).told_of_refunds() } else { Vec::new() };
+                Go::On(At::WriteAll { a, told: None, refunds, dispute })
             }
             Job::Lapse if !world.is_open() => Go::Done,
             Job::Lapse if !world.hold_is_over => Go::Again,

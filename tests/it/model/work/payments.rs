@@ -14,7 +14,7 @@ use super::{
 };
 
 pub(super) fn write(a: u8, told: Told, then: Then) -> Go {
-    Go::On(At::Write { a, told, refunds: Vec::new(), then })
+    Go::On(At::Write { a, told, then })
 }
 
 /// Asks Stripe how an attempt stands, if its session is known.
@@ -63,7 +63,7 @@ pub(super) fn with_a_person(world: &mut World, a: u8) {
 
 pub(super) fn create(world: &mut World, a: u8, luck: Luck, then: Then) -> Go {
     Go::On(match ask(luck, || world.payment_mut(a).create()) {
-        Some(Some(told)) => At::Write { a, told, refunds: Vec::new(), then },
+        Some(Some(told)) => At::Write { a, told, then },
         Some(None) => At::Note { a, event: AttemptEvent::CreationRefused, then },
         None => {
             let then = if then == Then::Done { Then::Again } else { then };
@@ -161,6 +161,10 @@ pub(super) fn return_money(world: &mut World, a: u8, seen: Seen) -> Go {
     };
     let is_lost = epoch > 1;
     if seen.booking == BookingState::Cancelled && seen.secured_by == Some(a) {
+        if world.is_disputed(a) {
+            // The bank decides first.
+            return Go::On(At::Return { a: a + 1, seen: Seen { again: true, ..seen } });
+        }
         let kept = world.quote.as_ref().unwrap().kept;
         return Go::On(match state {
             AttemptState::Authorised if is_lost => At::Refetch { a, then: Then::Keep(a, seen) },

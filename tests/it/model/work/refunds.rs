@@ -15,6 +15,7 @@ pub(super) fn begin(world: &mut World, rules: &Rules, r: u8) -> Go {
     let refund = &world.refunds[usize::from(r)];
     let epoch = refund.epoch;
     match refund.state {
+        RefundState::Requested if world.is_disputed(refund.attempt) => Go::Again,
         RefundState::Requested => Go::On(At::AskRefund { r, epoch }),
         RefundState::Succeeded | RefundState::Failed => Go::Done,
         state => match listed(world, rules, r) {
@@ -55,6 +56,8 @@ pub(super) fn ask_for(world: &mut World, r: u8, epoch: u8, luck: Luck) -> Go {
             Answer::Yes(status) => status,
             Answer::No => RefundEvent::Failed,
             Answer::Broken => return Go::On(At::RefundBroke { r, epoch }),
+            // Asked again later under a new key, which is as if this one had not been used.
+            Answer::ChargedBack => return Go::Again,
         },
     };
     Go::On(At::WriteRefund { r, event })
