@@ -18,3 +18,4 @@ pub mod receiver;
 pub mod site;
 pub mod statements;
 pub mod story;
+pub mod tally;

@@ -21,6 +21,8 @@ use stateright::{Checker as _, HasDiscoveries, Model, Property};
 use acts::{Act, ours, people, take, theirs};
 use world::{Budget, Rules, World};
 
+use crate::helpers::tally;
+
 /// One story to walk through in every order.
 struct Story {
     rules: Rules,
@@ -81,12 +83,18 @@ impl Model for Story {
     }
 }
 
-/// Walks through every order of a story. The number of states, or what is wrong and how it comes about.
-fn walk(name: &str, rules: Rules, budget: Budget) -> Result<usize, String> {
-    let began = std::time::Instant::now();
+/// How much there was to walk through: what can be, and every way from one to the next.
+#[derive(Clone, Copy, Debug, Default)]
+struct Walked {
+    states: usize,
+    acts: usize,
+}
+
+/// Walks through every order of a story. How much that was, or what is wrong and how it comes about.
+fn walk(rules: Rules, budget: Budget) -> Result<Walked, String> {
     let story = Story { rules, budget, map: Mutex::default() };
     let checker = story.checker().threads(2).finish_when(HasDiscoveries::AnyFailures).spawn_bfs().join();
-    let states = checker.unique_state_count();
+    let walked = Walked { states: checker.unique_state_count(), acts: checker.state_count() };
     let found = checker.discoveries();
     let mut wrong = Vec::new();
     for property in rules::all() {
@@ -107,8 +115,7 @@ fn walk(name: &str, rules: Rules, budget: Budget) -> Result<usize, String> {
             wrong.push(format!("{} states from which nothing is ever settled:\n{way}", stuck.len()));
         }
     }
-    println!("{name}: {states} states, {:.1} s", began.elapsed().as_secs_f32());
-    if wrong.is_empty() { Ok(states) } else { Err(wrong.join("\n")) }
+    if wrong.is_empty() { Ok(walked) } else { Err(wrong.join("\n")) }
 }
 
 /// The states that reach no state of rest, whatever happens.
@@ -228,10 +235,17 @@ fn money_and_tickets_agree_in_every_order_of_events_with_more_trouble() {
 }
 
 fn walk_all(stories: &[(&str, Budget)]) {
-    let walked = stories.iter().map(|(name, budget)| {
-        walk(name, PRODUCTION, budget.clone()).unwrap_or_else(|wrong| panic!("{name}: {wrong}"))
-    });
-    println!("{} states in all", walked.sum::<usize>());
+    let mut all = Walked::default();
+    for (name, budget) in stories {
+        let began = std::time::Instant::now();
+        let Walked { states, acts } =
+            walk(PRODUCTION, budget.clone()).unwrap_or_else(|wrong| panic!("{name}: {wrong}"));
+        let took = began.elapsed().as_secs_f32();
+        tally::note(&format!("model, {name}: {states} states, {acts} acts, {took:.1} s"));
+        all = Walked { states: all.states + states, acts: all.acts + acts };
+    }
+    let (many, Walked { states, acts }) = (stories.len(), all);
+    tally::note(&format!("model, all {many} of these stories: {states} states, {acts} acts"));
 }
 
 /// A check that cannot fail says nothing: machines that are broken on purpose are caught.
@@ -304,8 +318,10 @@ fn rules_that_lose_money_are_caught() {
             plain,
         ),
     ];
+    let many = broken.len();
     for (name, rules, budget) in broken {
-        let caught = walk(name, rules, budget).expect_err(name);
-        println!("  caught: {}", caught.lines().next().unwrap_or_default());
+        let caught = walk(rules, budget).expect_err(name);
+        println!("{name}: caught, {}", caught.lines().next().unwrap_or_default());
     }
+    tally::note(&format!("model, rules broken on purpose: {many}, all of them caught"));
 }

@@ -20,6 +20,7 @@ use self::{
     steps::{BOOKINGS, Card, Plan, Step, Trouble, plans},
     world::World,
 };
+use crate::helpers::tally;
 
 /// In every run of the tests. A schedule is the life of one booking; so many live in each plan.
 const PLANS: u64 = 4;
@@ -32,11 +33,18 @@ fn from_environment(name: &str) -> Option<u64> {
         .map(|value| value.parse().unwrap_or_else(|_| panic!("{name}={value} is no number")))
 }
 
-/// How bookings, payments, refunds and disputes end, and how often: a walk that buys nothing shows nothing.
-type Ends = Mutex<BTreeMap<String, i64>>;
+/// What has been walked through, for whoever wants to know whether it is worth anything.
+#[derive(Default)]
+struct Walked {
+    steps: usize,
+    /// How bookings, payments, refunds and disputes end, and how often: a walk that buys nothing shows nothing.
+    ends: BTreeMap<String, i64>,
+}
+
+type Seen = Mutex<Walked>;
 
 /// Walks the plan that this seed draws.
-fn walk(seed: u64, most_shrinks: u32, ends: &Ends) {
+fn walk(seed: u64, most_shrinks: u32, seen: &Seen) {
     let mut bytes = [0; 32];
     bytes[..8].copy_from_slice(&seed.to_le_bytes());
     let config =
@@ -44,7 +52,7 @@ fn walk(seed: u64, most_shrinks: u32, ends: &Ends) {
     let rng = TestRng::from_seed(RngAlgorithm::ChaCha, &bytes);
     let walked = TestRunner::new_with_rng(config, rng).run(&plans(), |plan| {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
-        runtime.block_on(take(&plan, ends));
+        runtime.block_on(take(&plan, seen));
         Ok(())
     });
     if let Err(error) = walked {
@@ -52,7 +60,7 @@ fn walk(seed: u64, most_shrinks: u32, ends: &Ends) {
     }
 }
 
-async fn take(plan: &Plan, ends: &Ends) {
+async fn take(plan: &Plan, seen: &Seen) {
     let mut world = World::new(plan).await;
     for (place, step) in plan.steps.iter().enumerate() {
         world.take(step).await;
@@ -62,9 +70,13 @@ async fn take(plan: &Plan, ends: &Ends) {
     }
     world.come_to_rest(plan.bank_gives_in).await;
     rules::hold_at_rest(&mut world).await;
-    for (end, many) in rules::ends(&mut world).await {
-        *ends.lock().unwrap_or_else(PoisonError::into_inner).entry(end).or_default() += many;
+    let ends = rules::ends(&mut world).await;
+    let mut walked = seen.lock().unwrap_or_else(PoisonError::into_inner);
+    walked.steps += plan.steps.len();
+    for (end, many) in ends {
+        *walked.ends.entry(end).or_default() += many;
     }
+    drop(walked);
     let World { app, sql, .. } = world;
     sql.close().await.expect("closes");
     app.finish().await;
@@ -72,16 +84,20 @@ async fn take(plan: &Plan, ends: &Ends) {
 
 fn walk_all(first: u64, plans: u64) {
     if let Some(seed) = from_environment("SCHEDULE_SEED") {
-        return walk(seed, 200, &Ends::default());
+        return walk(seed, 200, &Seen::default());
     }
-    let (began, ends) = (Instant::now(), Ends::default());
+    let (began, seen) = (Instant::now(), Seen::default());
     let failed: Vec<u64> = (first..first + plans)
-        .filter(|seed| catch_unwind(AssertUnwindSafe(|| walk(*seed, 0, &ends))).is_err())
+        .filter(|seed| catch_unwind(AssertUnwindSafe(|| walk(*seed, 0, &seen))).is_err())
         .collect();
-    let schedules = plans * BOOKINGS as u64;
-    println!("{schedules} schedules in {plans} plans, {} s", began.elapsed().as_secs());
-    for (end, many) in ends.lock().unwrap_or_else(PoisonError::into_inner).iter() {
-        println!("  {end}: {many}");
+    let (schedules, took) = (plans * BOOKINGS as u64, began.elapsed().as_secs());
+    let Walked { steps, ends } = seen.into_inner().unwrap_or_else(PoisonError::into_inner);
+    tally::note(&format!(
+        "random schedules, seeds {first} to {}: {schedules} in {plans} plans, {steps} steps, {took} s",
+        first + plans - 1
+    ));
+    for (end, many) in ends {
+        tally::note(&format!("random schedules, at the end, {end}: {many}"));
     }
     assert!(failed.is_empty(), "SCHEDULE_SEED, one of: {failed:?}");
 }
