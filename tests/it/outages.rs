@@ -36,7 +36,7 @@ async fn stopped_before(name: &str, (table, when): (&str, &str)) {
         let session = site::press_pay(&buyer, &reference).await;
         buyers.push((buyer, reference, session));
     }
-    let _gate = Gate::before(&database, &[(table, when.to_owned())]).await;
+    let _gate = Gate::before(&database, &[(table, "update", when.to_owned())]).await;
     for (_, _, session) in &buyers {
         world.outside.stripe.pay(session, GOOD_CARD).unwrap();
     }

@@ -1,4 +1,4 @@
-//! A gate before a commit: whoever writes the state stands still there, in the real program, for as long as the test likes.
+//! A gate before a commit: whoever writes the row stands still there, in the real program, for as long as the test likes.
 
 use sqlx::{Connection, PgConnection};
 
@@ -11,17 +11,17 @@ const LOCK: i64 = 4_711;
 pub struct Gate(PgConnection);
 
 impl Gate {
-    /// `when` tells the change from others of the table, in words of a trigger.
-    pub async fn before(database: &impl Seen, gates: &[(&str, String)]) -> Self {
+    /// A table, `insert` or `update`, and what tells the change from others of the table, in words of a trigger.
+    pub async fn before(database: &impl Seen, gates: &[(&str, &str, String)]) -> Self {
         let mut sql = PgConnection::connect_with(&database.as_superuser()).await.expect("a connection");
         let mut setting = format!(
             "create function stand_still() returns trigger language plpgsql security definer as $$
              begin perform pg_advisory_xact_lock_shared({LOCK}); return new; end $$;
              select pg_advisory_lock({LOCK});"
         );
-        for (number, (table, when)) in gates.iter().enumerate() {
+        for (number, (table, deed, when)) in gates.iter().enumerate() {
             setting.push_str(&format!(
-                "create trigger stand_still_{number} before update on {table} for each row
+                "create trigger stand_still_{number} before {deed} on {table} for each row
                      when ({when}) execute function stand_still();"
             ));
         }

@@ -292,11 +292,15 @@ pub async fn at_stripe(browser: &Browser, email: &str) -> String {
 
 /// Searches, takes the first offer and names the passenger: a draft that is ready to be paid, with or without an account.
 pub async fn draft(browser: &Browser) -> String {
+    draft_for(browser, "Duarte").await
+}
+
+pub async fn draft_for(browser: &Browser, family_name: &str) -> String {
     let found = browser.get(&search()).await.expect(200);
     let offer = browser.get(&found.attr("a[href^='/offers/']", "href")).await.expect(200);
     let draft = browser.submit(&offer, "form[action='/bookings']", &[]).await.redirect();
     let passengers = browser.get(&draft).await.expect(200);
-    let saved = browser.submit(&passengers, "form[action$='/passengers']", &passenger("Duarte")).await;
+    let saved = browser.submit(&passengers, "form[action$='/passengers']", &passenger(family_name)).await;
     let review = saved.redirect();
     review.trim_start_matches("/bookings/").split('/').next().expect("a reference").to_owned()
 }
