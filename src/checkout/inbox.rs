@@ -5,10 +5,7 @@ use serde_json::json;
 
 use crate::{
     bookings::{self, Actor, told},
-    checkout::{
-        Attempt, Checkout, store,
-        truth::{self, Facts},
-    },
+    checkout::{Attempt, Checkout, facts::Facts, store, truth},
     db::{System, Tx},
     error::AppError,
     outbox::{self, Attention, FactKind, Outcome},

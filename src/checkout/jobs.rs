@@ -9,10 +9,9 @@ use crate::{
     },
     checkout::{
         Attempt, Checkout, POLL_EVERY, REMIND_BEFORE,
+        facts::Facts,
         lifecycle::{AttemptEvent, AttemptState},
-        store,
-        truth::{self, Facts},
-        upstream,
+        store, truth, upstream,
     },
     db::System,
     error::AppError,

@@ -7,6 +7,7 @@ pub mod api;
 mod attempt;
 pub mod cancel;
 pub mod disputes;
+pub mod facts;
 mod foreign_refunds;
 pub mod inbox;
 pub mod invariants;

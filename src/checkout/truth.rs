@@ -12,6 +12,7 @@ use crate::{
     },
     checkout::{
         Attempt, Checkout,
+        facts::{Facts, mismatch, reading},
         ledger::{self, Posting},
         lifecycle::{AttemptEffect, AttemptEvent, next_attempt},
         store, upstream,
@@ -21,92 +22,7 @@ use crate::{
     ids::AttemptId,
     money::Money,
     outbox::{self, About, Attention, FactKind, Job, MailKind},
-    payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
 };
-
-/// What Stripe says of an attempt at this moment.
-#[derive(Clone, Debug, Default)]
-pub struct Facts {
-    pub session: Option<Session>,
-    pub intent: Option<PaymentIntent>,
-}
-
-impl From<Session> for Facts {
-    fn from(mut session: Session) -> Self {
-        let intent = session.payment_intent.take();
-        Self { session: Some(session), intent }
-    }
-}
-
-impl From<PaymentIntent> for Facts {
-    fn from(intent: PaymentIntent) -> Self {
-        Self { session: None, intent: Some(intent) }
-    }
-}
-
-/// How the facts read. The PaymentIntent decides: under manual capture a complete session still says "unpaid".
-pub fn reading(facts: &Facts) -> Option<AttemptEvent> {
-    let session = facts.session.as_ref().map(|session| &session.status);
-    let by_session = |session: Option<&SessionStatus>| match session {
-        Some(SessionStatus::Open) => Some(AttemptEvent::SessionOpen),
-        Some(SessionStatus::Expired) => Some(AttemptEvent::SessionExpired),
-        // Complete, and its intent wants another payment method: a slow method came to nothing.
-        Some(SessionStatus::Complete) if facts.intent.is_some() => Some(AttemptEvent::PaymentFailed),
-        Some(SessionStatus::Complete | SessionStatus::Unknown(_)) | None => None,
-    };
-    match facts.intent.as_ref().map(|intent| &intent.status) {
-        Some(IntentStatus::RequiresCapture) => Some(AttemptEvent::Authorised),
-        Some(IntentStatus::Succeeded) => Some(AttemptEvent::Captured),
-        Some(IntentStatus::Processing) => Some(AttemptEvent::Processing),
-        Some(IntentStatus::Canceled) if session == Some(&SessionStatus::Expired) => {
-            Some(AttemptEvent::SessionExpired)
-        }
-        Some(IntentStatus::Canceled) => Some(AttemptEvent::Canceled),
-        // A voucher or a transfer that is still to be paid.
-        Some(IntentStatus::RequiresConfirmation | IntentStatus::RequiresAction)
-            if session == Some(&SessionStatus::Complete) =>
-        {
-            Some(AttemptEvent::Processing)
-        }
-        Some(
-            IntentStatus::RequiresPaymentMethod
-            | IntentStatus::RequiresConfirmation
-            | IntentStatus::RequiresAction,
-        )
-        | None => by_session(session),
-        Some(IntentStatus::Unknown(_)) => None,
-    }
-}
-
-/// Why the facts are not about this attempt's money, if so.
-pub fn mismatch(attempt: &Attempt, booking: &Booking, facts: &Facts) -> Option<&'static str> {
-    let session = facts.session.as_ref();
-    let intent = facts.intent.as_ref();
-    let livemodes = session.map(|s| s.livemode).into_iter().chain(intent.map(|i| i.livemode));
-    let amounts = session.and_then(|s| s.amount).into_iter().chain(intent.map(|i| i.amount));
-    let differs = |named: Option<&String>, ours: &str| named.is_some_and(|name| name != ours);
-    let attempts = session.map(|s| s.attempt).into_iter().chain(intent.map(|i| i.attempt));
-    let hashes = [session.and_then(|s| s.quote_hash.as_ref()), intent.and_then(|i| i.quote_hash.as_ref())];
-    let references = [session.and_then(|s| s.reference.as_ref()), intent.and_then(|i| i.reference.as_ref())];
-
-    if livemodes.into_iter().any(|livemode| livemode != attempt.livemode) {
-        Some("livemode")
-    } else if attempts.into_iter().any(|named| named != Some(attempt.id)) {
-        Some("attempt")
-    } else if references.into_iter().any(|named| differs(named, booking.reference.as_str())) {
-        Some("reference")
-    } else if hashes.into_iter().any(|named| differs(named, &attempt.quote_hash)) {
-        Some("quote_hash")
-    } else if amounts.clone().any(|amount| amount.currency != attempt.amount.currency) {
-        Some("currency")
-    } else if amounts.into_iter().any(|amount| amount != attempt.amount)
-        || intent.is_some_and(|intent| intent.received > attempt.amount.minor)
-    {
-        Some("amount")
-    } else {
-        None
-    }
-}
 
 impl Checkout {
     /// Asks Stripe how the attempt stands and brings our rows up to it. `session` helps where an event named a session

@@ -9,11 +9,11 @@ use crate::{
     checkout::{
         Attempt, Checkout, POLL_EVERY,
         cancel::{CancelQuote, store},
+        facts::Facts,
         jobs::payment_intent,
         ledger::{self, Posting},
         lifecycle::AttemptState,
         store as money,
-        truth::Facts,
     },
     db::System,
     error::AppError,

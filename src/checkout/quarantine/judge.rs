@@ -4,7 +4,7 @@ use crate::{
     bookings::Booking,
     checkout::{
         Attempt,
-        truth::{Facts, mismatch},
+        facts::{Facts, mismatch},
     },
     error::Refusal,
     money::Money,
@@ -156,8 +156,10 @@ mod tests {
     use super::*;
     use crate::{
         bookings::lifecycle::BookingState,
-        checkout::{lifecycle::AttemptState, pages::samples::standing},
+        checkout::{facts::samples::fitting, lifecycle::AttemptState, pages::samples::standing},
+        ids::AttemptId,
         money::Currency,
+        payments::PaymentIntent,
     };
 
     #[test]
@@ -168,10 +170,121 @@ mod tests {
         assert!(!of(attempt.amount.minor + 1, Currency::Eur) && !of(1, Currency::Usd));
     }
 
+    fn the_one() -> (Attempt, Booking, Facts) {
+        let mut standing = standing(BookingState::Held).with(AttemptState::Open);
+        let (attempt, booking) = (standing.attempts.remove(0), standing.file.booking);
+        let facts = fitting(&attempt, &booking);
+        (attempt, booking, facts)
+    }
+
+    fn with(facts: &Facts, change: impl FnOnce(&mut PaymentIntent)) -> Facts {
+        let mut facts = facts.clone();
+        change(facts.intent.as_mut().unwrap());
+        facts
+    }
+
     #[test]
-    fn a_payment_of_which_stripe_knows_nothing_is_not_accepted() {
-        let standing = standing(BookingState::Held).with(AttemptState::Open);
-        let refusal = no_accept(&standing.attempts[0], &standing.file.booking, &Facts::default());
-        assert_eq!(refusal.map(|refusal| refusal.code), Some("differs_still"));
+    fn only_what_fits_and_is_known_to_stripe_is_accepted() {
+        let (attempt, booking, facts) = the_one();
+        let refused = |facts: &Facts| no_accept(&attempt, &booking, facts).map(|no| (no.code, no.detail));
+        let Facts { session, intent } = facts.clone();
+        for fits in [facts.clone(), Facts { session, intent: None }, Facts { session: None, intent }] {
+            assert_eq!(refused(&fits), None);
+        }
+        let (code, why) = refused(&Facts::default()).unwrap();
+        assert_eq!(code, "differs_still");
+        assert!(why.starts_with("Stripe knows nothing of it. "), "{why}");
+        let (code, why) = refused(&with(&facts, |it| it.quote_hash = Some("0".repeat(64)))).unwrap();
+        assert_eq!(code, "differs_still");
+        assert!(why.starts_with("Its quote hash differs from what was accepted. "), "{why}");
+    }
+
+    #[test]
+    fn money_goes_back_unless_the_booking_lives_on_it_or_it_is_not_here_or_not_ours() {
+        let (attempt, booking, facts) = the_one();
+        let accepted = attempt.amount.minor;
+        let refused = |booking: &Booking, facts: &Facts, refunded| {
+            no_return(&attempt, booking, facts, refunded).map(|no| no.code)
+        };
+        assert_eq!(refused(&booking, &Facts::default(), 0), None);
+        for state in BookingState::ALL {
+            let lives_on = Booking { state: *state, secured_by: Some(attempt.id), ..booking.clone() };
+            let wanted = (!state.has_ended()).then_some("money_is_needed");
+            assert_eq!(refused(&lives_on, &facts, 0), wanted, "{state:?}");
+            let another = Booking { secured_by: Some(AttemptId::new()), ..lives_on };
+            assert_eq!(refused(&another, &facts, 0), None, "{state:?}");
+        }
+        let under_way = with(&facts, |it| it.status = IntentStatus::Processing);
+        assert_eq!(refused(&booking, &under_way, 0), Some("payment_under_way"));
+        let taken = |received, currency| {
+            with(&facts, |it| {
+                (it.status, it.received) = (IntentStatus::Succeeded, received);
+                it.amount = Money::new(received, currency);
+            })
+        };
+        assert_eq!(refused(&booking, &taken(accepted, Currency::Eur), 0), None);
+        for foreign in [taken(accepted + 1, Currency::Eur), taken(accepted, Currency::Usd)] {
+            let received = foreign.intent.as_ref().unwrap().received;
+            assert_eq!(refused(&booking, &foreign, 0), Some("refund_at_stripe"));
+            assert_eq!(refused(&booking, &foreign, received - 1), Some("refund_at_stripe"));
+            assert_eq!(refused(&booking, &foreign, received), None, "all of it is back");
+        }
+    }
+
+    #[test]
+    fn whoever_decides_reads_where_the_money_is() {
+        let (.., facts) = the_one();
+        let said = |status, received, capturable| {
+            money_in_words(&with(&facts, |it| {
+                (it.status, it.received, it.capturable) = (status, received, capturable);
+            }))
+        };
+        let none = money_in_words(&Facts { intent: None, ..facts.clone() });
+        assert!(none.starts_with("No card was tried. Nothing was charged"), "{none}");
+        let set_aside = said(IntentStatus::RequiresCapture, 0, 70_000);
+        assert!(set_aside.contains("700.00") && set_aside.contains("set aside"), "{set_aside}");
+        let taken = said(IntentStatus::Succeeded, 60_000, 0);
+        assert!(taken.contains("600.00") && taken.ends_with("was taken."), "{taken}");
+        assert!(said(IntentStatus::Processing, 0, 0).starts_with("It is on its way"));
+        assert!(said(IntentStatus::Canceled, 0, 0).starts_with("It was released"));
+        assert!(said(IntentStatus::RequiresPaymentMethod, 0, 0).starts_with("Nothing was charged"));
+    }
+
+    #[test]
+    fn every_fact_stands_beside_what_was_accepted_and_of_both_the_one_that_differs() {
+        let (attempt, booking, facts) = the_one();
+        let all = |facts: &Facts| compared(&attempt, &booking, facts);
+        for fits in
+            [facts.clone(), Facts { session: None, ..facts.clone() }, Facts { intent: None, ..facts.clone() }]
+        {
+            let rows = all(&fits);
+            assert_eq!(rows.len(), 5);
+            assert!(
+                rows.iter().all(|row| row.fits && row.stripe.as_ref() == Some(&row.accepted)),
+                "{rows:?}"
+            );
+        }
+        assert!(all(&Facts::default()).iter().all(|row| !row.fits && row.stripe.is_none()));
+
+        let other = AttemptId::new();
+        let mut askew = facts.clone();
+        let session = askew.session.as_mut().unwrap();
+        session.amount = Some(Money::new(1, Currency::Eur));
+        session.livemode = true;
+        session.reference = Some("K7WQ4N".to_owned());
+        session.quote_hash = Some("0123456789abcdef".to_owned());
+        session.attempt = Some(other);
+        let told: Vec<_> =
+            all(&askew).into_iter().map(|row| (row.what, row.fits, row.stripe.unwrap())).collect();
+        let other = other.to_string();
+        let cent = Money::new(1, Currency::Eur).to_string();
+        let wanted = [
+            ("Total", cent.as_str()),
+            ("Mode", "live"),
+            ("Booking", "K7WQ4N"),
+            ("Quote", "0123456789ab"),
+            ("Attempt", other.as_str()),
+        ];
+        assert_eq!(told, wanted.map(|(what, stripe)| (what, false, stripe.to_owned())));
     }
 }

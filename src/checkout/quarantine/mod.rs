@@ -18,11 +18,10 @@ use crate::{
     },
     checkout::{
         Attempt, Checkout, POLL_EVERY,
+        facts::Facts,
         ledger::{self, Posting},
         lifecycle::{AttemptEvent, next_attempt},
-        store,
-        truth::{self, Facts},
-        upstream,
+        store, truth, upstream,
     },
     db::{System, Tx},
     error::{AppError, Refusal},

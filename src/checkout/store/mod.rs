@@ -12,7 +12,7 @@ pub use refunds::{
 };
 
 use crate::{
-    checkout::{Attempt, lifecycle::AttemptState, truth::Facts},
+    checkout::{Attempt, facts::Facts, lifecycle::AttemptState},
     db::{Principal, System, Tx},
     error::AppError,
     ids::{AttemptId, BookingId},

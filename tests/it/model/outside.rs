@@ -4,8 +4,8 @@
 use jetbridge::{
     bookings::lifecycle::SupplierState,
     checkout::{
+        facts::{Facts, reading},
         lifecycle::{AttemptEvent, DisputeEvent, RefundEvent},
-        truth::{self, Facts},
     },
     money::{Currency, Money},
     payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
@@ -77,7 +77,7 @@ impl Told {
             last_error: None,
             card: None,
         });
-        truth::reading(&Facts { session, intent })
+        reading(&Facts { session, intent })
     }
 }
 

@@ -1,0 +1,269 @@
+//! What Stripe says of an attempt, how it reads, and whether it is about this attempt's money at all. Pure.
+
+use crate::{
+    bookings::Booking,
+    checkout::{Attempt, lifecycle::AttemptEvent},
+    payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
+};
+
+/// What Stripe says of an attempt at this moment.
+#[derive(Clone, Debug, Default)]
+pub struct Facts {
+    pub session: Option<Session>,
+    pub intent: Option<PaymentIntent>,
+}
+
+impl From<Session> for Facts {
+    fn from(mut session: Session) -> Self {
+        let intent = session.payment_intent.take();
+        Self { session: Some(session), intent }
+    }
+}
+
+impl From<PaymentIntent> for Facts {
+    fn from(intent: PaymentIntent) -> Self {
+        Self { session: None, intent: Some(intent) }
+    }
+}
+
+/// How the facts read. The PaymentIntent decides: under manual capture a complete session still says "unpaid".
+pub fn reading(facts: &Facts) -> Option<AttemptEvent> {
+    let session = facts.session.as_ref().map(|session| &session.status);
+    let by_session = |session: Option<&SessionStatus>| match session {
+        Some(SessionStatus::Open) => Some(AttemptEvent::SessionOpen),
+        Some(SessionStatus::Expired) => Some(AttemptEvent::SessionExpired),
+        // Complete, and its intent wants another payment method: a slow method came to nothing.
+        Some(SessionStatus::Complete) if facts.intent.is_some() => Some(AttemptEvent::PaymentFailed),
+        Some(SessionStatus::Complete | SessionStatus::Unknown(_)) | None => None,
+    };
+    match facts.intent.as_ref().map(|intent| &intent.status) {
+        Some(IntentStatus::RequiresCapture) => Some(AttemptEvent::Authorised),
+        Some(IntentStatus::Succeeded) => Some(AttemptEvent::Captured),
+        Some(IntentStatus::Processing) => Some(AttemptEvent::Processing),
+        Some(IntentStatus::Canceled) if session == Some(&SessionStatus::Expired) => {
+            Some(AttemptEvent::SessionExpired)
+        }
+        Some(IntentStatus::Canceled) => Some(AttemptEvent::Canceled),
+        // A voucher or a transfer that is still to be paid.
+        Some(IntentStatus::RequiresConfirmation | IntentStatus::RequiresAction)
+            if session == Some(&SessionStatus::Complete) =>
+        {
+            Some(AttemptEvent::Processing)
+        }
+        Some(
+            IntentStatus::RequiresPaymentMethod
+            | IntentStatus::RequiresConfirmation
+            | IntentStatus::RequiresAction,
+        )
+        | None => by_session(session),
+        Some(IntentStatus::Unknown(_)) => None,
+    }
+}
+
+/// Why the facts are not about this attempt's money, if so.
+pub fn mismatch(attempt: &Attempt, booking: &Booking, facts: &Facts) -> Option<&'static str> {
+    let session = facts.session.as_ref();
+    let intent = facts.intent.as_ref();
+    let livemodes = session.map(|s| s.livemode).into_iter().chain(intent.map(|i| i.livemode));
+    let amounts = session.and_then(|s| s.amount).into_iter().chain(intent.map(|i| i.amount));
+    let differs = |named: Option<&String>, ours: &str| named.is_some_and(|name| name != ours);
+    let attempts = session.map(|s| s.attempt).into_iter().chain(intent.map(|i| i.attempt));
+    let hashes = [session.and_then(|s| s.quote_hash.as_ref()), intent.and_then(|i| i.quote_hash.as_ref())];
+    let references = [session.and_then(|s| s.reference.as_ref()), intent.and_then(|i| i.reference.as_ref())];
+
+    if livemodes.into_iter().any(|livemode| livemode != attempt.livemode) {
+        Some("livemode")
+    } else if attempts.into_iter().any(|named| named != Some(attempt.id)) {
+        Some("attempt")
+    } else if references.into_iter().any(|named| differs(named, booking.reference.as_str())) {
+        Some("reference")
+    } else if hashes.into_iter().any(|named| differs(named, &attempt.quote_hash)) {
+        Some("quote_hash")
+    } else if amounts.clone().any(|amount| amount.currency != attempt.amount.currency) {
+        Some("currency")
+    } else if amounts.into_iter().any(|amount| amount != attempt.amount)
+        || intent.is_some_and(|intent| intent.received > attempt.amount.minor)
+    {
+        Some("amount")
+    } else {
+        None
+    }
+}
+
+#[cfg(test)]
+pub mod samples {
+    //! What Stripe says of an attempt whose facts all fit.
+
+    use jiff::Timestamp;
+
+    use super::Facts;
+    use crate::{
+        bookings::Booking,
+        checkout::Attempt,
+        payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
+    };
+
+    pub fn fitting(attempt: &Attempt, booking: &Booking) -> Facts {
+        let session = Session {
+            id: "cs_1".to_owned(),
+            url: None,
+            status: SessionStatus::Complete,
+            attempt: Some(attempt.id),
+            amount: Some(attempt.amount),
+            livemode: attempt.livemode,
+            expires_at: Timestamp::UNIX_EPOCH,
+            quote_hash: Some(attempt.quote_hash.clone()),
+            reference: Some(booking.reference.to_string()),
+            payment_intent: None,
+        };
+        let intent = PaymentIntent {
+            id: "pi_1".to_owned(),
+            status: IntentStatus::RequiresCapture,
+            amount: attempt.amount,
+            capturable: attempt.amount.minor,
+            received: 0,
+            livemode: attempt.livemode,
+            attempt: Some(attempt.id),
+            quote_hash: Some(attempt.quote_hash.clone()),
+            reference: Some(booking.reference.to_string()),
+            last_error: None,
+            card: None,
+        };
+        Facts { session: Some(session), intent: Some(intent) }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::{samples::fitting, *};
+    use crate::{
+        bookings::lifecycle::BookingState,
+        checkout::{lifecycle::AttemptState, pages::samples::standing},
+        ids::AttemptId,
+        money::{Currency, Money},
+    };
+
+    fn the_one() -> (Attempt, Booking, Facts) {
+        let mut standing = standing(BookingState::Held).with(AttemptState::Open);
+        let (attempt, booking) = (standing.attempts.remove(0), standing.file.booking);
+        let facts = fitting(&attempt, &booking);
+        (attempt, booking, facts)
+    }
+
+    #[test]
+    fn facts_of_this_attempt_fit_whoever_of_the_two_tells_them() {
+        let (attempt, booking, facts) = the_one();
+        let Facts { session, intent } = facts.clone();
+        for facts in
+            [facts, Facts { session, intent: None }, Facts { session: None, intent }, Facts::default()]
+        {
+            assert_eq!(mismatch(&attempt, &booking, &facts), None, "{facts:?}");
+        }
+    }
+
+    #[test]
+    fn whatever_differs_in_either_of_the_two_is_named() {
+        let (attempt, booking, facts) = the_one();
+        let (more, dollars) = (
+            Money::new(attempt.amount.minor + 1, Currency::Eur),
+            Money::new(attempt.amount.minor, Currency::Usd),
+        );
+        let other = AttemptId::new();
+        let session = |change: &dyn Fn(&mut Session)| {
+            let mut facts = facts.clone();
+            change(facts.session.as_mut().unwrap());
+            mismatch(&attempt, &booking, &facts)
+        };
+        let intent = |change: &dyn Fn(&mut PaymentIntent)| {
+            let mut facts = facts.clone();
+            change(facts.intent.as_mut().unwrap());
+            mismatch(&attempt, &booking, &facts)
+        };
+        for named in [Some(other), None] {
+            assert_eq!(session(&|it| it.attempt = named), Some("attempt"));
+            assert_eq!(intent(&|it| it.attempt = named), Some("attempt"));
+        }
+        assert_eq!(session(&|it| it.livemode = true), Some("livemode"));
+        assert_eq!(intent(&|it| it.livemode = true), Some("livemode"));
+        assert_eq!(session(&|it| it.reference = Some("K7WQ4N".to_owned())), Some("reference"));
+        assert_eq!(intent(&|it| it.reference = Some("K7WQ4N".to_owned())), Some("reference"));
+        assert_eq!(session(&|it| it.quote_hash = Some("0".repeat(64))), Some("quote_hash"));
+        assert_eq!(intent(&|it| it.quote_hash = Some("0".repeat(64))), Some("quote_hash"));
+        assert_eq!(session(&|it| it.amount = Some(dollars)), Some("currency"));
+        assert_eq!(intent(&|it| it.amount = dollars), Some("currency"));
+        assert_eq!(session(&|it| it.amount = Some(more)), Some("amount"));
+        assert_eq!(intent(&|it| it.amount = more), Some("amount"));
+        // What Stripe does not say differs from nothing, but for whose it is.
+        assert_eq!(session(&|it| (it.reference, it.quote_hash, it.amount) = (None, None, None)), None);
+        assert_eq!(intent(&|it| (it.reference, it.quote_hash) = (None, None)), None);
+    }
+
+    #[test]
+    fn all_that_was_accepted_may_be_taken_or_a_part_and_not_a_cent_more() {
+        let (attempt, booking, facts) = the_one();
+        let taken = |received| {
+            let mut facts = facts.clone();
+            facts.intent.as_mut().unwrap().received = received;
+            mismatch(&attempt, &booking, &facts)
+        };
+        let accepted = attempt.amount.minor;
+        assert_eq!((taken(1), taken(accepted), taken(accepted + 1)), (None, None, Some("amount")));
+    }
+
+    #[test]
+    fn the_intent_decides_and_the_session_speaks_where_it_says_nothing() {
+        use AttemptEvent as Is;
+        use IntentStatus as Intent;
+        use SessionStatus as Page;
+        let (_, _, fitting) = the_one();
+        let read = |page: Option<Page>, intent: Option<Intent>| {
+            let mut facts = fitting.clone();
+            facts.session = facts.session.zip(page).map(|(session, status)| Session { status, ..session });
+            facts.intent =
+                facts.intent.zip(intent).map(|(intent, status)| PaymentIntent { status, ..intent });
+            reading(&facts)
+        };
+        let pages = [
+            None,
+            Some(Page::Open),
+            Some(Page::Complete),
+            Some(Page::Expired),
+            Some(Page::Unknown("x".to_owned())),
+        ];
+        let row = |intent: Option<Intent>| pages.clone().map(|page| read(page, intent.clone()));
+        // No page; open, complete, expired; one that is new to us.
+        let silent = [None, Some(Is::SessionOpen), None, Some(Is::SessionExpired), None];
+        let wanting = [None, Some(Is::SessionOpen), Some(Is::PaymentFailed), Some(Is::SessionExpired), None];
+        let voucher = [None, Some(Is::SessionOpen), Some(Is::Processing), Some(Is::SessionExpired), None];
+        let canceled = [
+            Some(Is::Canceled),
+            Some(Is::Canceled),
+            Some(Is::Canceled),
+            Some(Is::SessionExpired),
+            Some(Is::Canceled),
+        ];
+        for (intent, wanted) in [
+            (None, silent),
+            (Some(Intent::RequiresPaymentMethod), wanting),
+            (Some(Intent::RequiresConfirmation), voucher),
+            (Some(Intent::RequiresAction), voucher),
+            (Some(Intent::Processing), [Some(Is::Processing); 5]),
+            (Some(Intent::RequiresCapture), [Some(Is::Authorised); 5]),
+            (Some(Intent::Succeeded), [Some(Is::Captured); 5]),
+            (Some(Intent::Canceled), canceled),
+            (Some(Intent::Unknown("x".to_owned())), [None; 5]),
+        ] {
+            assert_eq!(row(intent.clone()), wanted, "{intent:?}");
+        }
+    }
+
+    #[test]
+    fn a_session_brings_its_intent_along() {
+        let (_, _, Facts { session, intent }) = the_one();
+        let (session, intent) = (session.unwrap(), intent.unwrap());
+        let told = Facts::from(Session { payment_intent: Some(intent.clone()), ..session.clone() });
+        assert_eq!((told.session, told.intent), (Some(session), Some(intent.clone())));
+        let told = Facts::from(intent.clone());
+        assert_eq!((told.session, told.intent), (None, Some(intent)));
+    }
+}
