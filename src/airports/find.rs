@@ -76,7 +76,12 @@ impl Airports {
     pub fn suggest(&self, typed: &str, limit: usize) -> Vec<Suggestion> {
         let Some(typed) = folded(typed) else { return Vec::new() };
         let found = self.ranked(&typed, limit);
-        let mut suggestions: Vec<Suggestion> = found.iter().map(|entry| self.suggestion(entry)).collect();
+        let mut suggestions: Vec<Suggestion> =
+            found.iter().map(|entry| self.suggestion(entry.code)).collect();
+        if suggestions.is_empty() {
+            suggestions = self.suggest_told(&typed);
+            suggestions.truncate(limit);
+        }
         // Only where the text leaves no doubt: half a word is close to nothing yet.
         if let Some(best) = found.first().filter(|best| best.words[1..4] == *typed || best.city == typed) {
             let around = self.around(best.code, SIZE_AROUND, AROUND_KM).into_iter();
@@ -110,7 +115,7 @@ impl Airports {
         let exact: Vec<&Entry> = found.iter().copied().filter(|entry| entry.city == text).collect();
         let choice = if exact.is_empty() { &found } else { &exact };
         match choice.as_slice() {
-            [] => Resolved::None,
+            [] => self.resolve_told(&text),
             [only] => Resolved::One(only.code),
             // "london" is not the one in Ontario, and "dubai" not its second airport.
             [best, second, ..] if !exact.is_empty() && best.weight >= second.weight + 2 => {
@@ -119,7 +124,7 @@ impl Airports {
             [best, rest @ ..] if !exact.is_empty() && self.is_city_of(best.code, rest) => {
                 Resolved::One(best.code)
             }
-            many => Resolved::Many(many.iter().map(|entry| self.suggestion(entry)).collect()),
+            many => Resolved::Many(many.iter().map(|entry| self.suggestion(entry.code)).collect()),
         }
     }
 
@@ -172,8 +177,8 @@ impl Airports {
         found.into_iter().take(limit).map(|(_, entry)| entry).collect()
     }
 
-    fn suggestion(&self, entry: &Entry) -> Suggestion {
-        let (label, detail) = match self.place(entry.code) {
+    pub(super) fn suggestion(&self, code: PlaceCode) -> Suggestion {
+        let (label, detail) = match self.place(code) {
             Some(place @ Place::Airport(airport)) => {
                 (place.label(), format!("{}, {}", airport.name, self.country(&airport.country)))
             }
@@ -181,9 +186,9 @@ impl Airports {
                 let codes: Vec<&str> = city.airports.iter().map(PlaceCode::as_str).collect();
                 (place.label(), format!("{}, {}", codes.join(", "), self.country(&city.country)))
             }
-            None => (entry.code.to_string(), String::new()),
+            None => (code.to_string(), String::new()),
         };
-        Suggestion { code: entry.code, label, detail, distance_km: None }
+        Suggestion { code, label, detail, distance_km: None }
     }
 }
 
@@ -343,7 +348,7 @@ mod tests {
         let world = Airports::world();
         // Every label is slow without optimisation; a stride that shares no factor with the alphabet's habits is enough.
         for entry in world.index.iter().step_by(7).chain(world.index.iter().take(40)) {
-            let label = world.suggestion(entry).label;
+            let label = world.suggestion(entry.code).label;
             assert_eq!(world.resolve(&label), Resolved::One(entry.code), "{label}");
         }
     }

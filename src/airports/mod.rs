@@ -1,9 +1,11 @@
-//! Every airport of the world with scheduled service, and the cities that have several. Built once, never changed.
+//! Every airport of the world with scheduled service, and the cities that have several. Built once, never changed;
+//! beside them what a supplier has told of others.
 //! Where the data is from, and by which rules, is told in `README.md` beside this file.
 
 mod cities;
 mod find;
 mod near;
+mod told;
 
 use std::{collections::HashMap, sync::OnceLock};
 
@@ -24,6 +26,7 @@ pub struct Airports {
     countries: HashMap<&'static str, &'static str>,
     index: Vec<find::Entry>,
     other_names: Vec<(&'static str, PlaceCode)>,
+    told: told::Told,
 }
 
 /// A city with several airports, the most important first.
@@ -95,9 +98,12 @@ impl Airports {
         self.sizes.get(index).copied().unwrap_or(0)
     }
 
-    /// The airport itself, even where its code also names its whole city.
+    /// The airport itself, even where its code also names its whole city. One that only a supplier has told of has no index.
     pub fn airport(&self, code: PlaceCode) -> Option<&Airport> {
-        self.index(code).map(|at| &self.airports[at])
+        match self.index(code) {
+            Some(at) => Some(&self.airports[at]),
+            None => self.told.airport(code),
+        }
     }
 
     pub fn place(&self, code: PlaceCode) -> Option<Place<'_>> {
@@ -163,7 +169,17 @@ impl Airports {
         let other_names =
             cities::OTHER_NAMES.iter().filter_map(|(name, code)| Some((*name, code.parse().ok()?))).collect();
         let index = find::index(&airports, &sizes, &cities, &countries);
-        Self { airports, sizes, cities, by_code, city_by_code, countries, index, other_names }
+        Self {
+            airports,
+            sizes,
+            cities,
+            by_code,
+            city_by_code,
+            countries,
+            index,
+            other_names,
+            told: told::Told::default(),
+        }
     }
 }
 

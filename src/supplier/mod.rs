@@ -15,7 +15,7 @@ use crate::{
     config::SupplierChoice,
     db::Db,
     ids::{BookingId, BookingReference},
-    itinerary::{Contact, Document, Offer, OfferId, Passenger, SearchQuery, Slice},
+    itinerary::{Airport, Contact, Document, Offer, OfferId, Passenger, SearchQuery, Slice},
     money::Money,
 };
 
@@ -81,6 +81,20 @@ pub trait Supplier: Send + Sync {
         _moves: RangeInclusive<i32>,
     ) -> Result<Option<Vec<Option<Money>>>, SupplierError> {
         Ok(None)
+    }
+
+    /// Of a return the same for each pair of dates, row by row: for each day back every day there.
+    async fn lowest_of_pairs(
+        &self,
+        _query: &SearchQuery,
+        _moves: RangeInclusive<i32>,
+    ) -> Result<Option<Vec<Option<Money>>>, SupplierError> {
+        Ok(None)
+    }
+
+    /// Airports that a text may mean, for one that our own directory has nothing for.
+    async fn places(&self, _typed: &str) -> Result<Vec<Airport>, SupplierError> {
+        Ok(Vec::new())
     }
 
     /// An offer of ours as it was quoted, expired or not; `None` where that cannot be told any more.

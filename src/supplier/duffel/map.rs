@@ -162,7 +162,7 @@ fn carrier(told: &wire::Airline) -> Option<Carrier> {
 }
 
 /// Ours where we know it, so that its names are those of the search; the zone is Duffel's, because so are the times.
-fn airport(part: &'static str, told: &wire::Place, airports: &Airports) -> Fits<Airport> {
+pub(super) fn airport(part: &'static str, told: &wire::Place, airports: &Airports) -> Fits<Airport> {
     let code: PlaceCode = told.iata_code.parse().map_err(|_| unfit(part, "no airport's code"))?;
     let zone = told.time_zone.clone().filter(|zone| TimeZone::get(zone).is_ok());
     if let Some(known) = airports.airport(code) {

@@ -4,6 +4,7 @@
 //! |---|---|
 //! | what is there, what does it cost now | [`search`]: offer requests, and each offer fetched again before anybody pays |
 //! | space, tickets, and what became of a lost answer | [`orders`]: written down in `duffel_orders` before it is asked |
+//! | what a text means that our own list of places does not have | [`places`] |
 //! | given back, or changed by the airline | [`after`] |
 //! | what Duffel tells by itself | [`event`]: signed, and only a hint where to look |
 //!
@@ -17,6 +18,7 @@ mod event;
 mod guard;
 mod map;
 mod orders;
+mod places;
 mod probe;
 mod request;
 mod search;
@@ -42,7 +44,7 @@ use crate::{
     clock::Clock,
     db::Db,
     ids::BookingId,
-    itinerary::{Offer, OfferId, SearchQuery},
+    itinerary::{Airport, Offer, OfferId, SearchQuery},
 };
 
 #[derive(Clone, Debug)]
@@ -73,6 +75,8 @@ impl Default for Patience {
 #[derive(Clone)]
 pub struct Duffel {
     client: Client,
+    /// With a guard of its own: where nobody says what a text means, flights are still asked for.
+    places: Client,
     db: Db,
     clock: Clock,
     airports: &'static Airports,
@@ -83,6 +87,7 @@ impl Duffel {
     pub fn new(settings: &DuffelSettings, db: Db, clock: Clock) -> Result<Self, reqwest::Error> {
         Ok(Self {
             client: Client::new(settings.token.clone(), settings.api_url.as_ref(), clock.clone())?,
+            places: Client::new(settings.token.clone(), settings.api_url.as_ref(), clock.clone())?,
             db,
             clock,
             airports: Airports::world(),
@@ -103,6 +108,10 @@ impl Supplier for Duffel {
 
     async fn look(&self, query: &SearchQuery) -> Result<Found, SupplierError> {
         self.find_offers(query).await
+    }
+
+    async fn places(&self, typed: &str) -> Result<Vec<Airport>, SupplierError> {
+        self.suggest_places(typed).await
     }
 
     async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError> {
