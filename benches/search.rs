@@ -1,5 +1,6 @@
 //! How fast the timetable answers: `cargo bench --bench search`. Prints what a start costs, what the index weighs, and the
-//! time of one-way searches (non-stop and one stop, ranked, without the seat query) between random and between hub airports.
+//! time of one-way searches (up to two stops, ranked, without the seat query) between random and between hub airports, of
+//! 31-day price calendars, and of the matrices of a return (seven days there with seven days back).
 //! Beside them, as the reference, stands PostgreSQL with the same flights in a table that is joined with itself.
 
 #![allow(
@@ -46,6 +47,8 @@ fn main() {
     let today = measure("hub pairs", &hubs, |query, now| survey.search(query, now));
     measure("random calendars", &all, |query, now| survey.calendar(query, 31, now));
     measure("hub calendars", &hubs, |query, now| survey.calendar(query, 31, now));
+    measure("random matrices", &all, |query, now| survey.pairs(&and_back(query), 3, now));
+    measure("hub matrices", &hubs, |query, now| survey.pairs(&and_back(query), 3, now));
 
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(reference(&survey, airports, &hubs, today));
@@ -127,6 +130,14 @@ fn measure(name: &str, places: &[PlaceCode], ask: impl Fn(&SearchQuery, Timestam
         answers / answered.max(1)
     );
     at(0.99)
+}
+
+/// A week later.
+fn and_back(query: &SearchQuery) -> SearchQuery {
+    let back =
+        |slice: &SliceQuery| SliceQuery { from: slice.to, to: slice.from, date: slice.date + 7.days() };
+    let slices = query.slices.iter().flat_map(|out| [*out, back(out)]).collect();
+    SearchQuery { slices, ..query.clone() }
 }
 
 /// Direct flights and those with one change, neither ranked nor priced: less than the engine does.

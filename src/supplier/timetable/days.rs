@@ -35,7 +35,7 @@ impl Timetable {
         for (by, day) in moves.zip(days) {
             totals.push(match day {
                 None => None,
-                Some(day) if follows(&day) && has_room(&day, &books, query) => {
+                Some(day) if fits(&day) && day.iter().all(|(_, found)| has_room(found, &books, query)) => {
                     let slices = day.iter().map(|(_, found)| {
                         found.iter().map(|found| self.segment_key(found, &books)).collect()
                     });
@@ -58,12 +58,8 @@ impl Timetable {
         now: Timestamp,
     ) -> Vec<Option<Day>> {
         let market = Market::new(self.world, &self.switches, query, now);
-        let of_slice = |slice: &SliceQuery| {
-            let day = offers::day_of(slice.date);
-            let (from, to) = (market.places(slice.from), market.places(slice.to));
-            calendar::cheapest(&market, [&from, &to], day + moves.start()..=day + moves.end())
-        };
-        let mut slices: Vec<_> = query.slices.iter().map(|slice| of_slice(slice).into_iter()).collect();
+        let of_slice = |slice| cheapest_of_days(&market, slice, moves.clone()).into_iter();
+        let mut slices: Vec<_> = query.slices.iter().map(of_slice).collect();
         let with_flights = |priced: Priced| {
             let found = self.found(&priced.legs, query);
             (priced, found)
@@ -79,21 +75,39 @@ impl Timetable {
     }
 }
 
-/// Whether each slice leaves after the one before has landed.
-fn follows(day: &Day) -> bool {
-    day.windows(2).all(|pair| pair[1].0.merit.departs >= pair[0].0.merit.arrives + BETWEEN_SLICES_MINUTES)
+/// The cheapest way of a slice on each of its days.
+pub(super) fn cheapest_of_days(
+    market: &Market<'_>,
+    slice: &SliceQuery,
+    moves: RangeInclusive<i32>,
+) -> Vec<Option<Priced>> {
+    let day = offers::day_of(slice.date);
+    let (from, to) = (market.places(slice.from), market.places(slice.to));
+    calendar::cheapest(market, [&from, &to], day + moves.start()..=day + moves.end())
 }
 
-fn has_room(day: &Day, books: &Books, query: &SearchQuery) -> bool {
+/// Whether each slice leaves after the one before has landed.
+fn fits(day: &Day) -> bool {
+    day.windows(2).all(|pair| follows(&pair[0].0, &pair[1].0))
+}
+
+pub(super) fn follows(before: &Priced, after: &Priced) -> bool {
+    after.merit.departs >= before.merit.arrives + BETWEEN_SLICES_MINUTES
+}
+
+pub(super) fn has_room(way: &[Found], books: &Books, query: &SearchQuery) -> bool {
     let seats = u16::from(query.party.seats());
-    day.iter().flat_map(|(_, found)| found).all(|found| {
+    way.iter().all(|found| {
         let taken = books.of(&Line::of(found));
         taken.capacity >= taken.sold + taken.held + seats
     })
 }
 
 fn moved(query: &SearchQuery, by: i32) -> SearchQuery {
-    let date = |slice: &SliceQuery| slice.date.saturating_add(Span::new().days(by));
-    let slices = query.slices.iter().map(|slice| SliceQuery { date: date(slice), ..*slice });
+    let slices = query.slices.iter().map(|slice| on(slice, by));
     SearchQuery { slices: slices.collect(), ..query.clone() }
+}
+
+pub(super) fn on(slice: &SliceQuery, by: i32) -> SliceQuery {
+    SliceQuery { date: slice.date.saturating_add(Span::new().days(by)), ..*slice }
 }

@@ -46,6 +46,7 @@ mod fleet;
 mod key;
 mod network;
 mod offers;
+mod pairs;
 mod passports;
 mod price;
 mod search;
@@ -192,6 +193,16 @@ impl Supplier for Timetable {
     ) -> Result<Option<Vec<Option<Money>>>, SupplierError> {
         self.answering()?;
         self.lowest_of_days(query, moves).await.map(Some)
+    }
+
+    async fn lowest_of_pairs(
+        &self,
+        query: &SearchQuery,
+        moves: RangeInclusive<i32>,
+    ) -> Result<Option<Vec<Option<Money>>>, SupplierError> {
+        self.answering()?;
+        let [out, back] = query.slices.as_slice() else { return Ok(None) };
+        self.lowest_of_all_pairs(query, [out, back], moves).await.map(Some)
     }
 
     async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError> {

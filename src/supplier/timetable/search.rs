@@ -4,11 +4,11 @@ use jiff::Timestamp;
 
 use super::{
     Timetable,
+    days::has_room,
     engine::{self, Leg},
     key::{OfferKey, SegmentKey},
     offers::{self, Found},
     price,
-    seats::Line,
     ways::{Market, Priced, ways},
 };
 use crate::{
@@ -22,6 +22,9 @@ const MOST_COMBINED: usize = 40;
 /// Between landing and the next slice's departure.
 pub(super) const BETWEEN_SLICES_MINUTES: i64 = 120;
 
+/// The ways of a slice that have seats for everyone, with the keys of their flights.
+pub(super) type Free = Vec<(Priced, Vec<SegmentKey>)>;
+
 impl Timetable {
     pub(super) async fn find_offers(&self, query: &SearchQuery) -> Result<Vec<Offer>, SupplierError> {
         let now = self.clock.now();
@@ -30,6 +33,22 @@ impl Timetable {
         if ways.is_empty() || ways.iter().any(Vec::is_empty) {
             return Ok(Vec::new());
         }
+        let slices = self.with_seats(query, ways, now).await?;
+        let offers = combine(slices, query.party).into_iter().filter_map(|slices| {
+            let key = self.lowest_key(query, slices, now);
+            let offer = offers::offer(self.world, &key)?;
+            Some(Offer { other_fares: offers::others(self.world, &key), ..offer })
+        });
+        Ok(offers.collect())
+    }
+
+    /// Of each slice's ways those that have seats for everyone, with the keys of their flights.
+    pub(super) async fn with_seats(
+        &self,
+        query: &SearchQuery,
+        ways: Vec<Vec<Priced>>,
+        now: Timestamp,
+    ) -> Result<Vec<Free>, SupplierError> {
         let located: Vec<Vec<(Priced, Vec<Found>)>> = ways
             .into_iter()
             .map(|ways| {
@@ -39,27 +58,12 @@ impl Timetable {
             .collect();
         let all: Vec<Found> = located.iter().flatten().flat_map(|(_, found)| found.iter().copied()).collect();
         let books = self.look_up(&all, now).await?;
-        let seats = u16::from(query.party.seats());
-        let has_room = |found: &Found| {
-            let taken = books.of(&Line::of(found));
-            taken.capacity >= taken.sold + taken.held + seats
-        };
-        let slices: Vec<Vec<(Priced, Vec<SegmentKey>)>> = located
-            .into_iter()
-            .map(|ways| {
-                let free = ways.into_iter().filter(|(_, found)| found.iter().all(has_room));
-                free.map(|(priced, found)| {
-                    (priced, found.iter().map(|f| self.segment_key(f, &books)).collect())
-                })
+        let free = |ways: Vec<(Priced, Vec<Found>)>| {
+            let free = ways.into_iter().filter(|(_, found)| has_room(found, &books, query));
+            free.map(|(priced, found)| (priced, found.iter().map(|f| self.segment_key(f, &books)).collect()))
                 .collect()
-            })
-            .collect();
-        let offers = combine(slices, query.party).into_iter().filter_map(|slices| {
-            let key = self.lowest_key(query, slices, now);
-            let offer = offers::offer(self.world, &key)?;
-            Some(Offer { other_fares: offers::others(self.world, &key), ..offer })
-        });
-        Ok(offers.collect())
+        };
+        Ok(located.into_iter().map(free).collect())
     }
 
     /// Of these flights at the lowest fare.
@@ -95,7 +99,7 @@ impl Timetable {
 }
 
 /// The best of all sensible combinations, slice by slice.
-fn combine(slices: Vec<Vec<(Priced, Vec<SegmentKey>)>>, party: Party) -> Vec<Vec<Vec<SegmentKey>>> {
+pub(super) fn combine(slices: Vec<Free>, party: Party) -> Vec<Vec<Vec<SegmentKey>>> {
     struct Chosen {
         cents: i64,
         minutes: i64,

@@ -3,15 +3,13 @@
 use jiff::Timestamp;
 
 use super::{
-    calendar, engine, offers,
+    days::{cheapest_of_days, follows},
+    engine, offers,
     switches::Switches,
     ways::{Market, ways},
     world::{Flight, World},
 };
-use crate::{
-    airports::Airports,
-    itinerary::{SearchQuery, SliceQuery},
-};
+use crate::{airports::Airports, itinerary::SearchQuery};
 
 /// One flight on one day, for whoever keeps them otherwise.
 pub struct Departure {
@@ -68,12 +66,17 @@ impl Survey {
     /// The price calendar: on how many of the days after the query's date there is something.
     pub fn calendar(&self, query: &SearchQuery, days: i32, now: Timestamp) -> usize {
         let market = Market::new(&self.world, &self.switches, query, now);
-        let days_of = |slice: &SliceQuery| {
-            let first = offers::day_of(slice.date);
-            let (from, to) = (market.places(slice.from), market.places(slice.to));
-            let all = calendar::cheapest(&market, [&from, &to], first..=first + days - 1);
-            all.iter().flatten().count()
-        };
+        let days_of = |slice| cheapest_of_days(&market, slice, 0..=days - 1).iter().flatten().count();
         query.slices.iter().map(days_of).sum()
+    }
+
+    /// The pairs of dates around a return's own: how many of them the cheapest ways of their days make.
+    pub fn pairs(&self, query: &SearchQuery, around: i32, now: Timestamp) -> usize {
+        let market = Market::new(&self.world, &self.switches, query, now);
+        let [out, back] = query.slices.as_slice() else { return 0 };
+        let [out, back] = [out, back].map(|slice| cheapest_of_days(&market, slice, -around..=around));
+        let pairs =
+            out.iter().flatten().flat_map(|there| back.iter().flatten().map(move |home| (there, home)));
+        pairs.filter(|(there, home)| follows(there, home)).count()
     }
 }
