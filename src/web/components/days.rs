@@ -20,30 +20,34 @@ pub struct PricedDay {
     pub chosen: bool,
 }
 
-/// Five equal steps between the lowest and the highest of these days.
-struct Scale {
+/// Five equal steps between the lowest and the highest of these totals.
+pub(super) struct Scale {
     lowest: i64,
     span: i64,
 }
 
 impl Scale {
-    fn of(days: &[PricedDay]) -> Self {
-        let totals = || days.iter().filter_map(|day| day.total).map(|total| total.minor);
-        let (lowest, highest) = (totals().min().unwrap_or(0), totals().max().unwrap_or(0));
+    pub(super) fn of(totals: impl Iterator<Item = Money> + Clone) -> Self {
+        let minor = || totals.clone().map(|total| total.minor);
+        let (lowest, highest) = (minor().min().unwrap_or(0), minor().max().unwrap_or(0));
         Self { lowest, span: highest.saturating_sub(lowest).max(1) }
     }
 
-    fn class(&self, total: Money) -> i64 {
+    fn of_days(days: &[PricedDay]) -> Self {
+        Self::of(days.iter().filter_map(|day| day.total))
+    }
+
+    pub(super) fn class(&self, total: Money) -> i64 {
         (1 + (total.minor.saturating_sub(self.lowest)).saturating_mul(5) / self.span).min(5)
     }
 
-    const fn is_lowest(&self, total: Money) -> bool {
+    pub(super) const fn is_lowest(&self, total: Money) -> bool {
         total.minor == self.lowest
     }
 }
 
 pub fn price_strip(days: &[PricedDay]) -> Fragment {
-    let scale = Scale::of(days);
+    let scale = Scale::of_days(days);
     html! { ol.strip { @for day in days { li { (strip_day(day, &scale)) } } } }.into()
 }
 
@@ -74,7 +78,7 @@ fn linked(day: &PricedDay, inner: Markup, class: Option<&str>) -> Markup {
 
 /// All days of a month, Monday first. `days` begins with the first of the month.
 pub fn month_table(caption: &str, days: &[PricedDay]) -> Fragment {
-    let scale = Scale::of(days);
+    let scale = Scale::of_days(days);
     let before = days.first().map_or(0, |day| i64::from(day.date.weekday().to_monday_zero_offset()));
     let monday = days.first().map(|day| day.date.saturating_sub(Span::new().days(before)));
     let before = usize::try_from(before).unwrap_or(0);

@@ -6,6 +6,7 @@ mod field;
 mod log;
 mod map;
 mod offer;
+mod pairs;
 mod part;
 mod slice;
 mod ticket;
@@ -30,6 +31,7 @@ pub use self::{
     log::{LogEntry, log},
     map::{kilometres, route_map, world_map},
     offer::{OfferCard, conditions_list, conditions_table, facts, fares, offer_card, price, price_table},
+    pairs::{PairTable, PricedPair, pair_table},
     part::{Tone, badge, facts_list, money_lines, notice, pager, tile},
     slice::{direction, itinerary, itinerary_by_day, legs, slice_line, warnings, way_in_words},
     ticket::{Ticket, qr, ticket},
