@@ -128,6 +128,9 @@ async fn main() {
     guest.get("home, nobody signed in", "/").await;
     guest.get("search, asked for the first time", SEARCH).await;
     let flights = guest.get("search, from the cache", SEARCH).await;
+    let twin = app.twin().await;
+    let other = Meter { app: &app, browser: twin.browser(&app.guest()) };
+    other.get("search, kept by another process", SEARCH).await;
     let offer = flights.attr("a[href^='/offers/']", "href");
     guest.get("offer", &offer).await;
     guest.get("log-in", "/login").await;

@@ -20,6 +20,7 @@ use jetbridge::{
     search::{
         form::SearchForm,
         month::Month,
+        pairs::{Pairs, Standing},
         recent::Recent,
         sent::Sent,
         view::{View, ViewForm},
@@ -131,6 +132,11 @@ pub fn search_query(bytes: &[u8]) {
         let nights = sent.one(&mut errors, "nights");
         let month = Month::read(&mut errors, (&month, &nights), &query, date(2026, 11, 22));
         assert!((28..=31).contains(&month.days()));
+        if let Some(pairs) = Pairs::of(&query, date(2026, 11, 22)) {
+            let (leave, back) = pairs.dates((3, -3));
+            let is_backwards = pairs.standing((3, -3)) == Standing::BackBeforeLeaving;
+            assert_eq!(is_backwards, back < leave);
+        }
         let kept = Recent::default().with(&query).write(airports);
         assert_eq!(Recent::read(&kept, airports, now).searches(), [query]);
     }

@@ -246,6 +246,7 @@ impl App {
             .route("/searches/forget", post(search::pages::forget))
             .route("/flights", get(search::pages::flights))
             .route("/flights/calendar", get(search::pages::calendar))
+            .route("/flights/matrix", get(search::pages::matrix))
             .route("/offers/{id}", get(search::pages::offer))
             .route("/bookings", get(bookings::pages::list::list).post(bookings::pages::start::start))
             .route("/bookings/claim", post(bookings::pages::claim::claim))
@@ -378,6 +379,7 @@ impl App {
             .route("/api/airports", get(search::api::airports))
             .route("/api/flights", get(search::api::flights))
             .route("/api/flights/calendar", get(search::api::calendar::calendar))
+            .route("/api/flights/matrix", get(search::api::matrix::matrix))
             .route("/api/offers/{id}", get(search::api::offer))
             .route("/api/bookings", get(bookings::api::list).post(checkout::api::create))
             .route(

@@ -39,6 +39,7 @@ const ABOUT: &str =
         search::api::airports,
         search::api::flights,
         search::api::calendar::calendar,
+        search::api::matrix::matrix,
         search::api::offer,
         bookings::api::list,
         checkout::api::create,

@@ -12,6 +12,7 @@ use std::{
 };
 
 use jiff::{SignedDuration, Timestamp};
+use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
 use tokio::{sync::watch, time};
 use tracing::Instrument;
@@ -22,7 +23,8 @@ use crate::{
     error::AppError,
     itinerary::{Offer, SearchQuery},
     meters,
-    search::store,
+    money::Money,
+    search::{prices::AROUND, store},
     supplier::SharedSupplier,
 };
 
@@ -35,6 +37,7 @@ const LAST_DAYS: SignedDuration = SignedDuration::from_hours(3 * 24);
 const STALE: SignedDuration = SignedDuration::from_mins(10);
 /// A page answers within three seconds, with what there is.
 pub const PATIENCE: Duration = Duration::from_millis(2_700);
+const PATIENCE_FOR_DAYS: Duration = Duration::from_millis(2_000);
 /// Longer than any supplier is waited for: whoever has claimed a question and not answered it by then is gone.
 const CLAIM: SignedDuration = SignedDuration::from_secs(30);
 /// How often the table is looked at while another process asks.
@@ -60,6 +63,15 @@ pub struct Answer {
     pub fresh_until: Timestamp,
     /// No offer in it is past its time before this.
     pub expires_at: Timestamp,
+    /// What the days around cost, where the supplier tells that.
+    pub days: Option<DaysAround>,
+}
+
+/// The lowest totals of the search moved by [`AROUND`] days and less, told with an answer.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct DaysAround {
+    pub asked_at: Timestamp,
+    pub totals: Vec<Option<Money>>,
 }
 
 impl Deref for Answer {
@@ -147,7 +159,6 @@ impl Cache {
             |_: &Key, answer: &Arc<Answer>| u32::try_from(answer.offers.len() + 1).unwrap_or(u32::MAX);
         let memory = moka::future::Cache::builder()
             .max_capacity(MOST_OFFERS)
-            .time_to_live((FRESH + STALE).unsigned_abs())
             .weigher(weight)
             // What may be served is decided by the clock; this only empties the memory of what nobody asks for any more.
             .time_to_live((FRESH + STALE).unsigned_abs())
@@ -157,12 +168,37 @@ impl Cache {
 
     /// All offers for the query, none of them past its time.
     pub async fn look(&self, query: &SearchQuery) -> Result<Arc<Answer>, NoAnswer> {
-        let canonical = Canonical::of(query, self.supplier.name())?;
-        let now = self.clock.now();
-        let kept = match self.remembered(&canonical.key, now).await {
-            Some(answer) => Some(answer),
-            None => self.written(&canonical.key, now).await?,
+        self.look_around(query, &[]).await.0
+    }
+
+    /// The same, and where the table was asked for it, the lowest totals that it has of these other searches.
+    pub async fn look_around(
+        &self,
+        query: &SearchQuery,
+        others: &[SearchQuery],
+    ) -> (Result<Arc<Answer>, NoAnswer>, Option<Vec<Option<Money>>>) {
+        let canonical = match Canonical::of(query, self.supplier.name()) {
+            Ok(canonical) => canonical,
+            Err(error) => return (Err(error.into()), None),
         };
+        let now = self.clock.now();
+        if let Some(answer) = self.remembered(&canonical.key, now).await {
+            return (self.answer(canonical, query, Some(answer), now).await, None);
+        }
+        match self.written_around(&canonical.key, others, now).await {
+            Ok((kept, seen)) => (self.answer(canonical, query, kept, now).await, Some(seen)),
+            Err(error) => (Err(error.into()), None),
+        }
+    }
+
+    /// What is kept, or else what the supplier says.
+    async fn answer(
+        &self,
+        canonical: Canonical,
+        query: &SearchQuery,
+        kept: Option<Arc<Answer>>,
+        now: Timestamp,
+    ) -> Result<Arc<Answer>, NoAnswer> {
         meters::searched(kept.is_some());
         if let Some(answer) = kept {
             if answer.fresh_until <= now {
@@ -188,9 +224,35 @@ impl Cache {
     }
 
     async fn written(&self, key: &Key, now: Timestamp) -> Result<Option<Arc<Answer>>, AppError> {
-        let Some(answer) = store::find(&self.db, key, now).await?.map(Arc::new) else { return Ok(None) };
-        self.memory.insert(*key, answer.clone()).await;
-        Ok(Some(answer))
+        Ok(self.written_around(key, &[], now).await?.0)
+    }
+
+    async fn written_around(
+        &self,
+        key: &Key,
+        others: &[SearchQuery],
+        now: Timestamp,
+    ) -> Result<(Option<Arc<Answer>>, Vec<Option<Money>>), AppError> {
+        let others: Vec<Key> = others
+            .iter()
+            .map(|query| Ok(Canonical::of(query, self.supplier.name())?.key))
+            .collect::<Result<_, AppError>>()?;
+        let (answer, seen) = store::find(&self.db, key, &others, now).await?;
+        let answer = answer.map(Arc::new);
+        if let Some(answer) = &answer {
+            self.memory.insert(*key, answer.clone()).await;
+        }
+        Ok((answer, others.iter().map(|key| seen.get(&key[..]).copied()).collect()))
+    }
+
+    /// A list without them is better than none: they are not waited for as long.
+    async fn days_around(&self, query: &SearchQuery) -> Option<Vec<Option<Money>>> {
+        if !has_days(query) {
+            return None;
+        }
+        let asking = self.supplier.lowest_totals(query, -AROUND..=AROUND);
+        let asking = meters::call("supplier", "lowest_totals", asking);
+        time::timeout(PATIENCE_FOR_DAYS, asking).await.ok()?.ok()?
     }
 
     fn running(&self) -> MutexGuard<'_, HashMap<Key, watch::Receiver<Outcome>>> {
@@ -243,7 +305,8 @@ impl Cache {
                 (false, None) => {}
             }
         };
-        let found = meters::call("supplier", "search", self.supplier.look(query)).await;
+        let asking = meters::call("supplier", "search", self.supplier.look(query));
+        let (found, totals) = tokio::join!(asking, self.days_around(query));
         let now = self.clock.now();
         let answer = match found {
             Ok(found) => {
@@ -256,6 +319,7 @@ impl Cache {
                     asked_at: now,
                     fresh_until,
                     expires_at,
+                    days: totals.map(|totals| DaysAround { asked_at: now, totals }),
                 }))
             }
             Err(error) => Err(Silence::Supplier(error.to_string())),
@@ -269,6 +333,15 @@ impl Cache {
             tracing::warn!(%error, "a search was not kept");
         }
         answer
+    }
+}
+
+/// Whether days around are shown for it: one way, or there and back.
+fn has_days(query: &SearchQuery) -> bool {
+    match query.slices.as_slice() {
+        [_] => true,
+        [out, back] => (out.from, out.to) == (back.to, back.from),
+        _ => false,
     }
 }
 

@@ -10,6 +10,8 @@ pub mod month;
 pub mod near;
 pub mod order;
 pub mod pages;
+pub mod pairs;
+mod places;
 pub mod prices;
 pub mod recent;
 pub mod sent;
@@ -21,15 +23,18 @@ use std::sync::Arc;
 use jiff::Timestamp;
 
 use self::{
-    cache::{Answer, Cache, NoAnswer},
-    prices::Prices,
+    cache::{Answer, Cache, NoAnswer, PATIENCE},
+    form::{BadSearch, SearchForm},
+    places::Places,
+    prices::{AROUND, Lowest, Prices, Source, moved},
 };
 use crate::{
-    airports::Airports,
+    airports::{Airports, Suggestion},
     clock::Clock,
     db::{Db, System, Tx},
-    error::{AppError, Refusal},
+    error::{AppError, FieldErrors, Refusal},
     itinerary::{Offer, OfferId, SearchQuery},
+    money::Money,
     supplier::{SharedSupplier, SupplierError},
 };
 
@@ -44,25 +49,86 @@ pub struct Search {
     pub supplier: SharedSupplier,
     pub airports: &'static Airports,
     pub prices: Prices,
+    places: Places,
     cache: Cache,
 }
 
 impl Search {
     pub fn new(db: Db, clock: Clock, supplier: SharedSupplier) -> Self {
         let prices = Prices::new(db.clone(), clock.clone(), supplier.clone());
-        let cache = Cache::new(db.clone(), clock.clone(), supplier.clone(), cache::PATIENCE);
-        Self { db, clock, supplier, airports: Airports::world(), prices, cache }
+        let cache = Cache::new(db.clone(), clock.clone(), supplier.clone(), PATIENCE);
+        let airports = Airports::world();
+        let places = Places::new(supplier.clone(), airports);
+        Self { db, clock, supplier, airports, prices, places, cache }
+    }
+
+    /// What a text may mean: by our own list, or where that has nothing by the supplier's.
+    pub async fn suggest(&self, typed: &str, most: usize) -> Vec<Suggestion> {
+        let own = self.airports.suggest(typed, most);
+        if !own.is_empty() {
+            return own;
+        }
+        self.places.ask(typed).await;
+        self.airports.suggest(typed, most)
+    }
+
+    /// The form checked, together with what reading it had to say. Two of the places that our own list does not have are asked
+    /// of the supplier: nobody waits for more.
+    pub async fn checked(&self, form: &SearchForm, read: FieldErrors) -> Result<SearchQuery, BadSearch> {
+        let check = |read| form.checked(read, self.airports, self.clock.now());
+        let bad = match check(read.clone()) {
+            Err(bad) if !bad.unknown.is_empty() => bad,
+            other => return other,
+        };
+        let mut unknown = bad.unknown.iter().map(|field| form.value(field));
+        let ask = async |typed: Option<&str>| match typed {
+            Some(typed) => self.places.ask(typed).await,
+            None => {}
+        };
+        tokio::join!(ask(unknown.next()), ask(unknown.next()));
+        check(read)
     }
 
     /// All offers for the query: from the cache, or fresh from the supplier. None is past its time.
     pub async fn offers(&self, query: &SearchQuery) -> Result<Arc<Answer>, NoAnswer> {
-        let answer = self.cache.look(query).await?;
-        if answer.is_empty() && answer.left_out > 0 {
-            // "Nothing is for sale" would be untrue.
-            return Err(NoAnswer::Silent(format!("none of {} offers can be shown", answer.left_out)));
-        }
-        Ok(answer)
+        self.cache.look(query).await.and_then(with_something)
     }
+
+    /// The same, and what the days around cost, as far as anybody knows: told with the answer, or seen by other searches in
+    /// the statement that read it.
+    pub async fn offers_and_days(
+        &self,
+        query: &SearchQuery,
+    ) -> (Result<Arc<Answer>, NoAnswer>, Option<Lowest>) {
+        let others: Result<Vec<SearchQuery>, AppError> =
+            (-AROUND..=AROUND).map(|by| moved(query, [by; 2])).collect();
+        let (answer, seen) = match others {
+            Ok(others) => self.cache.look_around(query, &others).await,
+            Err(error) => (Err(error.into()), None),
+        };
+        let told = answer.as_ref().ok().and_then(|answer| answer.days.clone());
+        let known = |totals: Vec<Option<Money>>, asked_at, source| {
+            Some(Lowest { days: (-AROUND..=AROUND).zip(totals).collect(), asked_at, source })
+        };
+        let days = match (told, seen) {
+            (Some(told), _) => known(told.totals, told.asked_at, Source::Supplier),
+            (None, Some(seen)) => known(seen, self.clock.now(), Source::Searches),
+            // The list was in memory. A strip without its list would be worse than a list without its strip.
+            (None, None) => {
+                let asking = self.prices.around(query, -AROUND..=AROUND);
+                tokio::time::timeout(PATIENCE, asking).await.ok().and_then(Result::ok)
+            }
+        };
+        (answer.and_then(with_something), days)
+    }
+}
+
+/// "Nothing is for sale" would be untrue of offers that cannot be shown.
+fn with_something(answer: Arc<Answer>) -> Result<Arc<Answer>, NoAnswer> {
+    if answer.is_empty() && answer.left_out > 0 {
+        return Err(NoAnswer::Silent(format!("none of {} offers can be shown", answer.left_out)));
+    }
+    Ok(answer)
 }
 
 /// What became of an offer that somebody wants to see.

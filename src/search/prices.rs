@@ -20,6 +20,8 @@ use crate::{
     supplier::SharedSupplier,
 };
 
+/// Days before and after a search's own that are shown beside it.
+pub const AROUND: i32 = 3;
 /// How long an answer is shown again; what is opened is asked afresh in any case.
 const KEEP: SignedDuration = SignedDuration::from_mins(10);
 /// Answers in memory, some hundred bytes each.
@@ -33,97 +35,138 @@ pub enum Source {
     Searches,
 }
 
+/// By day, or by pair of days.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Lowest {
-    /// By how many days all dates are moved, and the lowest total then.
-    pub days: Vec<(i32, Option<Money>)>,
+pub struct Lowest<By = i32> {
+    /// By how many days the dates are moved, and the lowest total then.
+    pub days: Vec<(By, Option<Money>)>,
     pub asked_at: Timestamp,
     pub source: Source,
 }
 
-impl Lowest {
+/// Of a return by how many days the way out is moved, and the way back.
+pub type Pair = (i32, i32);
+
+impl<By> Lowest<By> {
     pub fn cheapest(&self) -> Option<Money> {
         self.days.iter().filter_map(|(_, total)| *total).min_by_key(|total| total.minor)
     }
 }
-
-type Question = (SearchQuery, i32, i32);
 
 #[derive(Clone)]
 pub struct Prices {
     db: Db,
     clock: Clock,
     supplier: SharedSupplier,
-    kept: Arc<Mutex<HashMap<Question, Lowest>>>,
+    days: Kept<i32>,
+    pairs: Kept<Pair>,
 }
 
 impl Prices {
     pub fn new(db: Db, clock: Clock, supplier: SharedSupplier) -> Self {
-        Self { db, clock, supplier, kept: Arc::default() }
+        Self { db, clock, supplier, days: Kept::default(), pairs: Kept::default() }
     }
 
     /// The lowest total of the search with all its dates moved by each of these numbers of days.
     pub async fn around(&self, query: &SearchQuery, moves: RangeInclusive<i32>) -> Result<Lowest, AppError> {
-        let now = self.clock.now();
         let question = (query.clone(), *moves.start(), *moves.end());
-        if let Some(kept) = self.kept(&question, now) {
+        if let Some(kept) = self.days.get(&question, self.clock.now()) {
             return Ok(kept);
         }
         let asking = self.supplier.lowest_totals(query, moves.clone());
         let told = meters::call("supplier", "lowest_totals", asking).await.map_err(unavailable)?;
-        let (totals, source) = match told {
-            Some(totals) => (totals, Source::Supplier),
-            None => (self.seen(query, moves.clone(), now).await?, Source::Searches),
-        };
-        let lowest = Lowest { days: moves.zip(totals).collect(), asked_at: now, source };
-        // What searches have shown changes with the next of them.
-        if source == Source::Supplier {
-            self.keep(question, lowest.clone(), now);
-        }
+        let places: Vec<i32> = moves.collect();
+        let searches = places.iter().map(|by| moved(query, [*by; 2])).collect();
+        let lowest = self.lowest(places, told, searches).await?;
+        self.days.keep(question, &lowest);
         Ok(lowest)
     }
 
-    async fn seen(
+    /// The lowest total of a return with each of its dates moved by up to so many days either way.
+    pub async fn pairs(&self, query: &SearchQuery, around: i32) -> Result<Lowest<Pair>, AppError> {
+        let question = (query.clone(), -around, around);
+        if let Some(kept) = self.pairs.get(&question, self.clock.now()) {
+            return Ok(kept);
+        }
+        let asking = self.supplier.lowest_of_pairs(query, -around..=around);
+        let told = meters::call("supplier", "lowest_of_pairs", asking).await.map_err(unavailable)?;
+        let places: Vec<Pair> =
+            (-around..=around).flat_map(|back| (-around..=around).map(move |out| (out, back))).collect();
+        let searches = places.iter().map(|(out, back)| moved(query, [*out, *back])).collect();
+        let lowest = self.lowest(places, told, searches).await?;
+        self.pairs.keep(question, &lowest);
+        Ok(lowest)
+    }
+
+    /// What was told, or else what these searches have shown.
+    async fn lowest<By>(
         &self,
-        query: &SearchQuery,
-        moves: RangeInclusive<i32>,
-        now: Timestamp,
-    ) -> Result<Vec<Option<Money>>, AppError> {
-        let keys: Vec<Vec<u8>> = moves
-            .map(|by| {
-                moved(query, by)
-                    .and_then(|query| Ok(Canonical::of(&query, self.supplier.name())?.key.to_vec()))
-            })
-            .collect::<Result<_, _>>()?;
+        places: Vec<By>,
+        told: Option<Vec<Option<Money>>>,
+        searches: Result<Vec<SearchQuery>, AppError>,
+    ) -> Result<Lowest<By>, AppError> {
+        let asked_at = self.clock.now();
+        let (totals, source) = match told {
+            Some(totals) => (totals, Source::Supplier),
+            None => (self.seen(&searches?, asked_at).await?, Source::Searches),
+        };
+        Ok(Lowest { days: places.into_iter().zip(totals).collect(), asked_at, source })
+    }
+
+    async fn seen(&self, searches: &[SearchQuery], now: Timestamp) -> Result<Vec<Option<Money>>, AppError> {
+        let key = |query| Ok(Canonical::of(query, self.supplier.name())?.key.to_vec());
+        let keys: Vec<Vec<u8>> = searches.iter().map(key).collect::<Result<_, AppError>>()?;
         let seen = store::lowest(&self.db, &keys, now).await?;
         Ok(keys.iter().map(|key| seen.get(key).copied()).collect())
     }
+}
 
-    fn kept(&self, question: &Question, now: Timestamp) -> Option<Lowest> {
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+type Question = (SearchQuery, i32, i32);
+
+/// What the supplier has told in the last minutes.
+#[derive(Clone)]
+struct Kept<By>(Arc<Mutex<HashMap<Question, Lowest<By>>>>);
+
+impl<By> Default for Kept<By> {
+    fn default() -> Self {
+        Self(Arc::default())
+    }
+}
+
+impl<By: Clone> Kept<By> {
+    fn get(&self, question: &Question, now: Timestamp) -> Option<Lowest<By>> {
+        let kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         kept.get(question).filter(|lowest| is_fresh(lowest, now)).cloned()
     }
 
-    fn keep(&self, question: Question, lowest: Lowest, now: Timestamp) {
-        let mut kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+    /// Not what searches have shown: that changes with the next of them.
+    fn keep(&self, question: Question, lowest: &Lowest<By>) {
+        if lowest.source == Source::Searches {
+            return;
+        }
+        let mut kept = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if kept.len() >= MOST_KEPT {
-            kept.retain(|_, lowest| is_fresh(lowest, now));
+            kept.retain(|_, known| is_fresh(known, lowest.asked_at));
         }
         if kept.len() >= MOST_KEPT {
             kept.clear();
         }
-        kept.insert(question, lowest);
+        kept.insert(question, lowest.clone());
     }
 }
 
-fn is_fresh(lowest: &Lowest, now: Timestamp) -> bool {
+fn is_fresh<By>(lowest: &Lowest<By>, now: Timestamp) -> bool {
     now.duration_since(lowest.asked_at) < KEEP
 }
 
-/// The same search with all its dates moved.
-pub fn moved(query: &SearchQuery, by: i32) -> Result<SearchQuery, AppError> {
-    let day =
-        |date: Date| date.checked_add(Span::new().days(by)).map_err(|e| AppError::broken(e.to_string()));
-    let slices = query.slices.iter().map(|slice| Ok(SliceQuery { date: day(slice.date)?, ..*slice }));
+/// The same search with its first date and all later ones moved.
+pub fn moved(query: &SearchQuery, [first, rest]: [i32; 2]) -> Result<SearchQuery, AppError> {
+    let day = |date: Date, by| {
+        date.checked_add(Span::new().days(by)).map_err(|error| AppError::broken(error.to_string()))
+    };
+    let slice = |(nth, slice): (usize, &SliceQuery)| {
+        Ok(SliceQuery { date: day(slice.date, if nth == 0 { first } else { rest })?, ..*slice })
+    };
+    let slices = query.slices.iter().enumerate().map(slice);
     Ok(SearchQuery { slices: slices.collect::<Result<_, AppError>>()?, ..query.clone() })
 }

@@ -2,39 +2,71 @@
 
 use std::collections::HashMap;
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
 use crate::{
     db::{Db, Guest, System, Tx},
     error::AppError,
     money::{Currency, Money},
-    search::cache::{Answer, Canonical, Key},
+    search::cache::{Answer, Canonical, DaysAround, Key},
 };
 
-/// Two round trips: BEGIN with the role, and this. Nothing is written, so there is nothing to commit.
-pub async fn find(db: &Db, key: &Key, now: Timestamp) -> Result<Option<Answer>, AppError> {
+/// The table keeps microseconds.
+const SAME_MOMENT: SignedDuration = SignedDuration::from_millis(1);
+
+/// Two round trips: BEGIN with the role, and this. Nothing is written, so there is nothing to commit. Of the other searches
+/// the lowest total, as far as they are in the cache and nobody has told what they cost.
+pub async fn find(
+    db: &Db,
+    key: &Key,
+    others: &[Key],
+    now: Timestamp,
+) -> Result<(Option<Answer>, HashMap<Vec<u8>, Money>), AppError> {
+    let keys: Vec<Vec<u8>> = others.iter().chain([key]).map(|key| key.to_vec()).collect();
     let mut tx = db.begin(Guest).await?;
-    let row = sqlx::query!(
-        r#"select results, left_out, created_at as "created_at: jiff_sqlx::Timestamp",
-                  fresh_until as "fresh_until: jiff_sqlx::Timestamp", expires_at as "expires_at: jiff_sqlx::Timestamp"
-             from flight_searches where key = $1 and expires_at > $2"#,
+    let rows = sqlx::query!(
+        r#"select key, case when key = $1 then results end as results, left_out, days,
+                  created_at as "created_at: jiff_sqlx::Timestamp", fresh_until as "fresh_until: jiff_sqlx::Timestamp",
+                  expires_at as "expires_at: jiff_sqlx::Timestamp", lowest.minor as "minor?", lowest.currency as "currency?"
+             from flight_searches kept left join lateral (
+                  select (total->>'minor')::bigint as minor, total->>'currency' as currency
+                    from jsonb_path_query(kept.results, '$[*].total') total
+                   where kept.key <> $1 and total->>'minor' is not null
+                     and not exists (select from flight_searches own where own.key = $1 and own.expires_at > $3 and own.days is not null)
+                   order by 1 limit 1) lowest on true
+            where key = any($2) and expires_at > $3"#,
         &key[..],
+        &keys,
         now.to_sqlx() as _,
     )
-    .fetch_optional(&mut *tx)
+    .fetch_all(&mut *tx)
     .await?;
-    // Kept by another version of this program, in a shape that this one does not read: as good as not kept.
-    Ok(row.and_then(|row| {
-        let expires_at = row.expires_at.to_jiff();
-        Some(Answer {
-            offers: serde_json::from_value(row.results).ok()?,
+    let (mut answer, mut seen) = (None, HashMap::new());
+    for row in rows {
+        let Some(results) = row.results else {
+            let total = row.minor.zip(row.currency).and_then(|(minor, currency)| money(minor, &currency));
+            seen.extend(total.map(|total| (row.key, total)));
+            continue;
+        };
+        let (asked_at, expires_at) = (row.created_at.to_jiff(), row.expires_at.to_jiff());
+        let days = row.days.and_then(|days| serde_json::from_value::<DaysAround>(days).ok());
+        // Kept by another version of this program, in a shape that this one does not read: as good as not kept.
+        answer = serde_json::from_value(results).ok().map(|offers| Answer {
+            offers,
             left_out: u32::try_from(row.left_out).unwrap_or_default(),
-            asked_at: row.created_at.to_jiff(),
+            asked_at,
             fresh_until: row.fresh_until.map_or(expires_at, |fresh| fresh.to_jiff()),
             expires_at,
-        })
-    }))
+            // An older version renews the answer and leaves the days of the one before beside it.
+            days: days.filter(|days| days.asked_at.duration_since(asked_at).abs() < SAME_MOMENT),
+        });
+    }
+    Ok((answer, seen))
+}
+
+fn money(minor: i64, currency: &str) -> Option<Money> {
+    Some(Money::new(minor, currency.parse::<Currency>().ok()?))
 }
 
 /// Whether this process is the one to ask. A claim that nobody has settled lapses.
@@ -63,11 +95,11 @@ pub async fn settle(
     let mut tx = db.begin(System).await?;
     if let Some(answer) = answer {
         sqlx::query!(
-            "insert into flight_searches (key, params, results, left_out, created_at, fresh_until, expires_at)
-             values ($1, $2, $3, $4, $5, $6, $7)
+            "insert into flight_searches (key, params, results, left_out, created_at, fresh_until, expires_at, days)
+             values ($1, $2, $3, $4, $5, $6, $7, $8)
              on conflict (key) do update
              set results = excluded.results, left_out = excluded.left_out, created_at = excluded.created_at,
-                 fresh_until = excluded.fresh_until, expires_at = excluded.expires_at",
+                 fresh_until = excluded.fresh_until, expires_at = excluded.expires_at, days = excluded.days",
             &canonical.key[..],
             canonical.params,
             serde_json::to_value(&answer.offers)?,
@@ -75,6 +107,7 @@ pub async fn settle(
             answer.asked_at.to_sqlx() as _,
             answer.fresh_until.to_sqlx() as _,
             answer.expires_at.to_sqlx() as _,
+            answer.days.as_ref().map(serde_json::to_value).transpose()?,
         )
         .execute(&mut *tx)
         .await?;
@@ -103,7 +136,6 @@ pub async fn lowest(db: &Db, keys: &[Vec<u8>], now: Timestamp) -> Result<HashMap
     )
     .fetch_all(&mut *tx)
     .await?;
-    let money = |minor, currency: &str| Some(Money::new(minor, currency.parse::<Currency>().ok()?));
     Ok(rows.into_iter().filter_map(|row| Some((row.key, money(row.minor, &row.currency)?))).collect())
 }
 

@@ -253,6 +253,8 @@ impl World {
                 "/flights" => SEARCH.to_owned(),
                 "/api/flights" => format!("/api{SEARCH}"),
                 "/flights/calendar" => SEARCH.replace("/flights?", "/flights/calendar?"),
+                "/flights/matrix" => returning("/flights/matrix?"),
+                "/api/flights/matrix" => format!("/api{}", returning("/flights/matrix?")),
                 "/api/flights/calendar" => {
                     format!("/api{}", SEARCH.replace("/flights?", "/flights/calendar?"))
                 }
@@ -338,6 +340,11 @@ fn leads_to_login(page: &Page, target: &str) -> bool {
 fn is_an_answer(page: &Page) -> bool {
     let asks = page.header("location").is_some_and(|to| to.starts_with("/login?"));
     !asks && matches!(page.status.as_u16(), 200..400 | 400 | 409 | 410 | 413 | 415 | 422)
+}
+
+/// The cast's search as a return, on another page.
+fn returning(page: &str) -> String {
+    SEARCH.replace("/flights?", page).replace("trip=oneway", "trip=return&back=2026-12-20")
 }
 
 fn filled(address: &str, value: &str) -> String {

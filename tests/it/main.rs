@@ -79,6 +79,7 @@ mod search_cache;
 mod search_days;
 mod search_input;
 mod search_list;
+mod search_pairs;
 mod security;
 mod sessions;
 mod shipping;

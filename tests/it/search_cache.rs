@@ -268,3 +268,36 @@ async fn what_another_version_kept_in_another_shape_is_as_good_as_not_kept() {
     visitor.get(SEARCH).await.expect(200);
     app.finish().await;
 }
+
+#[tokio::test]
+async fn a_page_that_another_process_has_asked_for_is_one_statement_with_its_strip() {
+    let app = TestApp::start().await;
+    let first = app.get(SEARCH).await.expect(200);
+    let twin = app.twin().await;
+    let visitor = twin.browser(&app.guest());
+    // A process that has not counted this visitor yet fetches the allowance first.
+    visitor.get(&SEARCH.replace("/flights?", "/flights/calendar?")).await.expect(200);
+    app.statements.take();
+    let second = visitor.get(SEARCH).await.expect(200);
+    let statements = app.statements.take();
+    assert_eq!(statements.len(), 1, "{statements:#?}");
+    assert_eq!(second.count(".strip a b"), 7);
+    assert_eq!(second.texts(".strip li"), first.texts(".strip li"));
+    assert_eq!(second.count("article.offer"), first.count("article.offer"));
+    // From then on it is in memory.
+    visitor.get(SEARCH).await.expect(200);
+    assert_eq!(app.statements.take(), Vec::<String>::new());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn days_that_an_older_version_left_beside_a_newer_answer_are_not_shown_as_its_own() {
+    let app = TestApp::start().await;
+    app.get(SEARCH).await.expect(200);
+    app.execute("update flight_searches set created_at = created_at + interval '1 second'").await;
+    let twin = app.twin().await;
+    let page = twin.browser(&app.guest()).get(SEARCH).await.expect(200);
+    page.says("From searches of the last minutes");
+    assert_eq!((page.count(".strip > li"), page.count(".strip b[aria-hidden]")), (7, 6));
+    app.finish().await;
+}

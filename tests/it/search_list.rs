@@ -220,6 +220,10 @@ async fn a_journey_of_several_flights_is_built_searched_and_booked_without_scrip
     let list = guest.submit(&missing, "form[action='/flights']", &rest).await.expect(200);
     assert_eq!(list.h1(), "Lisbon, New York, San Francisco, Lisbon");
     assert!(list.count("article.offer") > 5 && !list.has(".strip"));
+    list.says("one flight at a time");
+    let months = list.attrs("a[href^='/flights/calendar?trip=oneway']", "href");
+    assert_eq!(months.len(), 3);
+    assert_eq!(guest.get(&months[2]).await.expect(200).h1(), "March 2027");
     for offer in 1..=3 {
         assert_eq!(list.count(&format!("article.offer:nth-of-type({offer}) .slice")), 3);
     }

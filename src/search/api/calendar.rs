@@ -59,6 +59,15 @@ pub enum Source {
     Searches,
 }
 
+impl From<prices::Source> for Source {
+    fn from(source: prices::Source) -> Self {
+        match source {
+            prices::Source::Supplier => Self::Supplier,
+            prices::Source::Searches => Self::Searches,
+        }
+    }
+}
+
 #[derive(Debug, Serialize, ToSchema)]
 pub struct CalendarDay {
     leave: civil::Date,
@@ -104,7 +113,7 @@ pub async fn calendar(
 ) -> Result<impl IntoResponse, AppError> {
     let form = asked.form.with_defaults();
     let now = search.clock.now();
-    let mut checked = form.check(search.airports, now);
+    let mut checked = search.checked(&form, FieldErrors::default()).await;
     if form.is_multi() {
         let mut bad = checked.err().unwrap_or_default();
         bad.errors.add("trip", "A month of prices is told for one-way and return");
@@ -127,10 +136,7 @@ pub async fn calendar(
         search: (&query).into(),
         month: month.first.strftime("%Y-%m").to_string(),
         nights: month.nights,
-        source: match lowest.source {
-            prices::Source::Supplier => Source::Supplier,
-            prices::Source::Searches => Source::Searches,
-        },
+        source: lowest.source.into(),
         asked_at: lowest.asked_at,
         days: lowest.days.iter().map(day).collect(),
     };

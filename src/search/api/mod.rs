@@ -1,6 +1,7 @@
 //! `/api/airports`, `/api/flights` and `/api/offers`: what the pages of the same names show, for programs.
 
 pub mod calendar;
+pub mod matrix;
 
 use axum::{
     Json as Answer,
@@ -103,14 +104,14 @@ pub enum PlaceKind {
     ),
 )]
 pub async fn airports(
-    State(airports): State<&'static Airports>,
+    State(search): State<Search>,
     Params(asked): Params<AirportsParams>,
 ) -> Result<impl IntoResponse, AppError> {
     let mut errors = FieldErrors::default();
     let q = form::text(&mut errors, "q", &asked.q, LONGEST_TEXT, "Write a part of a name, or a code");
     let q = q.ok_or(AppError::Invalid(errors))?;
-    let found = airports.suggest(&q, MOST_PLACES);
-    let items = found.into_iter().filter_map(|suggestion| PlaceFound::of(airports, suggestion)).collect();
+    let found = search.suggest(&q, MOST_PLACES).await.into_iter();
+    let items = found.filter_map(|suggestion| PlaceFound::of(search.airports, suggestion)).collect();
     Ok((FOR_AN_HOUR, Answer(Places { items })))
 }
 
@@ -240,7 +241,7 @@ pub async fn flights(
     Params(asked): Params<FlightsParams>,
 ) -> Result<impl IntoResponse, AppError> {
     let form = asked.form.with_defaults();
-    let checked = form.check(search.airports, search.clock.now());
+    let checked = search.checked(&form, FieldErrors::default()).await;
     let mut errors = checked.as_ref().err().map(told).unwrap_or_default();
     let view = View::read(&asked.view, &mut errors);
     let Ok(query) = checked else { return Err(AppError::Invalid(errors)) };

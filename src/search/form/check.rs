@@ -20,6 +20,8 @@ pub struct BadSearch {
     pub errors: FieldErrors,
     /// For a place that means several: the field and what to choose from.
     pub choices: Vec<(&'static str, Vec<Suggestion>)>,
+    /// Fields with a place that our own list does not have.
+    pub unknown: Vec<&'static str>,
 }
 
 impl SearchForm {
@@ -142,6 +144,7 @@ fn place(bad: &mut BadSearch, airports: &Airports, field: &'static str, typed: &
             None
         }
         Resolved::None => {
+            bad.unknown.push(field);
             bad.errors.add(field, format!("Nothing found for “{typed}”. Try a city or a three-letter code"));
             None
         }

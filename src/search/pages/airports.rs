@@ -8,8 +8,9 @@ use axum::{
 use serde::Deserialize;
 
 use crate::{
-    airports::{Airports, Suggestion},
+    airports::Suggestion,
     error::{AppError, FieldErrors},
+    search::Search,
     web::{chrome::Chrome, form::Query},
 };
 
@@ -40,11 +41,11 @@ struct Found {
 /// GET /airports?q=
 pub async fn airports(
     chrome: Chrome,
-    State(airports): State<&'static Airports>,
+    State(search): State<Search>,
     Query(query): Query<AirportsQuery>,
 ) -> Result<Response, AppError> {
     let q: String = query.q.trim().chars().take(120).collect();
-    let found = airports.suggest(&q, MOST).into_iter().map(found).collect();
+    let found = search.suggest(&q, MOST).await.into_iter().map(found).collect();
     let page = AirportsPage { chrome, q, none: FieldErrors::default(), found };
     Ok(Html(page.render()?).into_response())
 }

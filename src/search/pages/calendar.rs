@@ -66,7 +66,7 @@ pub async fn calendar(
         bad.add("trip", "A month of prices is shown for one-way and return");
     }
     let now = search.clock.now();
-    let asked = match form.checked(bad, search.airports, now) {
+    let asked = match search.checked(&form, bad).await {
         Ok(asked) => asked,
         Err(bad) => return home_again(chrome, &search, &form, bad),
     };

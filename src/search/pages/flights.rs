@@ -16,7 +16,7 @@ use crate::{
     money::Currency,
     search::{
         Search,
-        cache::{Answer, PATIENCE},
+        cache::Answer,
         form::SearchForm,
         order::{self, Order, travel_time},
         pages::{
@@ -40,8 +40,6 @@ use crate::{
 };
 
 const PAGE: usize = 20;
-/// Days before and after the search's own.
-const AROUND: i32 = 3;
 
 #[derive(Template)]
 #[template(path = "search/flights.html")]
@@ -72,6 +70,8 @@ pub struct Asked {
     pub party: String,
     pub cabin: &'static str,
     pub change: String,
+    /// Of several flights the month of each alone: address and words.
+    pub apart: Vec<(String, String)>,
 }
 
 struct SortLink {
@@ -96,12 +96,15 @@ pub async fn flights(
     let typed = ViewForm::read(&sent, &mut errors);
     let view = View::read(&typed, &mut errors);
     let now = search.clock.now();
-    let asked = match form.checked(bad, search.airports, now) {
+    let asked = match search.checked(&form, bad).await {
         Ok(asked) => asked,
         Err(bad) => return home_again(chrome, &search, &form, bad),
     };
     visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
-    let (answer, lowest) = tokio::join!(search.offers(&asked), days_around(&search, &form, &asked));
+    let (answer, lowest) = match form.is_multi() {
+        true => (search.offers(&asked).await, None),
+        false => search.offers_and_days(&asked).await,
+    };
     let answer = match answer {
         Ok(answer) => answer,
         Err(none) => return silent(chrome, &search, (&form, &view, &asked), lowest, none),
@@ -115,15 +118,6 @@ pub async fn flights(
     };
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok((status, recent.with(&search, &asked), Html(html)).into_response())
-}
-
-/// A strip without its list would be worse than a list without its strip: nobody waits longer for it than for the list.
-async fn days_around(search: &Search, form: &SearchForm, query: &SearchQuery) -> Option<Lowest> {
-    if form.is_multi() {
-        return None;
-    }
-    let asking = search.prices.around(query, -AROUND..=AROUND);
-    tokio::time::timeout(PATIENCE, asking).await.ok()?.ok()
 }
 
 /// A search, its answer, and how it is looked at.
@@ -324,7 +318,17 @@ pub fn in_words(query: &SearchQuery, airports: &Airports, form: &SearchForm) -> 
         party: query.party.in_words(),
         cabin: query.cabin.name(),
         change: format!("/?{}", form.address()),
+        apart: if form.is_multi() { months_apart(query, airports) } else { Vec::new() },
     }
+}
+
+fn months_apart(query: &SearchQuery, airports: &Airports) -> Vec<(String, String)> {
+    let month = |slice: &SliceQuery| {
+        let alone = SearchQuery { slices: vec![*slice], ..query.clone() };
+        let form = SearchForm::of(&alone, airports);
+        (format!("/flights/calendar?{}", form.address()), way_in_words(&alone, airports, false))
+    };
+    query.slices.iter().map(month).collect()
 }
 
 /// "Fri 12 Mar to Fri 26 Mar 2027".

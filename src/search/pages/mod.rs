@@ -1,4 +1,4 @@
-//! The pages of search: the first page, the list of offers, the month, one offer, and the airport finder.
+//! The pages of search: the first page, the list of offers, the month, the pairs of dates, one offer, and the airport finder.
 
 mod airports;
 mod calendar;
@@ -6,6 +6,7 @@ mod card;
 mod filters;
 mod flights;
 mod home;
+mod matrix;
 mod nothing;
 mod offer;
 mod plate;
@@ -14,5 +15,6 @@ mod silent;
 mod strip;
 
 pub use self::{
-    airports::airports, calendar::calendar, flights::flights, home::home, offer::offer, recent::forget,
+    airports::airports, calendar::calendar, flights::flights, home::home, matrix::matrix, offer::offer,
+    recent::forget,
 };

@@ -20,6 +20,8 @@ pub struct Strip {
     pub heading: String,
     pub note: String,
     pub calendar: String,
+    /// Of a return.
+    pub pairs: Option<String>,
 }
 
 /// What a strip is drawn from.
@@ -51,6 +53,7 @@ impl Around<'_> {
                 source_in_words(lowest, now)
             ),
             calendar: format!("/flights/calendar?{}", form.address()),
+            pairs: form.is_return().then(|| format!("/flights/matrix?{}", form.address())),
             days: price_strip(&days),
         }
     }
@@ -118,7 +121,7 @@ pub fn nights(query: &SearchQuery) -> Option<String> {
 }
 
 /// Whose word the prices are, and of when.
-pub fn source_in_words(lowest: &Lowest, now: Timestamp) -> String {
+pub fn source_in_words<By>(lowest: &Lowest<By>, now: Timestamp) -> String {
     match lowest.source {
         Source::Supplier => format!("Asked for {}.", words::seen(lowest.asked_at, now).replace("seen ", "")),
         Source::Searches => {

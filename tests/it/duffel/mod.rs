@@ -2,6 +2,7 @@
 
 mod buying;
 mod orders;
+mod places;
 mod searching;
 mod told;
 

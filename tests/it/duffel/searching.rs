@@ -90,6 +90,49 @@ async fn a_search_that_takes_too_long_is_a_page_in_time_with_what_is_known() {
 }
 
 #[tokio::test]
+async fn pairs_of_dates_show_what_searches_have_seen_and_ask_duffel_nothing() {
+    let (app, duffel) = start().await;
+    let query = SEARCH
+        .replace("trip=oneway", "trip=return")
+        .replace("leave=2026-12-14", "leave=2026-12-14&back=2026-12-20");
+    app.get(&query).await;
+    let asked = duffel.calls("search").len();
+    let page = app.get(&query.replace("/flights?", "/flights/matrix?")).await.expect(200);
+    page.says("does not tell the prices of pairs").says("we do not guess");
+    assert_eq!((page.count(".pairs td"), page.count(".pairs td a")), (50, 49), "each pair may be asked for");
+    assert!(page.texts(".pairs td em").iter().filter(|told| *told == "no data").count() >= 48);
+    let told =
+        app.get(&format!("/api{}", query.replace("/flights?", "/flights/matrix?"))).await.expect(200).json();
+    assert_eq!((told["source"].as_str(), told["pairs"].as_array().unwrap().len()), (Some("searches"), 49));
+    assert_eq!(duffel.calls("search").len(), asked);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_kept_search_is_one_statement_in_this_process_and_in_another() {
+    let (app, duffel) = start().await;
+    let guest = app.guest();
+    guest.get(&SEARCH.replace("2026-12-14", "2026-12-15")).await.expect(200);
+    guest.get(SEARCH).await.expect(200);
+    let twin = app.twin().await;
+    for visitor in [&guest, &twin.browser(&app.guest())] {
+        // A process that has not counted this visitor yet fetches the allowance first.
+        visitor.get(&SEARCH.replace("/flights?", "/flights/calendar?")).await.expect(200);
+        app.statements.take();
+        let page = visitor.get(SEARCH).await.expect(200);
+        let statements = app.statements.take();
+        assert_eq!(statements.len(), 1, "{statements:#?}");
+        assert_eq!(
+            page.count(".strip b:not([aria-hidden])"),
+            2,
+            "its own day, and the next, which was searched for"
+        );
+    }
+    assert_eq!(duffel.calls("search").len(), 2);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn nothing_found_is_no_failure() {
     let (app, duffel) = start().await;
     duffel.shelve(&[]);

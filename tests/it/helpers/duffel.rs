@@ -68,6 +68,7 @@ struct World {
     changes: Vec<Value>,
     /// What search returns, before ids, passengers and times are filled in.
     shelf: Vec<Value>,
+    places: Vec<Value>,
     refund_to: &'static str,
     counter: u32,
 }
@@ -85,6 +86,7 @@ impl Duffel {
             cancellations: BTreeMap::new(),
             changes: Vec::new(),
             shelf: vec![fare("118", "Basic", "120.50", true), fare("118", "Flex", "180.50", true)],
+            places: Vec::new(),
             refund_to: "balance",
             counter: 0,
         };
@@ -117,6 +119,11 @@ impl Duffel {
     /// What there is from now on.
     pub fn shelve(&self, offers: &[Value]) {
         self.world().shelf = offers.to_vec();
+    }
+
+    /// What every text means from now on.
+    pub fn settle(&self, places: &[Value]) {
+        self.world().places = places.to_vec();
     }
 
     /// Offers that were made already cost this from now on.
@@ -393,6 +400,7 @@ fn what(method: &Method, path: &str) -> Option<&'static str> {
         ("GET", ["air", "order_cancellations"]) => "cancellations",
         ("GET", ["air", "airline_initiated_changes"]) => "changes",
         ("GET", ["air", "airlines"]) => "airlines",
+        ("GET", ["places", "suggestions"]) => "places",
         _ => return None,
     })
 }
@@ -485,6 +493,7 @@ impl Duffel {
                 let is_wanted = |change: &&Value| change["order_id"].as_str() == of("order_id");
                 (200, plain(world.changes.iter().filter(is_wanted).cloned().collect()))
             }
+            "places" => (200, plain(json!(world.places))),
             _ => (200, plain(json!([{ "iata_code": "ZZ", "name": "Duffel Airways" }]))),
         })
     }
