@@ -59,6 +59,7 @@ async fn a_short_stay_has_pairs_that_are_no_journey_and_others_that_need_two_fit
     // Of the days from the 9th to the 15th and from the 10th to the 16th: five rows begin too late for one day more each.
     assert_eq!(empty.len(), 15, "{empty:?}");
     assert_eq!(page.count(".pairs td > span a"), 0);
+    page.says("you would be back before you leave");
     let pairs = priced(&page);
     let date = |link: &str, name: &str| {
         let value = link.split(&format!("{name}=")).nth(1).expect(link);

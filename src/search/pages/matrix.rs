@@ -148,11 +148,23 @@ impl Shown<'_> {
 
     fn note(&self) -> String {
         let told = strip::source_in_words(self.lowest, self.now);
-        if self.is_from_searches() {
-            return format!("Our supplier does not tell the prices of pairs of dates. {told}");
+        let mut note = match self.lowest.source {
+            Source::Supplier => format!("{told} Prices are asked for again when you open a pair."),
+            Source::Searches => format!("Our supplier does not tell the prices of pairs of dates. {told}"),
+        };
+        // Only what stands in this table.
+        let are = |standing| {
+            self.lowest.days.iter().filter(move |(pair, _)| self.pairs.standing(*pair) == standing)
+        };
+        if !self.is_from_searches() && are(Standing::Sold).any(|(_, total)| total.is_none()) {
+            note.push_str(" “none”: no seats for this party.");
         }
-        format!(
-            "{told} Prices are asked for again when you open a pair. “none”: no seats for this party. “not sold”: the day has passed, or airlines do not sell it yet."
-        )
+        if are(Standing::NotSold).next().is_some() {
+            note.push_str(" “not sold”: the day has passed, or airlines do not sell it yet.");
+        }
+        if are(Standing::BackBeforeLeaving).next().is_some() {
+            note.push_str(" “–”: you would be back before you leave.");
+        }
+        note
     }
 }

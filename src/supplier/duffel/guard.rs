@@ -16,9 +16,11 @@ const CALLS_PER_WINDOW: u32 = 120;
 /// Nobody is kept waiting longer than this by a limit, whatever its header says.
 const LONGEST_REST: SignedDuration = SignedDuration::from_mins(5);
 
-/// Looking around leaves a part of the limit to those who have paid.
+/// Looking around leaves a part of the limit to those who have paid. Anybody may ask what a text means, as often as they type:
+/// that is a small part.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) enum Errand {
+    Naming,
     Looking,
     Buying,
 }
@@ -92,6 +94,7 @@ impl Guard {
             state.calls = 0;
         }
         let most = match errand {
+            Errand::Naming => state.most / 6,
             Errand::Looking => state.most - state.most / 4,
             Errand::Buying => state.most,
         };
@@ -180,6 +183,17 @@ mod tests {
         assert_eq!(guard.enter(Errand::Buying), Err(Shut::OwnLimit));
         clock.advance(WINDOW);
         assert_eq!(guard.enter(Errand::Looking), Ok(()));
+    }
+
+    #[test]
+    fn what_texts_mean_is_asked_seldom() {
+        let (clock, guard) = guard();
+        for _ in 0..CALLS_PER_WINDOW / 6 {
+            assert_eq!(guard.enter(Errand::Naming), Ok(()));
+        }
+        assert_eq!(guard.enter(Errand::Naming), Err(Shut::OwnLimit));
+        clock.advance(WINDOW);
+        assert_eq!(guard.enter(Errand::Naming), Ok(()));
     }
 
     #[test]

@@ -36,7 +36,7 @@ impl Duffel {
     pub(super) async fn suggest_places(&self, typed: &str) -> Result<Vec<Airport>, SupplierError> {
         let query: String = url::form_urlencoded::byte_serialize(typed.as_bytes()).collect();
         let path = format!("/places/suggestions?query={query}");
-        let answer = self.places.get::<Vec<Value>>("places", &path, Errand::Looking, PATIENCE).await;
+        let answer = self.places.get::<Vec<Value>>("places", &path, Errand::Naming, PATIENCE).await;
         let told = answer.map_err(Trouble::of_a_question)?.data;
         let mut found: Vec<Airport> = Vec::new();
         // What does not read, or has no code, zone or place on Earth, cannot be flown to from here.
