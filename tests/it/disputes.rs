@@ -273,6 +273,19 @@ async fn u16_a_refund_whose_answer_was_lost_ends_with_the_dispute_that_the_bank_
     app.finish().await;
 }
 
+/// Found by a random schedule: a dispute about nothing, which no row of ours can hold.
+#[tokio::test]
+async fn a_bank_takes_back_only_what_was_charged() {
+    let app = TestApp::start().await;
+    let (_, _, session) = app.at_stripe("Duarte").await;
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    let intent = app.stripe.intents().remove(0);
+    assert_eq!((intent.status.as_str(), intent.received), ("requires_capture", 0));
+    assert!(app.stripe.dispute(&intent.id, None).is_err() && app.stripe.disputes().is_empty());
+    app.settle().await;
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn u16_a_payment_that_the_bank_takes_back_while_the_tickets_are_issued_calls_a_person_too() {
     let app = TestApp::start().await;

@@ -56,12 +56,20 @@ impl Account {
         let charge_id = self.intent(intent)?.latest_charge.clone().unwrap_or_default();
         let missing = || ApiRefusal::missing(404, "charge", &charge_id, "charge");
         let charge = self.charges.get(&charge_id).ok_or_else(missing)?;
+        let left = charge.captured - charge.refunded;
+        if left <= 0 {
+            // Only set aside, or given back: a bank has nothing to take.
+            return Err(ApiRefusal::state(
+                "charge_not_refundable",
+                format!("Nothing of {charge_id} is left."),
+            ));
+        }
         let dispute = Dispute {
             id: new_id("dp", 24),
             charge: charge_id.clone(),
             payment_intent: intent.to_owned(),
             created: now.as_second(),
-            amount: amount.unwrap_or(charge.captured - charge.refunded),
+            amount: amount.unwrap_or(left),
             currency: charge.currency.clone(),
             livemode: charge.livemode,
             reason: "fraudulent".to_owned(),
