@@ -137,10 +137,7 @@ impl Checkout {
                 self.until_settled(id).await
             }
             Err(PaymentError::Refused { code, .. }) if code == CHARGED_BACK => {
-                // We have not heard of it yet. Stripe keeps this no under the key; should the bank decide for us, the next
-                // question has another.
-                self.next_key(refund).await?;
-                Ok(Outcome::Again(self.clock.now() + FOLLOW_EVERY))
+                self.charged_back(refund).await
             }
             Err(PaymentError::Refused { .. }) => {
                 self.move_refund(id, RefundEvent::Failed, None).await?;
@@ -157,6 +154,21 @@ impl Checkout {
                 Err(upstream(&error))
             }
         }
+    }
+
+    /// A bank has this payment, and we may not have heard of it yet. Stripe keeps its no under the key; should the bank decide
+    /// for us, the next question has another. Where it has decided against us, Stripe pays back no other part either: a
+    /// person has to.
+    async fn charged_back(&self, refund: &RefundRow) -> Result<Outcome, AppError> {
+        let mut tx = self.db.begin(System).await?;
+        let is_lost = disputes::store::is_lost_of(&mut tx, refund.attempt).await?;
+        drop(tx);
+        if is_lost {
+            self.move_refund(refund.id, RefundEvent::Failed, None).await?;
+            return Ok(Outcome::Done);
+        }
+        self.next_key(refund).await?;
+        Ok(Outcome::Again(self.clock.now() + FOLLOW_EVERY))
     }
 
     async fn next_key(&self, refund: &RefundRow) -> Result<(), AppError> {

@@ -286,6 +286,30 @@ async fn a_bank_takes_back_only_what_was_charged() {
     app.finish().await;
 }
 
+/// Found by the model: it was asked for every hour, for ever, and nobody was told.
+#[tokio::test]
+async fn u16_what_stripe_will_not_pay_back_after_a_lost_dispute_goes_to_a_person() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let reference = app.confirmed(&alice).await;
+    let intent = app.stripe.intents().remove(0);
+    let dispute = app.stripe.dispute(&intent.id, Some(intent.received - 2_000)).unwrap();
+    app.stripe.close_dispute(&dispute, false).unwrap();
+    app.settle().await;
+    let finance = app.staff("finance").await;
+    app.second_factor(&finance).await;
+    let desk = finance.get(&format!("/admin/bookings/{reference}/refund")).await.expect(200);
+    let rest = [("how", "all"), ("amount", ""), ("reason", "goodwill"), ("note", "the rest of it")];
+    let review = finance.submit(&desk, "form[action$='/refund']", &rest).await.expect(200);
+    finance.submit(&review, "form[action$='/refund/confirm']", &[]).await.redirect();
+    app.settle().await;
+    assert!(app.stripe.refunds().is_empty());
+    assert_eq!(app.texts("select concat_ws(' ', state, amount_minor) from refunds").await, ["failed 2000"]);
+    assert_eq!(app.count("outbox where kind = 'submit_refund' and state = 'ready'").await, 0, "for ever");
+    assert!(app.attention().await.contains(&"refund_failed".to_owned()), "{:?}", app.attention().await);
+    app.finish().await;
+}
+
 #[tokio::test]
 async fn u16_a_payment_that_the_bank_takes_back_while_the_tickets_are_issued_calls_a_person_too() {
     let app = TestApp::start().await;

@@ -142,3 +142,14 @@ pub async fn is_open_of(tx: &mut Tx<System>, attempt: AttemptId) -> Result<bool,
     .fetch_one(&mut **tx)
     .await
 }
+
+/// A bank has given this payment, or a part of it, to the traveller for good.
+pub async fn is_lost_of(tx: &mut Tx<System>, attempt: AttemptId) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from disputes
+                           where attempt_id = $1 and state = 'lost' and not is_inquiry) as "lost!""#,
+        attempt.0,
+    )
+    .fetch_one(&mut **tx)
+    .await
+}

@@ -212,6 +212,11 @@ impl World {
         self.attempt(a).dispute.as_ref().is_some_and(|dispute| !dispute.state.has_ended())
     }
 
+    /// A bank has decided for the traveller, as far as we have heard.
+    pub fn is_lost(&self, a: u8) -> bool {
+        self.attempt(a).dispute.as_ref().is_some_and(|dispute| dispute.state == DisputeState::Lost)
+    }
+
     pub fn pay(&mut self) {
         let a = u8::try_from(self.attempts.len()).unwrap();
         self.hold_is_over = false;

@@ -56,6 +56,8 @@ pub(super) fn ask_for(world: &mut World, r: u8, epoch: u8, luck: Luck) -> Go {
             Answer::Yes(status) => status,
             Answer::No => RefundEvent::Failed,
             Answer::Broken => return Go::On(At::RefundBroke { r, epoch }),
+            // Nothing more of it goes back through Stripe.
+            Answer::ChargedBack if world.is_lost(a) => RefundEvent::Failed,
             // Asked again later under a new key, which is as if this one had not been used.
             Answer::ChargedBack => return Go::Again,
         },
