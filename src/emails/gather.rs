@@ -153,6 +153,10 @@ pub(super) async fn gather(
                 (None, true) => WhyReturned::BookingEnded,
                 (None, false) => WhyReturned::PaidAlready,
             };
+            let (amount, back) = match checkout::store::let_go_of(tx, attempt.id).await? {
+                Some(gone) => (gone.amount, if gone.was_taken { Return::Refund } else { Return::Release }),
+                None => (payment(attempt).amount, way_back(attempt)),
+            };
             Letter::MoneyReturned(MoneyReturned {
                 booking: brief,
                 why,
@@ -277,8 +281,10 @@ fn pnr(booking: &Booking) -> Result<String, AppError> {
     pnr.ok_or_else(|| AppError::broken(format!("booking {} has no airline reference", booking.id)))
 }
 
+/// What was charged need not be what was asked for: then it is given back, and the mail names what the bank shows.
 fn payment(attempt: &Attempt) -> Payment {
-    Payment { amount: attempt.amount, card: attempt.card.clone() }
+    let amount = if attempt.state == AttemptState::Captured { attempt.captured } else { attempt.amount };
+    Payment { amount, card: attempt.card.clone() }
 }
 
 /// Money that was taken is refunded; money that was only set aside is released.

@@ -230,6 +230,19 @@ impl Frozen {
     }
 }
 
+fn cents(minor: i64) -> String {
+    format!("{}.{:02}", minor / 100, minor % 100)
+}
+
+/// What the mails say that money goes back.
+fn returned_letters(app: &TestApp) -> Vec<String> {
+    let mails = app.mailbox.list().into_iter().filter(|mail| mail.subject.contains("goes back to you"));
+    mails
+        .filter_map(|mail| mail.text)
+        .map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
+        .collect()
+}
+
 pub fn wrong_hash(intent: &mut Intent) {
     intent.metadata.insert("quote_hash".to_owned(), "0".repeat(64));
 }
@@ -292,8 +305,15 @@ async fn u19_a_frozen_payment_that_goes_back_is_released_and_the_seats_can_be_pa
         }
         app.settle().await;
         assert!(!frozen.is_frozen().await && app.attention().await.is_empty(), "{why}");
-        let told = app.mails().await.iter().filter(|mail| *mail == "money_returned").count();
-        assert_eq!(told, usize::from(matches!(why, "livemode" | "quote_hash")), "{why}");
+        // What stood at Stripe is told, whatever had been accepted.
+        let stood = match why {
+            "amount" => format!("EUR {}", cents(frozen.session.amount + 1)),
+            "currency" => format!("USD {}", cents(frozen.session.amount)),
+            _ => format!("EUR {}", cents(frozen.session.amount)),
+        };
+        let told = returned_letters(app);
+        assert_eq!(told.len(), 1, "{why}");
+        assert!(told[0].contains(&format!("{stood} total was set aside")), "{why}: {}", told[0]);
         let page = frozen.alice.get(&format!("/bookings/{}", frozen.reference)).await.expect(200);
         page.says("Payment goes back");
         // The seats are still held, so they can be paid: once more, and as always.
@@ -363,6 +383,9 @@ async fn u19_taken_money_that_our_books_cannot_hold_is_refunded_at_stripe_and_cl
     assert!(app.balances().await.is_empty(), "nothing is left anywhere");
     assert!(!frozen.is_frozen().await);
     assert_eq!(frozen.states().await, ("held".to_owned(), vec!["released".to_owned()]));
+    let told = returned_letters(app);
+    assert_eq!(told.len(), 1);
+    assert!(told[0].contains(&format!("EUR {} total was charged", cents(taken))), "{}", told[0]);
     frozen.app.finish().await;
 }
 

@@ -21,7 +21,8 @@ use crate::{
         facts::Facts,
         ledger::{self, Posting},
         lifecycle::{AttemptEvent, next_attempt},
-        store, truth, upstream,
+        store::{self, LetGo},
+        truth, upstream,
     },
     db::{System, Tx},
     error::{AppError, Refusal},
@@ -221,15 +222,19 @@ impl Checkout {
                 None => AttemptEvent::SessionExpired,
             },
         };
-        let is_told = intent.is_some_and(|intent| {
-            intent.status == IntentStatus::RequiresCapture && intent.amount == attempt.amount
-        });
-        self.let_go(attempt, event, is_told).await?;
+        let was_paid = intent.filter(|intent| intent.status == IntentStatus::RequiresCapture);
+        let gone = was_paid.map(|intent| LetGo { amount: intent.amount, was_taken: false });
+        self.let_go(attempt, event, gone).await?;
         Ok(Outcome::Done)
     }
 
-    /// Nothing of it is anybody's but the traveller's any more.
-    async fn let_go(&self, attempt: &Attempt, event: AttemptEvent, is_told: bool) -> Result<(), AppError> {
+    /// Nothing of it is anybody's but the traveller's any more, who hears of it if something was paid.
+    async fn let_go(
+        &self,
+        attempt: &Attempt,
+        event: AttemptEvent,
+        gone: Option<LetGo>,
+    ) -> Result<(), AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let mut booking = bookings::store::lock(&mut tx, attempt.booking).await?;
@@ -238,7 +243,10 @@ impl Checkout {
         truth::step(&mut tx, &mut booking, &attempt, event, captured, Actor::System, now).await?;
         explain(&mut tx, &attempt, now).await?;
         store::lift_quarantine(&mut tx, attempt.id).await?;
-        if let Some(contact) = booking.contact.as_ref().filter(|_| is_told) {
+        if let Some(gone) = &gone {
+            store::note_let_go(&mut tx, attempt.id, gone).await?;
+        }
+        if let Some(contact) = booking.contact.as_ref().filter(|_| gone.is_some()) {
             let (kind, cause) = (MailKind::MoneyReturned, attempt.id.to_string());
             outbox::owe_mail(&mut tx, kind, About::Booking(booking.id), &contact.email, &cause, now).await?;
         }
@@ -257,7 +265,8 @@ impl Checkout {
     ) -> Result<Outcome, AppError> {
         if !is_ours_to_refund(attempt, received) {
             if heard.refunded >= received.minor {
-                self.let_go(attempt, AttemptEvent::Canceled, false).await?;
+                let gone = LetGo { amount: received, was_taken: true };
+                self.let_go(attempt, AttemptEvent::Canceled, Some(gone)).await?;
                 return Ok(Outcome::Done);
             }
             let now = self.clock.now();

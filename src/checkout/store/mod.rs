@@ -256,6 +256,40 @@ pub async fn mark_given_back(tx: &mut Tx<System>, id: AttemptId, now: Timestamp)
         .map(drop)
 }
 
+/// A payment out of quarantine as it stood at Stripe when it was let go.
+pub struct LetGo {
+    pub amount: Money,
+    /// It had been charged. Otherwise it was only set aside.
+    pub was_taken: bool,
+}
+
+pub async fn note_let_go(tx: &mut Tx<System>, id: AttemptId, gone: &LetGo) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update attempts set let_go_minor = $2, let_go_currency = $3, let_go_was_taken = $4 where id = $1",
+        id.0,
+        gone.amount.minor,
+        gone.amount.currency.code(),
+        gone.was_taken,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+pub async fn let_go_of(tx: &mut Tx<System>, id: AttemptId) -> Result<Option<LetGo>, AppError> {
+    let row = sqlx::query!(
+        r#"select let_go_minor as "minor!", let_go_currency as "currency!", let_go_was_taken as "was_taken!"
+             from attempts where id = $1 and let_go_minor is not null"#,
+        id.0,
+    )
+    .fetch_optional(&mut **tx)
+    .await?;
+    row.map(|row| {
+        Ok(LetGo { amount: Money::new(row.minor, row.currency.parse()?), was_taken: row.was_taken })
+    })
+    .transpose()
+}
+
 /// What of an attempt's money lies without a ticket, and whether it has bought one.
 pub struct Standing {
     pub deposits: Money,
