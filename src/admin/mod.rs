@@ -10,6 +10,7 @@ pub mod mails;
 pub mod pages;
 pub mod people;
 mod record;
+mod returns;
 pub mod reveal;
 mod store;
 pub mod trail;
@@ -21,9 +22,10 @@ use uuid::Uuid;
 
 pub use self::cancellation::Cancellation;
 pub use self::record::{
-    AttemptRow, AttentionRow, Balance, BookingRecord, DisputeRow, EventRow, InboxRow, JobRow, LedgerRow,
-    MailRow, PassengerRow, RefundRow,
+    AttemptRow, AttentionRow, Balance, BookingRecord, EventRow, InboxRow, JobRow, LedgerRow, MailRow,
+    PassengerRow,
 };
+pub use self::returns::{DisputeRow, RefundPart, RefundRow};
 use crate::{
     bookings::lifecycle::BookingState,
     db::{Db, Staff},

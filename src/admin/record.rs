@@ -5,7 +5,10 @@ use serde_json::Value;
 use uuid::Uuid;
 
 use crate::{
-    admin::{Cancellation, cancellation, mask_email, mask_name, mask_phone},
+    admin::{
+        Cancellation, DisputeRow, RefundRow, cancellation, mask_email, mask_name, mask_phone,
+        returns::{disputes, refunds},
+    },
     bookings::documents::DocumentNote,
     db::{Staff, Tx},
     error::AppError,
@@ -74,29 +77,6 @@ pub struct AttemptRow {
     pub failure: Option<String>,
     pub quarantined: Option<String>,
     pub updated_at: Timestamp,
-}
-
-#[derive(Debug)]
-pub struct RefundRow {
-    pub id: Uuid,
-    pub state: String,
-    pub amount_minor: i64,
-    pub currency: String,
-    pub reason: String,
-    pub stripe_id: Option<String>,
-    pub updated_at: Timestamp,
-}
-
-#[derive(Debug)]
-pub struct DisputeRow {
-    pub state: String,
-    pub is_inquiry: bool,
-    pub amount_minor: i64,
-    pub currency: String,
-    pub reason: String,
-    pub stripe_id: String,
-    pub answer_by: Option<Timestamp>,
-    pub opened_at: Timestamp,
 }
 
 #[derive(Debug)]
@@ -268,52 +248,6 @@ async fn attempts(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<AttemptRow>, 
             failure: row.failure_code,
             quarantined: row.quarantined,
             updated_at: row.updated_at.to_jiff(),
-        })
-        .collect())
-}
-
-async fn refunds(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<RefundRow>, AppError> {
-    let rows = sqlx::query!(
-        r#"select id, state, amount_minor, currency, reason, stripe_refund_id, updated_at as "updated_at: jiff_sqlx::Timestamp"
-             from refunds where booking_id = $1 order by created_at, id"#,
-        booking,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| RefundRow {
-            id: row.id,
-            state: row.state,
-            amount_minor: row.amount_minor,
-            currency: row.currency,
-            reason: row.reason,
-            stripe_id: row.stripe_refund_id,
-            updated_at: row.updated_at.to_jiff(),
-        })
-        .collect())
-}
-
-async fn disputes(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<DisputeRow>, AppError> {
-    let rows = sqlx::query!(
-        r#"select stripe_dispute_id, state, is_inquiry, amount_minor, currency, reason,
-                  answer_by as "answer_by: jiff_sqlx::Timestamp", opened_at as "opened_at: jiff_sqlx::Timestamp"
-             from disputes where booking_id = $1 order by opened_at, id"#,
-        booking,
-    )
-    .fetch_all(&mut **tx)
-    .await?;
-    Ok(rows
-        .into_iter()
-        .map(|row| DisputeRow {
-            state: row.state,
-            is_inquiry: row.is_inquiry,
-            amount_minor: row.amount_minor,
-            currency: row.currency,
-            reason: row.reason,
-            stripe_id: row.stripe_dispute_id,
-            answer_by: row.answer_by.map(jiff_sqlx::Timestamp::to_jiff),
-            opened_at: row.opened_at.to_jiff(),
         })
         .collect())
 }

@@ -85,6 +85,16 @@ async fn ledger(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx
             where a.captured_minor < (select coalesce(sum(r.amount_minor), 0) from refunds r
                                        where r.attempt_id = a.id and r.state <> 'failed')"#
     );
+    ask!(
+        tx,
+        found,
+        "I6 of no line of a price goes back more than it cost",
+        r#"select concat_ws(' ', p.booking_id, p.passenger, p.item) as "subject!" from price_lines p
+            where p.amount_minor < (select coalesce(sum(l.amount_minor), 0)
+                                      from refund_lines l join refunds r on r.id = l.refund_id
+                                     where l.booking_id = p.booking_id and l.passenger = p.passenger
+                                       and l.item = p.item and r.state <> 'failed')"#
+    );
     Ok(())
 }
 

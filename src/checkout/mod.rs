@@ -16,6 +16,7 @@ mod late_tickets;
 pub mod ledger;
 pub mod lifecycle;
 pub mod pages;
+pub mod price_lines;
 pub mod quarantine;
 pub mod reconcile;
 pub mod refunds;

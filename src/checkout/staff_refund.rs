@@ -11,11 +11,13 @@ use crate::{
         Attempt, Checkout,
         ledger::{self, Posting},
         lifecycle::AttemptState,
+        price_lines::{LineId, LinePart, PriceLine, check_lines, lines_of},
         store,
     },
-    db::{Staff, System, Tx},
+    db::{Principal, Staff, System, Tx},
     error::{AppError, FieldErrors, Refusal},
     ids::{AttemptId, BookingReference, RefundId, UserId},
+    itinerary::Passenger,
     money::Money,
     outbox::{self, About, Attention, Job, MailKind},
 };
@@ -85,11 +87,20 @@ pub struct Refundable {
 pub struct RefundDesk {
     pub booking: Booking,
     pub attempts: Vec<Refundable>,
+    /// What the price is made of, with what of each line has not gone back; none where nothing can go by line.
+    pub lines: Vec<PriceLine>,
+    /// In the order of the lines' numbers.
+    pub passengers: Vec<Passenger>,
 }
 
 impl RefundDesk {
     pub fn of(&self, attempt: AttemptId) -> Option<&Refundable> {
         self.attempts.iter().find(|refundable| refundable.attempt.id == attempt)
+    }
+
+    /// The lines that money of this attempt can go back by: it paid for them.
+    pub fn lines_of(&self, refundable: &Refundable) -> &[PriceLine] {
+        if self.booking.secured_by == Some(refundable.attempt.id) { &self.lines } else { &[] }
     }
 
     /// A booking without tickets needs nothing of its money any more, so that all of it goes.
@@ -114,6 +125,8 @@ pub struct RefundOrder {
     pub seen_left: Money,
     pub reason: Reason,
     pub note: String,
+    /// Of what it gives back how much; none where it is an amount only.
+    pub parts: Vec<LinePart>,
 }
 
 impl Checkout {
@@ -133,7 +146,10 @@ impl Checkout {
             let obstacle = obstacle(&booking, &all, attempt, left, &in_ledger, &busy);
             attempts.push(Refundable { attempt: attempt.clone(), left, obstacle });
         }
-        Ok(RefundDesk { booking, attempts })
+        let lines = lines_left(&mut tx, &booking, &all).await?;
+        let passengers = bookings::store::passengers(&mut tx, booking.id).await?;
+        let passengers = passengers.into_iter().map(|(passenger, _)| passenger).collect();
+        Ok(RefundDesk { booking, attempts, lines, passengers })
     }
 
     /// Promises the refund: row, ledger, event, audit, mail and job in one transaction, under the lock of the booking.
@@ -149,7 +165,8 @@ impl Checkout {
         let booking = bookings::store::find(&mut tx, reference).await?.ok_or(AppError::NotFound)?;
         let booking = bookings::store::lock(&mut tx, booking.id).await?;
         if let Some(made) = store::refund_of(&mut tx, order.id).await? {
-            let is_same = made == (order.attempt, order.amount.minor);
+            let is_same = made == (order.attempt, order.amount.minor)
+                && store::refund_parts(&mut tx, order.id).await? == sorted(&order.parts);
             return if is_same { Ok(()) } else { Err(figures_changed(order.seen_left)) };
         }
         let all = store::attempts_of(&mut tx, booking.id).await?;
@@ -166,6 +183,11 @@ impl Checkout {
             return Err(AppError::Conflict(refusal));
         }
         check_amount(&booking, order.amount, left).map_err(AppError::Invalid)?;
+        if !order.parts.is_empty() {
+            let is_behind_it = booking.secured_by == Some(attempt.id);
+            let lines = if is_behind_it { lines_left(&mut tx, &booking, &all).await? } else { Vec::new() };
+            check_lines(&lines, &order.parts, order.amount).map_err(AppError::Invalid)?;
+        }
         let refundable = Refundable { attempt, left, obstacle: None };
         promise(&mut tx, staff, &booking, &refundable, in_ledger.deposits, order, now).await?;
         tx.commit().await?;
@@ -187,14 +209,20 @@ async fn promise(
     let from_deposits = Money::new(deposits.minor.clamp(0, amount.minor), amount.currency);
     let posting = Posting::RefundGranted { refund, amount, from_deposits };
     store::insert_refund(tx, refund, &from.attempt, amount, order.reason.code(), now).await?;
+    if !order.parts.is_empty() {
+        store::insert_refund_parts(tx, refund, booking, &order.parts).await?;
+    }
     ledger::post(tx, booking.id, &posting, now).await?;
-    let event = json!({
+    let mut event = json!({
         "refund": refund,
         "attempt": from.attempt.id,
         "amount_minor": amount.minor,
         "currency": amount.currency,
         "reason": order.reason.code(),
     });
+    if !order.parts.is_empty() {
+        event["lines"] = order.parts.iter().map(part_as_told).collect();
+    }
     bookings::store::record(tx, booking.id, "refund_requested", Actor::Staff(staff), &event, now).await?;
     let mut data = event;
     data["note"] = json!(order.note);
@@ -211,6 +239,40 @@ async fn promise(
     }
     outbox::push(tx, &Job::SubmitRefund(refund), now, now).await?;
     Ok(())
+}
+
+fn part_as_told(part: &LinePart) -> serde_json::Value {
+    json!({
+        "passenger": part.line.passenger,
+        "item": part.line.item.to_string(),
+        "amount_minor": part.amount.minor,
+    })
+}
+
+/// By lines goes back what bought tickets, all of it by one payment.
+async fn lines_left<P: Principal>(
+    tx: &mut Tx<P>,
+    booking: &Booking,
+    attempts: &[Attempt],
+) -> Result<Vec<PriceLine>, AppError> {
+    let behind_it = attempts.iter().find(|attempt| booking.secured_by == Some(attempt.id));
+    if booking.ended_without_ticket() || behind_it.is_none_or(|attempt| attempt.captured != booking.amount) {
+        return Ok(Vec::new());
+    }
+    let back = store::parts_back(tx, booking.id).await?;
+    let mut lines = lines_of(booking);
+    for line in &mut lines {
+        if let Some((_, minor)) = back.iter().find(|(id, _)| *id == line.id) {
+            line.left = Money::new(line.amount.minor - minor, line.amount.currency);
+        }
+    }
+    Ok(lines)
+}
+
+fn sorted(parts: &[LinePart]) -> Vec<(LineId, i64)> {
+    let mut parts: Vec<_> = parts.iter().map(|part| (part.line, part.amount.minor)).collect();
+    parts.sort_unstable();
+    parts
 }
 
 fn leaves_live_ticket(booking: &Booking, from: &Refundable, amount: Money) -> bool {

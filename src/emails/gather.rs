@@ -12,6 +12,7 @@ use crate::{
     checkout::{
         self, Attempt, Standing,
         lifecycle::{AttemptState, RefundState},
+        price_lines::LineId,
     },
     db::{System, Tx},
     emails::{
@@ -29,10 +30,10 @@ use crate::{
     },
     error::AppError,
     hooks,
-    ids::{AttemptId, Token},
+    ids::{AttemptId, RefundId, Token},
     money::Money,
     outbox::{About, Mail, MailKind},
-    papers::Papers,
+    papers::{Papers, facts::Fact},
     vault::Vault,
 };
 
@@ -160,8 +161,9 @@ pub(super) async fn gather(
             Letter::MoneyReturned(MoneyReturned {
                 booking: brief,
                 why,
-                payment: payment(attempt),
-                back: way_back(attempt),
+                payment: Payment { amount, ..payment(attempt) },
+                back,
+                of_which: Vec::new(),
             })
         }
         _ => return Err(missing("it is about a person, not a booking")),
@@ -226,7 +228,37 @@ async fn granted(
         why,
         payment: Payment { amount, ..payment(attempt) },
         back: if amount == attempt.captured { Return::Refund } else { Return::Part },
+        of_which: of_which(tx, refund, booking).await?,
     }))
+}
+
+/// A fact for each passenger whose price some of it is of.
+async fn of_which(tx: &mut Tx<System>, refund: RefundId, booking: &Booking) -> Result<Vec<Fact>, AppError> {
+    let parts = checkout::store::refund_parts(tx, refund).await?;
+    if parts.is_empty() {
+        return Ok(Vec::new());
+    }
+    let passengers = bookings::store::passengers(tx, booking.id).await?;
+    let lines = checkout::price_lines::lines_of(booking);
+    let whose = |passenger: u8| {
+        let place = usize::from(passenger).checked_sub(1);
+        let person = place.and_then(|place| passengers.get(place)).map(|(person, _)| person);
+        person.map_or_else(
+            || "All passengers".to_owned(),
+            |person| format!("{} {}", person.given_names, person.family_name),
+        )
+    };
+    let line = |(id, minor): &(LineId, i64)| {
+        let name = lines.iter().find(|line| line.id == *id).map_or("Price", |line| &line.name);
+        format!("{name}: {}", Money::new(*minor, booking.amount.currency))
+    };
+    let of = parts.chunk_by(|(one, _), (next, _)| one.passenger == next.passenger);
+    Ok(of
+        .filter_map(|of| {
+            let (first, _) = of.first()?;
+            Some(Fact { label: whose(first.passenger).into(), lines: of.iter().map(line).collect() })
+        })
+        .collect())
 }
 
 /// The link into a booking that belongs to no account, in a mail to its contact. The same mail carries the same link,

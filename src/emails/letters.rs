@@ -400,6 +400,8 @@ pub struct MoneyReturned {
     pub why: WhyReturned,
     pub payment: Payment,
     pub back: Return,
+    /// Of whose price it is how much, where that was said.
+    pub of_which: Vec<Fact>,
 }
 
 impl MoneyReturned {

@@ -14,7 +14,7 @@ use crate::{
         alarm::{Open, StaffAlarm},
         cancel,
         change::AirlineChanged,
-        facts::{Brief, Payment, Return, Ticketed},
+        facts::{Brief, Fact, Payment, Return, Ticketed},
         hook::HookPaused,
         letters::{
             BookingConfirmation, BookingLink, HoldExpired, HoldLapsing, Letter, MoneyReturned, NotTicketed,
@@ -200,7 +200,24 @@ pub fn not_ticketed(offer: &Offer, why: WhyNoTicket, back: Return) -> Option<Let
 }
 
 fn returned(offer: &Offer, why: WhyReturned, back: Return, payment: Payment) -> Option<Letter> {
-    Some(Letter::MoneyReturned(MoneyReturned { booking: brief(offer)?, why, payment, back }))
+    Some(Letter::MoneyReturned(MoneyReturned {
+        booking: brief(offer)?,
+        why,
+        payment,
+        back,
+        of_which: Vec::new(),
+    }))
+}
+
+fn returned_by_line(offer: &Offer) -> Option<Letter> {
+    let of = |name: &'static str| Fact::new(name, "Departure tax: EUR 32.10");
+    Some(Letter::MoneyReturned(MoneyReturned {
+        booking: brief(offer)?,
+        why: WhyReturned::Granted,
+        payment: Payment { amount: Money::new(6_420, Currency::Eur), ..visa(offer) },
+        back: Return::Part,
+        of_which: vec![of("Maria Inês Duarte"), of("João Duarte")],
+    }))
 }
 
 #[cfg(test)]
@@ -345,6 +362,7 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
             returned(&single, WhyReturned::BookingEnded, Return::Refund, without_card)?,
         ),
         ("money_returned_granted", returned(&family, WhyReturned::Granted, Return::Part, part())?),
+        ("money_returned_by_line", returned_by_line(&family)?),
         ("refund_paid", Letter::RefundPaid(paid)),
         ("refund_failed", Letter::RefundFailed(failed)),
         (

@@ -67,6 +67,7 @@ mod papers;
 mod privacy;
 mod probe;
 mod process;
+mod refund_lines;
 mod refunds;
 mod refusals;
 mod saved_travellers;

@@ -1,6 +1,7 @@
 //! `/api/admin`: the staff's list, one booking, and refunds, for the staff's own browsers. The same powers, second factor and
 //! fresh proof as the pages; a token is never staff.
 
+pub mod lines;
 pub mod refund;
 
 use axum::{Json as Answer, extract::State};
@@ -10,6 +11,7 @@ use serde_json::Value;
 use utoipa::ToSchema;
 use uuid::Uuid;
 
+use self::lines::{PriceLine, RefundLine};
 use crate::{
     admin::{self, BookingRecord, Filter, From as Start, Line, Place},
     checkout::{
@@ -167,6 +169,9 @@ pub struct StaffBooking {
     passengers: Vec<StaffPassenger>,
     attempts: Vec<StaffAttempt>,
     refunds: Vec<StaffRefund>,
+    /// What the price is made of, where money can go back by line.
+    price_lines: Vec<PriceLine>,
+    disputes: Vec<StaffDispute>,
     events: Vec<StaffEvent>,
     ledger: Vec<LedgerEntry>,
     attention: Vec<AttentionItem>,
@@ -217,9 +222,31 @@ pub struct StaffRefund {
     amount: Money,
     #[schema(example = "goodwill")]
     reason: String,
+    /// Of which lines of the price. Empty: an amount only.
+    lines: Vec<RefundLine>,
     #[schema(required, example = "re_1")]
     stripe_refund: Option<String>,
     updated_at: Timestamp,
+}
+
+/// The traveller's bank has asked for money back, or for an explanation.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct StaffDispute {
+    #[schema(example = "dp_1")]
+    stripe_dispute: String,
+    /// `needs_response`, `under_review`, `won` or `lost`.
+    #[schema(example = "needs_response")]
+    state: String,
+    /// Only a question: no money has moved for it.
+    is_inquiry: bool,
+    amount: Money,
+    /// Stripe's word.
+    #[schema(example = "fraudulent")]
+    reason: String,
+    /// Until then evidence is taken.
+    #[schema(required)]
+    answer_by: Option<Timestamp>,
+    opened_at: Timestamp,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -293,14 +320,22 @@ impl StaffBooking {
         let refunds = record.refunds.into_iter().map(|row| {
             let amount = amount(row.amount_minor, &row.currency)?;
             let (id, state, reason) = (row.id, row.state, row.reason);
+            let lines = row.parts.into_iter().map(|part| RefundLine::new(part, &row.currency));
             Ok(StaffRefund {
                 id,
                 state,
                 amount,
                 reason,
+                lines: lines.collect::<Result<_, AppError>>()?,
                 stripe_refund: row.stripe_id,
                 updated_at: row.updated_at,
             })
+        });
+        let disputes = record.disputes.into_iter().map(|row| {
+            let amount = amount(row.amount_minor, &row.currency)?;
+            let (stripe_dispute, state, reason) = (row.stripe_id, row.state, row.reason);
+            let (is_inquiry, answer_by, opened_at) = (row.is_inquiry, row.answer_by, row.opened_at);
+            Ok(StaffDispute { stripe_dispute, state, is_inquiry, amount, reason, answer_by, opened_at })
         });
         let ledger = record.ledger.into_iter().map(|row| {
             let amount = amount(row.amount_minor, &row.currency)?;
@@ -325,6 +360,8 @@ impl StaffBooking {
             passengers: passengers.collect(),
             attempts: desk.attempts.iter().map(StaffAttempt::of).collect(),
             refunds: refunds.collect::<Result<_, AppError>>()?,
+            price_lines: desk.lines.iter().map(PriceLine::of).collect(),
+            disputes: disputes.collect::<Result<_, AppError>>()?,
             events: events.collect(),
             ledger: ledger.collect::<Result<_, AppError>>()?,
             attention: attention.collect(),

@@ -10,9 +10,11 @@ use axum::{
 use serde::{Deserialize, Serialize};
 use utoipa::ToSchema;
 
+use super::lines::{self, LineAsked, RefundLine};
 use crate::{
     checkout::{
         Checkout,
+        price_lines::{check_lines, sum_of},
         staff_refund::{LONGEST_NOTE, Reason, RefundDesk, RefundOrder, Refundable, check_amount},
     },
     error::{AppError, FieldErrors},
@@ -32,9 +34,14 @@ use crate::{
 pub struct RefundAsked {
     #[schema(value_type = AttemptId)]
     attempt: Option<AttemptId>,
-    /// Without it, all that is left. Of a booking that ended without tickets only all of it goes.
+    /// Without it, what the lines come to; without lines, all that is left. Of a booking that ended without tickets only all
+    /// of it goes.
     #[schema(nullable = false)]
     amount: Option<Sum>,
+    /// Of which lines of the price how much goes back: they are among the booking's `price_lines`.
+    #[serde(default)]
+    #[schema(max_items = 99)]
+    lines: Vec<LineAsked>,
     /// One of `goodwill`, `schedule_change`, `not_provided`, `charged_twice`, `airline_refund` and `other`.
     #[serde(default)]
     #[schema(required, example = "goodwill")]
@@ -45,13 +52,14 @@ pub struct RefundAsked {
     note: String,
 }
 
-/// What the refund would mean. Nothing has moved: POST …/refunds with `id`, `attempt`, `amount`, `left`, `reason` and `note`
-/// decides it.
+/// What the refund would mean. Nothing has moved: POST …/refunds with `id`, `attempt`, `amount`, `lines`, `left`, `reason` and
+/// `note` decides it.
 #[derive(Debug, Serialize, ToSchema)]
 pub struct RefundQuote {
     id: RefundId,
     attempt: AttemptId,
     amount: Money,
+    lines: Vec<RefundLine>,
     /// Of this payment, before the refund.
     left: Money,
     left_after: Money,
@@ -97,11 +105,15 @@ pub async fn quote(
         return Err(AppError::Conflict(refusal.clone()));
     }
     check_amount(&desk.booking, order.amount, refundable.left).map_err(AppError::Invalid)?;
+    if !order.parts.is_empty() {
+        check_lines(desk.lines_of(refundable), &order.parts, order.amount).map_err(AppError::Invalid)?;
+    }
     let card = refundable.attempt.card.as_ref();
     Ok(Answer(RefundQuote {
         id: order.id,
         attempt: order.attempt,
         amount: order.amount.into(),
+        lines: order.parts.iter().map(RefundLine::of).collect(),
         left: refundable.left.into(),
         left_after: refundable.left.checked_sub(order.amount)?.into(),
         card: card.map(|(brand, last4)| format!("{brand} {last4}")),
@@ -120,15 +132,20 @@ impl RefundAsked {
             errors.add("attempt", "One of the payments of this booking");
         }
         let left = refundable.map(|refundable| refundable.left);
+        let parts = lines::check(&self.lines, &mut errors);
         let amount = match &self.amount {
             Some(sum) => sum.check(&mut errors, "amount"),
-            None => left,
+            None if parts.is_empty() => left,
+            None => left.and_then(|left| sum_of(&parts, left).ok()),
         };
+        if amount.is_none() && errors.is_empty() {
+            errors.add("lines", "Amounts in the currency of the payment");
+        }
         let (reason, note) = why(&mut errors, &self.reason, &self.note);
         match (refundable, amount, reason, note) {
             (Some(refundable), Some(amount), Some(reason), Some(note)) if errors.is_empty() => {
                 let (id, attempt, seen_left) = (RefundId::new(), refundable.attempt.id, refundable.left);
-                Ok((refundable, RefundOrder { id, attempt, amount, seen_left, reason, note }))
+                Ok((refundable, RefundOrder { id, attempt, amount, seen_left, reason, note, parts }))
             }
             _ => Err(AppError::Invalid(errors)),
         }
@@ -159,6 +176,10 @@ pub struct RefundDecision {
     attempt: Option<AttemptId>,
     #[schema(value_type = Sum)]
     amount: Option<Sum>,
+    /// The quote's.
+    #[serde(default)]
+    #[schema(max_items = 99)]
+    lines: Vec<LineAsked>,
     /// `left` of the quote. If it is another by now, nothing is refunded.
     #[schema(value_type = Sum)]
     left: Option<Sum>,
@@ -194,12 +215,13 @@ impl RefundDecision {
             sum.check(&mut errors, field)
         };
         let (amount, seen_left) = (sum("amount", self.amount.as_ref()), sum("left", self.left.as_ref()));
+        let parts = lines::check(&self.lines, &mut errors);
         let (reason, note) = why(&mut errors, &self.reason, &self.note);
         match (self.id, self.attempt, amount, seen_left, reason, note) {
             (Some(id), Some(attempt), Some(amount), Some(seen_left), Some(reason), Some(note))
                 if errors.is_empty() =>
             {
-                Ok(RefundOrder { id, attempt, amount, seen_left, reason, note })
+                Ok(RefundOrder { id, attempt, amount, seen_left, reason, note, parts })
             }
             _ => Err(AppError::Invalid(errors)),
         }

@@ -10,6 +10,7 @@ pub mod inbox;
 pub mod mails;
 pub mod people;
 pub mod refund;
+mod refund_lines;
 pub mod said;
 pub mod trail;
 
@@ -223,6 +224,8 @@ struct RefundView {
     state: Fragment,
     amount: String,
     reason: String,
+    /// Whose what, and how much of it.
+    parts: Vec<String>,
     stripe: String,
     at: String,
 }
@@ -366,11 +369,18 @@ fn failure(state: &str, code: &str) -> String {
     }
 }
 
+fn part_in_words(booking: &BookingRecord, part: &admin::RefundPart, currency: &str) -> String {
+    let whose = usize::from(part.passenger).checked_sub(1).and_then(|place| booking.passengers.get(place));
+    let whose = whose.map_or("Everybody together", |passenger| passenger.name.as_str());
+    format!("{whose}: {} {}", part.item.replace('_', " "), amount(part.amount_minor, currency))
+}
+
 fn refunds(booking: &BookingRecord) -> Vec<RefundView> {
     let view = |refund: &admin::RefundRow| RefundView {
         state: state_badge(&refund.state),
         amount: amount(refund.amount_minor, &refund.currency),
         reason: in_words(&refund.reason),
+        parts: refund.parts.iter().map(|part| part_in_words(booking, part, &refund.currency)).collect(),
         stripe: refund.stripe_id.clone().unwrap_or_default(),
         at: moment(refund.updated_at),
     };

@@ -1,5 +1,7 @@
 //! Giving money back, in two steps: say what and why, then read what it means and decide.
 
+use std::collections::BTreeMap;
+
 use askama::Template;
 use axum::{
     extract::State,
@@ -7,10 +9,11 @@ use axum::{
 };
 use serde::Deserialize;
 
-use super::again;
+use super::{again, refund_lines};
 use crate::{
     checkout::{
         Checkout,
+        price_lines::{LinePart, sum_of},
         staff_refund::{LONGEST_NOTE, Reason, RefundDesk, RefundOrder, Refundable, check_amount},
     },
     error::{AppError, FieldErrors},
@@ -28,14 +31,19 @@ use crate::{
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(default)]
 pub struct RefundForm {
-    attempt: String,
-    how: String,
+    pub(super) attempt: String,
+    pub(super) how: String,
     amount: String,
-    reason: String,
-    note: String,
+    pub(super) reason: String,
+    pub(super) note: String,
+    /// The page of the lines was seen.
+    pub(super) lines: String,
     /// Only of step 2.
     refund: String,
     seen_left: String,
+    /// How much of each line, by the line's own field.
+    #[serde(flatten)]
+    pub(super) parts: BTreeMap<String, String>,
 }
 
 #[derive(Template)]
@@ -64,13 +72,14 @@ pub struct RefundQuery {
 }
 
 /// Each message after the name of its field.
-fn summary(errors: &FieldErrors) -> Fragment {
+pub(super) fn summary(errors: &FieldErrors) -> Fragment {
     error_summary_of(errors, |field| match field {
         "attempt" => "Payment",
         "how" => "How much",
         "amount" => "Amount",
         "reason" => "Reason",
         "note" => "Note",
+        "lines" => "Lines",
         _ => "",
     })
 }
@@ -119,7 +128,10 @@ impl RefundPage {
             (options.len() > 1).then(|| picks("attempt", "Which payment", &options, chosen, &errors));
         let mut reasons: Vec<(&str, &str)> = vec![("", "Choose")];
         reasons.extend(Reason::ALL.iter().map(|reason| (reason.code(), reason.in_words())));
-        let hows = [("all", "All that is left"), ("part", "This much")];
+        let mut hows = vec![("all", "All that is left"), ("part", "This much")];
+        if desk.attempts.iter().any(|known| known.obstacle.is_none() && !desk.lines_of(known).is_empty()) {
+            hows.push((refund_lines::HOW, "By passenger and line, on the next page"));
+        }
         let only_in_full = desk.only_in_full();
         Self {
             chrome,
@@ -142,7 +154,7 @@ impl RefundPage {
 }
 
 /// "Visa ending 4242".
-fn paid_with(refundable: &Refundable) -> String {
+pub(super) fn paid_with(refundable: &Refundable) -> String {
     match &refundable.attempt.card {
         Some((brand, last4)) => format!("{} ending {last4}", super::in_words(brand)),
         None => "paid without a card".to_owned(),
@@ -162,6 +174,8 @@ struct RefundReviewPage {
     has_contact: bool,
     leaves_live_ticket: bool,
     is_ended: bool,
+    /// Whose what, how much of it, and the field that says so.
+    parts: Vec<(String, Money, String)>,
     order: RefundOrder,
 }
 
@@ -173,9 +187,18 @@ pub async fn review(
     Form(form): Form<RefundForm>,
 ) -> Result<Response, AppError> {
     let desk = open_desk(&checkout, &staff, &reference).await?;
+    let by_lines = refund_lines::asked_for(&desk, &form);
     let (refundable, order) = match read(&desk, &form) {
+        Ok((refundable, _)) if by_lines.is_some() && form.lines.is_empty() => {
+            return Ok(Html(refund_lines::page(chrome, &desk, refundable, form).render()?).into_response());
+        }
         Ok(read) => read,
-        Err(errors) => return again(RefundPage::new(chrome, &desk, form, errors)),
+        Err(errors) => match by_lines {
+            Some(refundable) if !form.lines.is_empty() => {
+                return again(refund_lines::page(chrome, &desk, refundable, form).with(errors));
+            }
+            _ => return again(RefundPage::new(chrome, &desk, form, errors)),
+        },
     };
     let left_after = refundable.left.checked_sub(order.amount)?;
     let page = RefundReviewPage {
@@ -188,6 +211,7 @@ pub async fn review(
         has_contact: desk.booking.contact.is_some(),
         leaves_live_ticket: desk.leaves_live_ticket(refundable, order.amount),
         is_ended: desk.only_in_full(),
+        parts: refund_lines::in_words(&desk, &order.parts),
         order,
     };
     Ok(Html(page.render()?).into_response())
@@ -202,15 +226,7 @@ fn read<'a>(desk: &'a RefundDesk, form: &RefundForm) -> Result<(&'a Refundable, 
         return Err(errors);
     };
     let left = refundable.left;
-    let amount = match form.how.as_str() {
-        "all" => Some(left),
-        _ => Money::read(&form.amount, left.currency).ok(),
-    };
-    match amount.map(|amount| check_amount(&desk.booking, amount, left)) {
-        None => errors.add("amount", format!("Write it like {}, without commas", left.typed())),
-        Some(Err(wrong)) => wrong.iter().for_each(|(field, message)| errors.add(field, message)),
-        Some(Ok(())) => {}
-    }
+    let (amount, parts) = how_much(desk, refundable, form, &mut errors);
     let reason = Reason::from_code(&form.reason);
     if reason.is_none() {
         errors.add("reason", "Choose a reason");
@@ -222,10 +238,44 @@ fn read<'a>(desk: &'a RefundDesk, form: &RefundForm) -> Result<(&'a Refundable, 
     match (amount, reason, note) {
         (Some(amount), Some(reason), Some(note)) if errors.is_empty() => {
             let (id, attempt) = (RefundId::new(), refundable.attempt.id);
-            Ok((refundable, RefundOrder { id, attempt, amount, seen_left: left, reason, note }))
+            Ok((refundable, RefundOrder { id, attempt, amount, seen_left: left, reason, note, parts }))
         }
         _ => Err(errors),
     }
+}
+
+fn how_much(
+    desk: &RefundDesk,
+    refundable: &Refundable,
+    form: &RefundForm,
+    errors: &mut FieldErrors,
+) -> (Option<Money>, Vec<LinePart>) {
+    let left = refundable.left;
+    let (amount, parts) = match form.how.as_str() {
+        "all" => (Some(left), Vec::new()),
+        // How much is asked on the next page.
+        refund_lines::HOW if desk.lines_of(refundable).is_empty() => {
+            errors.add("how", "Only the payment behind the tickets can go back by line");
+            return (None, Vec::new());
+        }
+        // How much is asked on the next page.
+        refund_lines::HOW if form.lines.is_empty() => return (Some(left), Vec::new()),
+        refund_lines::HOW => {
+            let lines = desk.lines_of(refundable);
+            let parts = refund_lines::read(lines, form, errors);
+            refund_lines::check_left(lines, &parts, errors);
+            (sum_of(&parts, left).ok().filter(|_| errors.is_empty()), parts)
+        }
+        _ => (Money::read(&form.amount, left.currency).ok(), Vec::new()),
+    };
+    let field = if parts.is_empty() { "amount" } else { "lines" };
+    match amount.map(|amount| check_amount(&desk.booking, amount, left)) {
+        None if form.how == refund_lines::HOW => {}
+        None => errors.add(field, format!("Write it like {}, without commas", left.typed())),
+        Some(Err(wrong)) => wrong.iter().for_each(|(_, message)| errors.add(field, message)),
+        Some(Ok(())) => {}
+    }
+    (amount, parts)
 }
 
 pub async fn confirm(
@@ -255,7 +305,16 @@ pub async fn confirm(
 /// What step 2 sent. Its figures are those that were seen: whether they still hold is asked under the lock.
 fn decided(desk: &RefundDesk, form: &RefundForm) -> Option<RefundOrder> {
     let attempt: AttemptId = form.attempt.parse().ok()?;
-    let currency = desk.of(attempt)?.left.currency;
+    let refundable = desk.of(attempt)?;
+    let currency = refundable.left.currency;
+    let mut errors = FieldErrors::default();
+    let parts = match form.how.as_str() {
+        refund_lines::HOW => refund_lines::read(desk.lines_of(refundable), form, &mut errors),
+        _ => Vec::new(),
+    };
+    if !errors.is_empty() || (form.how == refund_lines::HOW && parts.is_empty()) {
+        return None;
+    }
     let note = form::optional_text(&mut FieldErrors::default(), "note", &form.note, LONGEST_NOTE)?;
     Some(RefundOrder {
         id: form.refund.parse().ok()?,
@@ -264,5 +323,6 @@ fn decided(desk: &RefundDesk, form: &RefundForm) -> Option<RefundOrder> {
         seen_left: Money::read(&form.seen_left, currency).ok()?,
         reason: Reason::from_code(&form.reason)?,
         note,
+        parts,
     })
 }

@@ -46,6 +46,8 @@ insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason)
 reset session_replication_role;
 insert into disputes (id, booking_id, attempt_id, stripe_dispute_id, is_inquiry, amount_minor, currency, reason, opened_at)
     select id, booking_id, id, 'dp_hers', true, 1, currency, 'by_hand', '2026-11-23' from attempts where booking_id = ':confirmed';
+insert into price_lines select id, 1, 'fare', amount_minor from bookings where id = ':refunded';
+insert into refund_lines select r.id, r.booking_id, 1, 'fare', r.amount_minor from refunds r where r.booking_id = ':refunded';
 insert into stripe_movements (id, kind, amount_minor, currency, fee_minor, fee_currency, moved_at, taken_in_at)
     values ('txn_hers', 'payout', 1, 'EUR', 0, 'EUR', '2026-11-23', '2026-11-23');
 insert into stripe_readings (what, seen_until, read_at) values ('events', '2026-11-23', '2026-11-23');

@@ -295,6 +295,7 @@ impl World {
                 seen_left: from.left,
                 reason: Reason::Goodwill,
                 note: "as drawn".to_owned(),
+                parts: Vec::new(),
             };
             let _ = self.checkout().refund_by_staff(self.carol, reference, &order).await;
         }

@@ -2,6 +2,7 @@
 
 mod access;
 mod guards;
+mod lines;
 
 use sqlx::{Connection, Executor, PgConnection};
 
