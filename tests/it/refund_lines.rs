@@ -182,6 +182,7 @@ async fn more_than_is_left_of_a_line_is_told_beside_it_and_nothing_typed_is_lost
     let too_much = euros(fare + 1);
     let page = till.choose(&[("p1_fare", &too_much)]).await.expect(422);
     assert!(page.field_error("p1_fare").contains(&format!("At most EUR {}", euros(fare))));
+    page.says(&format!("M*** Novak, Fare: At most EUR {}", euros(fare)));
     till.choose(&[]).await.expect(422).says("Choose a passenger or type an amount beside a line");
     till.choose(&[("p1_fare", "0")]).await.expect(422).says("Choose a passenger");
     // Whoever writes their own decision is held to the same lines.

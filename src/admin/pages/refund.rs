@@ -72,14 +72,13 @@ pub struct RefundQuery {
 }
 
 /// Each message after the name of its field.
-pub(super) fn summary(errors: &FieldErrors) -> Fragment {
+fn summary(errors: &FieldErrors) -> Fragment {
     error_summary_of(errors, |field| match field {
         "attempt" => "Payment",
         "how" => "How much",
         "amount" => "Amount",
         "reason" => "Reason",
         "note" => "Note",
-        "lines" => "Lines",
         _ => "",
     })
 }

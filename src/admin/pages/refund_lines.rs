@@ -2,7 +2,7 @@
 
 use askama::Template;
 
-use super::refund::{RefundForm, paid_with, summary};
+use super::refund::{RefundForm, paid_with};
 use crate::{
     admin::mask_name,
     checkout::{
@@ -14,7 +14,7 @@ use crate::{
     money::Money,
     web::{
         chrome::Chrome,
-        components::{Field, Fragment},
+        components::{Field, Fragment, error_summary_of},
     },
 };
 
@@ -81,7 +81,16 @@ pub(super) fn page(
 
 impl RefundLinesPage {
     pub(super) fn with(self, errors: FieldErrors) -> Self {
-        Self { summary: summary(&errors), errors, ..self }
+        let summary = error_summary_of(&errors, |field| self.name_of(field).unwrap_or_default());
+        Self { summary, errors, ..self }
+    }
+
+    /// "M*** Duarte, Fare".
+    fn name_of(&self, field: &str) -> Option<String> {
+        self.whose.iter().find_map(|of| {
+            let line = of.lines.iter().find(|line| line.field.as_deref() == Some(field))?;
+            Some(format!("{}, {}", of.name, line.name))
+        })
     }
 }
 

@@ -232,11 +232,11 @@ pub fn error_summary(errors: &FieldErrors) -> Fragment {
 }
 
 /// The same, with each message after the name of its field, where messages alone would not tell fields apart.
-pub fn error_summary_of(errors: &FieldErrors, label: impl Fn(&str) -> &'static str) -> Fragment {
+pub fn error_summary_of<L: AsRef<str>>(errors: &FieldErrors, label: impl Fn(&str) -> L) -> Fragment {
     if errors.is_empty() {
         return Fragment::default();
     }
-    let told = |field: &str, message: &str| match label(field) {
+    let told = |field: &str, message: &str| match label(field).as_ref() {
         "" => message.to_owned(),
         label => format!("{label}: {message}"),
     };

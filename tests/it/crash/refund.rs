@@ -17,19 +17,19 @@ struct Step {
     before: Commit,
     /// How Stripe takes the first question.
     stripe: Option<Fault>,
-    /// The refunds that Stripe has made when the end comes.
-    made: usize,
+    /// How many refunds Stripe can have made when the end comes.
+    made: &'static [usize],
 }
 
 const NO_ANSWER: &str = "new.state = 'submit_unknown' and old.state <> 'submit_unknown'";
 
 const STEPS: [Step; 7] = [
-    // The promise itself, and then all of it but that its job is done.
-    Step { before: insert("refunds"), stripe: None, made: 0 },
+    // The promise itself, and then all of it but that its job is done: the refund's own job may be faster.
+    Step { before: insert("refunds"), stripe: None, made: &[0] },
     Step {
         before: update("outbox", "new.kind = 'return_money' and new.state = 'done' and old.state <> 'done'"),
         stripe: None,
-        made: 0,
+        made: &[0, 1],
     },
     // Promised; nobody has asked Stripe.
     Step {
@@ -38,21 +38,21 @@ const STEPS: [Step; 7] = [
             "new.kind = 'submit_refund' and new.state = 'running' and old.state = 'ready'",
         ),
         stripe: None,
-        made: 0,
+        made: &[0],
     },
     // Asked, and nobody knows what came of it: nothing, or the refund.
-    Step { before: update("refunds", NO_ANSWER), stripe: Some(Fault::TimeoutBefore), made: 0 },
-    Step { before: update("refunds", NO_ANSWER), stripe: Some(Fault::TimeoutAfter), made: 1 },
+    Step { before: update("refunds", NO_ANSWER), stripe: Some(Fault::TimeoutBefore), made: &[0] },
+    Step { before: update("refunds", NO_ANSWER), stripe: Some(Fault::TimeoutAfter), made: &[1] },
     // Stripe has said yes.
     Step {
         before: update("refunds", "new.state = 'succeeded' and old.state <> 'succeeded'"),
         stripe: None,
-        made: 1,
+        made: &[1],
     },
     Step {
         before: update("outbox", "new.kind = 'submit_refund' and new.state = 'done' and old.state <> 'done'"),
         stripe: None,
-        made: 1,
+        made: &[1],
     },
 ];
 
@@ -83,7 +83,8 @@ async fn killed(step: Step) {
     // Back from Stripe's page: that is how we hear of it.
     dora.get(&format!("/bookings/{reference}/return")).await;
     kill(&mut first, gate, &database).await;
-    assert_eq!(stripe.refunds().len(), step.made, "{step:?}");
+    let made = stripe.refunds().len();
+    assert!(step.made.contains(&made), "{step:?}: {made}");
     minutes_pass(&database).await;
 
     let second = world.start().await;
