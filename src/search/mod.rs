@@ -81,9 +81,10 @@ impl Search {
             other => return other,
         };
         let mut unknown = bad.unknown.iter().map(|field| form.value(field));
-        let ask = async |typed: Option<&str>| match typed {
-            Some(typed) => self.places.ask(typed).await,
-            None => {}
+        let ask = async |typed: Option<&str>| {
+            if let Some(typed) = typed {
+                self.places.ask(typed).await;
+            }
         };
         tokio::join!(ask(unknown.next()), ask(unknown.next()));
         check(read)
