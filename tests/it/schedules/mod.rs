@@ -71,12 +71,13 @@ async fn take(plan: &Plan, seen: &Seen) {
     world.come_to_rest(plan.bank_gives_in).await;
     rules::hold_at_rest(&mut world).await;
     let ends = rules::ends(&mut world).await;
-    let mut walked = seen.lock().unwrap_or_else(PoisonError::into_inner);
-    walked.steps += plan.steps.len();
-    for (end, many) in ends {
-        *walked.ends.entry(end).or_default() += many;
+    {
+        let mut walked = seen.lock().unwrap_or_else(PoisonError::into_inner);
+        walked.steps += plan.steps.len();
+        for (end, many) in ends {
+            *walked.ends.entry(end).or_default() += many;
+        }
     }
-    drop(walked);
     let World { app, sql, .. } = world;
     sql.close().await.expect("closes");
     app.finish().await;
