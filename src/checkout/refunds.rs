@@ -56,19 +56,20 @@ impl Checkout {
         let refund = self.refund(id).await?;
         match self.try_refund(&refund).await {
             Err(AppError::Upstream { reason, .. }) if self.has_waited_long(&refund) => {
-                let now = self.clock.now();
-                let detail = format!(
-                    "{} is owed to the traveller, and Stripe cannot be asked: {reason}",
-                    refund.amount
-                );
-                let (kind, subject) = (Attention::RefundUnsent, id.to_string());
-                let mut tx = self.db.begin(System).await?;
-                outbox::raise(&mut tx, kind, &subject, Some(refund.booking), &detail, now).await?;
-                tx.commit().await?;
-                Ok(Outcome::Again(now + FOLLOW_EVERY))
+                self.call_for_help(&refund, &format!("Stripe cannot be asked: {reason}")).await?;
+                Ok(Outcome::Again(self.clock.now() + FOLLOW_EVERY))
             }
             other => other,
         }
+    }
+
+    async fn call_for_help(&self, refund: &RefundRow, why: &str) -> Result<(), AppError> {
+        let detail = format!("{} is owed to the traveller, and {why}", refund.amount);
+        let (kind, subject) = (Attention::RefundUnsent, refund.id.to_string());
+        let mut tx = self.db.begin(System).await?;
+        outbox::raise(&mut tx, kind, &subject, Some(refund.booking), &detail, self.clock.now()).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     fn has_waited_long(&self, refund: &RefundRow) -> bool {
@@ -168,6 +169,10 @@ impl Checkout {
             return Ok(Outcome::Done);
         }
         self.next_key(refund).await?;
+        if self.has_waited_long(refund) {
+            let why = "Stripe does not send it: a bank has taken the payment back. No dispute has come to us";
+            self.call_for_help(refund, why).await?;
+        }
         Ok(Outcome::Again(self.clock.now() + FOLLOW_EVERY))
     }
 

@@ -248,6 +248,23 @@ async fn u16_a_refund_that_stripe_refuses_because_of_a_dispute_waits_although_we
 }
 
 #[tokio::test]
+async fn u16_a_refund_that_waits_for_a_dispute_nobody_tells_us_of_calls_a_person_after_three_days() {
+    let (app, _, _) = owed_and_disputed(false).await;
+    app.advance(SignedDuration::from_hours(71)).await;
+    assert!(app.attention().await.is_empty());
+    app.advance(SignedDuration::from_hours(2)).await;
+    app.advance(SignedDuration::from_hours(2)).await;
+    assert_eq!(app.attention().await, ["refund_unsent"]);
+    // It is asked for all the same, and the person may close the item once the bank has decided.
+    app.stripe.close_dispute(&app.stripe.disputes()[0].id.clone(), true).unwrap();
+    app.settle().await;
+    app.advance(SignedDuration::from_hours(1)).await;
+    app.settle().await;
+    assert_eq!(app.texts("select state from refunds").await, ["succeeded"]);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn u16_a_refund_whose_answer_was_lost_ends_with_the_dispute_that_the_bank_decides_against_us() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
