@@ -8,8 +8,9 @@ mod world;
 
 use std::{
     collections::BTreeMap,
-    panic::{AssertUnwindSafe, catch_unwind},
+    panic::{AssertUnwindSafe, catch_unwind, resume_unwind},
     sync::{Mutex, PoisonError},
+    thread,
     time::Instant,
 };
 
@@ -26,6 +27,8 @@ use crate::helpers::tally;
 const PLANS: u64 = 4;
 /// By hand, unless `SCHEDULE_PLANS` says otherwise.
 const MANY_PLANS: u64 = 840;
+/// A whole world in one task, neither optimised nor without the counters of coverage, does not fit into a test's two megabytes.
+const STACK: usize = 16 << 20;
 
 fn from_environment(name: &str) -> Option<u64> {
     std::env::var(name)
@@ -83,6 +86,15 @@ async fn take(plan: &Plan, seen: &Seen) {
     app.finish().await;
 }
 
+fn with_a_deep_stack(walk: impl FnOnce() + Send) {
+    thread::scope(|scope| {
+        let walker = thread::Builder::new().stack_size(STACK).spawn_scoped(scope, walk).expect("a thread");
+        if let Err(panic) = walker.join() {
+            resume_unwind(panic);
+        }
+    });
+}
+
 fn walk_all(first: u64, plans: u64) {
     if let Some(seed) = from_environment("SCHEDULE_SEED") {
         return walk(seed, 200, &Seen::default());
@@ -105,14 +117,15 @@ fn walk_all(first: u64, plans: u64) {
 
 #[test]
 fn whatever_happens_in_whatever_order_money_and_tickets_agree() {
-    walk_all(1, PLANS);
+    with_a_deep_stack(|| walk_all(1, PLANS));
 }
 
 #[test]
 #[ignore = "ten thousand of them take minutes"]
 fn whatever_happens_in_many_more_schedules_money_and_tickets_agree() {
     let first = from_environment("SCHEDULE_FIRST").unwrap_or(1_000);
-    walk_all(first, from_environment("SCHEDULE_PLANS").unwrap_or(MANY_PLANS));
+    let plans = from_environment("SCHEDULE_PLANS").unwrap_or(MANY_PLANS);
+    with_a_deep_stack(|| walk_all(first, plans));
 }
 
 #[test]
