@@ -76,6 +76,11 @@ impl Booking {
         matches!(self.state, BookingState::Draft | BookingState::Held)
     }
 
+    /// It is this attempt's money.
+    pub fn lives_on(&self, attempt: AttemptId) -> bool {
+        self.secured_by == Some(attempt)
+    }
+
     /// Nothing was bought with any of its money.
     pub fn ended_without_ticket(&self) -> bool {
         self.state.has_ended() && self.confirmed_at.is_none()

@@ -61,8 +61,7 @@ impl Checkout {
         });
         bookings::store::record(&mut tx, booking.id, "refund_taken_in", Actor::Stripe, &data, now).await?;
         step_refund(&mut tx, refund, event, Some(&told.id), now).await?;
-        let is_behind_ticket =
-            booking.state == BookingState::Confirmed && booking.secured_by == Some(attempt.id);
+        let is_behind_ticket = booking.state == BookingState::Confirmed && booking.lives_on(attempt.id);
         if is_behind_ticket && amount == left {
             let detail =
                 format!("{amount} was refunded in Stripe's dashboard, and the tickets can still be flown");

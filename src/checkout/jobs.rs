@@ -296,11 +296,10 @@ impl Checkout {
         if let Outcome::Again(at) = self.give_back_frozen(id).await? {
             return Ok(Outcome::Again(at));
         }
-        let is_needed =
-            |attempt: &Attempt| booking.secured_by == Some(attempt.id) && !booking.state.has_ended();
+        let is_needed = |attempt: &Attempt| booking.lives_on(attempt.id) && !booking.state.has_ended();
         let mut outcome = Outcome::Done;
         for attempt in self.attempts(id).await? {
-            if booking.state == BookingState::Cancelled && booking.secured_by == Some(attempt.id) {
+            if booking.state == BookingState::Cancelled && booking.lives_on(attempt.id) {
                 // It had bought tickets: its quote says what of it goes back.
                 outcome = sooner(outcome, self.settle_cancelled(&booking, attempt).await?);
                 continue;

@@ -100,7 +100,7 @@ impl RefundDesk {
 
     /// The lines that money of this attempt can go back by: it paid for them.
     pub fn lines_of(&self, refundable: &Refundable) -> &[PriceLine] {
-        if self.booking.secured_by == Some(refundable.attempt.id) { &self.lines } else { &[] }
+        if self.booking.lives_on(refundable.attempt.id) { &self.lines } else { &[] }
     }
 
     /// A booking without tickets needs nothing of its money any more, so that all of it goes.
@@ -184,7 +184,7 @@ impl Checkout {
         }
         check_amount(&booking, order.amount, left).map_err(AppError::Invalid)?;
         if !order.parts.is_empty() {
-            let is_behind_it = booking.secured_by == Some(attempt.id);
+            let is_behind_it = booking.lives_on(attempt.id);
             let lines = if is_behind_it { lines_left(&mut tx, &booking, &all).await? } else { Vec::new() };
             check_lines(&lines, &order.parts, order.amount).map_err(AppError::Invalid)?;
         }
@@ -255,7 +255,7 @@ async fn lines_left<P: Principal>(
     booking: &Booking,
     attempts: &[Attempt],
 ) -> Result<Vec<PriceLine>, AppError> {
-    let behind_it = attempts.iter().find(|attempt| booking.secured_by == Some(attempt.id));
+    let behind_it = attempts.iter().find(|attempt| booking.lives_on(attempt.id));
     if booking.ended_without_ticket() || behind_it.is_none_or(|attempt| attempt.captured != booking.amount) {
         return Ok(Vec::new());
     }
@@ -276,7 +276,7 @@ fn sorted(parts: &[LinePart]) -> Vec<(LineId, i64)> {
 }
 
 fn leaves_live_ticket(booking: &Booking, from: &Refundable, amount: Money) -> bool {
-    let is_behind_it = booking.secured_by == Some(from.attempt.id);
+    let is_behind_it = booking.lives_on(from.attempt.id);
     booking.state == BookingState::Confirmed && is_behind_it && amount == from.left
 }
 
@@ -307,7 +307,7 @@ fn obstacle(
     let no = |code, title, detail: &str| {
         Some(Refusal { code, title, detail: format!("{detail} Nothing was refunded.") })
     };
-    let is_behind_ticket = booking.secured_by == Some(attempt.id) && booking.state == BookingState::Confirmed;
+    let is_behind_ticket = booking.lives_on(attempt.id) && booking.state == BookingState::Confirmed;
     if all.iter().any(|attempt| attempt.quarantined.is_some()) {
         no(
             "quarantined",

@@ -217,7 +217,7 @@ async fn lost(
     attempt: &Attempt,
     now: Timestamp,
 ) -> Result<(), AppError> {
-    let is_needed = booking.secured_by == Some(attempt.id) && !booking.state.has_ended();
+    let is_needed = booking.lives_on(attempt.id) && !booking.state.has_ended();
     if is_needed {
         let detail =
             format!("the booking is {}, and the authorisation behind it is gone", booking.state.code());

@@ -31,6 +31,7 @@ use crate::{
     error::AppError,
     hooks,
     ids::{AttemptId, RefundId, Token},
+    itinerary::Passenger,
     money::Money,
     outbox::{About, Mail, MailKind},
     papers::{Papers, facts::Fact},
@@ -243,10 +244,7 @@ async fn of_which(tx: &mut Tx<System>, refund: RefundId, booking: &Booking) -> R
     let whose = |passenger: u8| {
         let place = usize::from(passenger).checked_sub(1);
         let person = place.and_then(|place| passengers.get(place)).map(|(person, _)| person);
-        person.map_or_else(
-            || "All passengers".to_owned(),
-            |person| format!("{} {}", person.given_names, person.family_name),
-        )
+        person.map_or_else(|| "All passengers".to_owned(), Passenger::full_name)
     };
     let line = |(id, minor): &(LineId, i64)| {
         let name = lines.iter().find(|line| line.id == *id).map_or("Price", |line| &line.name);

@@ -168,6 +168,12 @@ pub struct Passenger {
 
 personal!(Passenger { kind });
 
+impl Passenger {
+    pub fn full_name(&self) -> String {
+        format!("{} {}", self.given_names, self.family_name)
+    }
+}
+
 #[derive(Clone, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Contact {
     pub email: String,

@@ -138,7 +138,7 @@ fn passengers(sheets: &mut Sheets, papers: &Papers) {
 }
 
 fn passenger(sheets: &mut Sheets, person: &Ticketed) {
-    let name = format!("{} {}", person.passenger.given_names, person.passenger.family_name);
+    let name = person.passenger.full_name();
     let lines = sheets.lines(COLUMN * 0.5, STRONG, &name);
     sheets.keep(lines.len() as f32 * STRONG.line + 4.0);
     let kind = match person.passenger.kind {

@@ -85,7 +85,7 @@ impl Month {
     }
 }
 
-fn last_day(today: Date) -> Date {
+pub fn last_day(today: Date) -> Date {
     today.saturating_add(Span::new().days(DAYS_AHEAD))
 }
 

@@ -6,7 +6,7 @@ use crate::{
     error::AppError,
     itinerary::SearchQuery,
     search::{
-        form::DAYS_AHEAD,
+        month::last_day,
         prices::{AROUND, Lowest, Pair, Prices},
     },
 };
@@ -41,10 +41,9 @@ impl<'a> Pairs<'a> {
 
     pub fn standing(&self, pair: Pair) -> Standing {
         let (leave, back) = self.dates(pair);
-        let last = self.today.saturating_add(Span::new().days(DAYS_AHEAD));
         if back < leave {
             Standing::BackBeforeLeaving
-        } else if leave < self.today || back > last {
+        } else if leave < self.today || back > last_day(self.today) {
             Standing::NotSold
         } else {
             Standing::Sold
@@ -91,7 +90,7 @@ mod tests {
         ] {
             assert_eq!(pairs.standing(pair), standing, "{pair:?}");
         }
-        let last = TODAY.saturating_add(Span::new().days(DAYS_AHEAD));
+        let last = last_day(TODAY);
         let end = query(&[date(2027, 10, 1), last]);
         let pairs = Pairs::of(&end, TODAY).unwrap();
         assert_eq!((pairs.standing((3, 0)), pairs.standing((0, 1))), (Sold, NotSold));

@@ -4,7 +4,12 @@ use jetbridge::sandbox::stripe::{Fault, Intent, Mode, Session};
 use jetbridge::supplier::timetable::Fault as SupplierFault;
 use jiff::SignedDuration;
 
-use crate::helpers::{app::TestApp, browser::Browser, page::Page, story::GOOD_CARD};
+use crate::helpers::{
+    app::TestApp,
+    browser::Browser,
+    page::Page,
+    story::{GOOD_CARD, euros},
+};
 
 pub const WHY: [(&str, &str); 1] = [("reason", "Looked at it in Stripe")];
 
@@ -230,10 +235,6 @@ impl Frozen {
     }
 }
 
-fn cents(minor: i64) -> String {
-    format!("{}.{:02}", minor / 100, minor % 100)
-}
-
 /// What the mails say that money goes back.
 fn returned_letters(app: &TestApp) -> Vec<String> {
     let mails = app.mailbox.list().into_iter().filter(|mail| mail.subject.contains("goes back to you"));
@@ -307,9 +308,9 @@ async fn u19_a_frozen_payment_that_goes_back_is_released_and_the_seats_can_be_pa
         assert!(!frozen.is_frozen().await && app.attention().await.is_empty(), "{why}");
         // What stood at Stripe is told, whatever had been accepted.
         let stood = match why {
-            "amount" => format!("EUR {}", cents(frozen.session.amount + 1)),
-            "currency" => format!("USD {}", cents(frozen.session.amount)),
-            _ => format!("EUR {}", cents(frozen.session.amount)),
+            "amount" => format!("EUR {}", euros(frozen.session.amount + 1)),
+            "currency" => format!("USD {}", euros(frozen.session.amount)),
+            _ => format!("EUR {}", euros(frozen.session.amount)),
         };
         let told = returned_letters(app);
         assert_eq!(told.len(), 1, "{why}");
@@ -385,7 +386,7 @@ async fn u19_taken_money_that_our_books_cannot_hold_is_refunded_at_stripe_and_cl
     assert_eq!(frozen.states().await, ("held".to_owned(), vec!["released".to_owned()]));
     let told = returned_letters(app);
     assert_eq!(told.len(), 1);
-    assert!(told[0].contains(&format!("EUR {} total was charged", cents(taken))), "{}", told[0]);
+    assert!(told[0].contains(&format!("EUR {} total was charged", euros(taken))), "{}", told[0]);
     frozen.app.finish().await;
 }
 

@@ -7,7 +7,7 @@ use super::helpers::{
     app::TestApp,
     browser::Browser,
     page::Page,
-    story::{GOOD_CARD, SEARCH},
+    story::{GOOD_CARD, SEARCH, euros},
 };
 
 const STEP_1: &str = "form[action$='/refund']";
@@ -94,10 +94,6 @@ impl Till {
         let line = lines.iter().find(|line| line["passenger"] == passenger && line["item"] == item);
         line.unwrap()["amount"]["minor"].as_i64().unwrap()
     }
-}
-
-fn euros(cents: i64) -> String {
-    format!("{}.{:02}", cents / 100, cents % 100)
 }
 
 #[tokio::test]

@@ -17,7 +17,7 @@ use super::helpers::{
     authenticator::Authenticator,
     browser::Browser,
     page::Page,
-    story::GOOD_CARD,
+    story::{GOOD_CARD, euros},
 };
 
 const STEP_1: &str = "form[action$='/refund']";
@@ -75,10 +75,6 @@ impl Till {
     async fn refunds(&self) -> Vec<String> {
         self.app.texts("select amount_minor || ' ' || state from refunds order by created_at, id").await
     }
-}
-
-fn euros(cents: i64) -> String {
-    format!("{}.{:02}", cents / 100, cents % 100)
 }
 
 #[tokio::test]

@@ -194,7 +194,7 @@ impl Checkout {
         if is_odd || busy.disputed || busy.refunded_elsewhere {
             return Ok(Weighed::No(with_a_person(busy.disputed)));
         }
-        let secured = attempts.iter().find(|attempt| booking.secured_by == Some(attempt.id));
+        let secured = attempts.iter().find(|attempt| booking.lives_on(attempt.id));
         let Some((attempt, paid)) = secured.and_then(|attempt| match attempt.state {
             AttemptState::Captured => Some((attempt, attempt.captured)),
             AttemptState::Authorised => Some((attempt, attempt.amount)),

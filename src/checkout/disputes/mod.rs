@@ -207,7 +207,7 @@ async fn lost(
     let posting = Posting::DisputeLost { dispute: row.id, amount: row.amount, from_deposits };
     ledger::post(tx, row.booking, &posting, now).await?;
     // One that is still being issued, or that an airline will not take back, is live soon enough.
-    if !booking.state.has_ended() && booking.secured_by == Some(row.attempt) {
+    if !booking.state.has_ended() && booking.lives_on(row.attempt) {
         let detail = format!(
             "the bank has given {} back to the traveller, and the tickets can still be flown",
             row.amount

@@ -13,7 +13,7 @@ use crate::{
     checkout::{
         Checkout, Standing,
         pages::{
-            flown, full_name, kind_in_words,
+            flown, kind_in_words,
             news::{Next, news},
             timeline::timeline,
         },
@@ -158,7 +158,10 @@ fn passengers(standing: &Standing) -> Vec<(String, String)> {
         let born = passenger.born_on.strftime("%-d %b %Y");
         let passport = standing.file.document(at).map(|note| format!(", {}", note.in_words()));
         let passport = passport.unwrap_or_default();
-        (kind_in_words(passenger.kind).to_owned(), format!("{}, born {born}{passport}", full_name(passenger)))
+        (
+            kind_in_words(passenger.kind).to_owned(),
+            format!("{}, born {born}{passport}", passenger.full_name()),
+        )
     };
     standing.file.passengers.iter().enumerate().map(line).collect()
 }

@@ -10,10 +10,7 @@ pub mod news;
 pub mod review;
 pub mod timeline;
 
-use crate::{
-    bookings::Booking,
-    itinerary::{Passenger, PassengerKind},
-};
+use crate::{bookings::Booking, itinerary::PassengerKind};
 
 /// A booking's own address; every form and redirect of these pages starts with it.
 fn address(booking: &Booking) -> String {
@@ -26,10 +23,6 @@ const fn kind_in_words(kind: PassengerKind) -> &'static str {
         PassengerKind::Child => "Child",
         PassengerKind::Infant => "Infant",
     }
-}
-
-fn full_name(passenger: &Passenger) -> String {
-    format!("{} {}", passenger.given_names, passenger.family_name)
 }
 
 #[cfg(test)]

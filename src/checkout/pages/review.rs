@@ -19,7 +19,7 @@ use crate::{
     },
     checkout::{
         Acceptance, Checkout, Paying, Standing,
-        pages::{address, full_name, kind_in_words},
+        pages::{address, kind_in_words},
     },
     error::{AppError, FieldErrors},
     ids::BookingReference,
@@ -244,7 +244,7 @@ impl Traveller {
         Self {
             passport: document.map(DocumentNote::in_words),
             kind: kind_in_words(passenger.kind),
-            name: full_name(passenger),
+            name: passenger.full_name(),
             born: passenger.born_on.strftime("%-d %b %Y").to_string(),
         }
     }

@@ -49,7 +49,7 @@ pub(super) fn no_return(
     let no = |code, title, detail: String| Some(Refusal { code, title, detail });
     let intent = facts.intent.as_ref();
     let received = intent.map(|intent| Money::new(intent.received, intent.amount.currency));
-    if booking.secured_by == Some(attempt.id) && !booking.state.has_ended() {
+    if booking.lives_on(attempt.id) && !booking.state.has_ended() {
         no(
             "money_is_needed",
             "The booking lives on this payment",

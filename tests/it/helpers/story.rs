@@ -12,6 +12,11 @@ pub const DECLINED_CARD: &str = "4000 0000 0000 0002";
 pub const SEARCH: &str =
     "/flights?trip=oneway&from=LIS&to=LHR&leave=2026-12-14&adults=1&children=0&infants=0&cabin=economy";
 
+/// "20.00", as amounts are typed.
+pub fn euros(cents: i64) -> String {
+    format!("{}.{:02}", cents / 100, cents % 100)
+}
+
 /// What the database says of a booking.
 #[derive(Debug, PartialEq, Eq)]
 pub struct State {
