@@ -6,7 +6,7 @@ use serde_json::json;
 use crate::{
     bookings::{self, Actor, lifecycle::Step, told},
     checkout::{
-        Attempt, Checkout, RefundRow, disputes,
+        Attempt, Checkout, RefundRow, disputes, foreign_refunds,
         ledger::{self, Posting},
         lifecycle::{RefundEffect, RefundEvent, RefundState, next_refund},
         store, upstream,
@@ -211,12 +211,7 @@ impl Checkout {
 
     async fn known_refund(&self, attempt: &Attempt, told: &Refund) -> Result<Option<RefundId>, AppError> {
         let mut tx = self.db.begin(System).await?;
-        if let Some(id) = told.refund
-            && store::refund_of(&mut tx, id).await?.is_some_and(|(of, _)| of == attempt.id)
-        {
-            return Ok(Some(id));
-        }
-        Ok(store::refund_by_stripe_id(&mut tx, &told.id).await?)
+        foreign_refunds::known(&mut tx, attempt.id, told).await
     }
 
     async fn move_refund(

@@ -246,6 +246,7 @@ async fn post_unexplained(
         let amount = Money::new(intent.received, intent.amount.currency);
         let posting = Posting::Unexplained { attempt: attempt.id, amount };
         ledger::post(tx, attempt.booking, &posting, now).await?;
+        store::note_intent(tx, attempt.id, &intent.id).await?;
     }
     Ok(())
 }

@@ -187,7 +187,7 @@ impl Frozen {
         Self::paid("manual", change).await
     }
 
-    async fn paid(capture_method: &str, change: fn(&mut Intent)) -> Self {
+    pub async fn paid(capture_method: &str, change: fn(&mut Intent)) -> Self {
         Self::for_less(0, capture_method, change).await
     }
 
@@ -364,6 +364,35 @@ async fn u19_taken_money_that_fits_is_accepted_out_of_suspense_into_the_ticket()
         [format!("stripe_clearing {amount} EUR"), format!("supplier_payable -{amount} EUR")]
     );
     frozen.app.finish().await;
+}
+
+#[tokio::test]
+async fn u19_what_went_back_in_the_dashboard_meanwhile_is_taken_in_with_the_decision() {
+    for decision in ["accept", "give-back"] {
+        let frozen = Frozen::paid("automatic", wrong_hash).await;
+        let (app, amount) = (&frozen.app, frozen.session.amount);
+        app.stripe.set_delivery(Mode::Auto);
+        app.stripe.refund_in_dashboard(&frozen.intent, Some(700)).unwrap();
+        app.settle().await;
+        assert_eq!(app.attention().await, ["payment_quarantined", "refund_not_ours"], "{decision}");
+        frozen.mend_hash().await;
+        frozen.decide(decision).await.redirect();
+        app.settle().await;
+        let refunds =
+            app.texts("select concat_ws(' ', origin, amount_minor, state) from refunds order by id").await;
+        let at_stripe: i64 = app.stripe.statement().iter().map(|line| line.amount).sum();
+        if decision == "accept" {
+            assert_eq!(refunds, ["dashboard 700 succeeded"]);
+            assert_eq!(at_stripe, amount - 700);
+            assert!(app.balances().await.contains(&format!("stripe_clearing {at_stripe} EUR")));
+        } else {
+            let rest = format!("ours {} succeeded", amount - 700);
+            assert_eq!(refunds, ["dashboard 700 succeeded".to_owned(), rest]);
+            assert_eq!(at_stripe, 0);
+            assert!(app.balances().await.is_empty(), "nothing is left anywhere");
+        }
+        frozen.app.finish().await;
+    }
 }
 
 #[tokio::test]

@@ -1,6 +1,6 @@
 //! Stripe's own books: events that no webhook brought, and every cent of its balance held against the ledger.
 
-use jetbridge::sandbox::stripe::{Mode, Movement};
+use jetbridge::sandbox::stripe::{Endpoint, Fault, Mode, Movement};
 use jiff::SignedDuration;
 
 use crate::{
@@ -82,7 +82,7 @@ async fn a_stripe_that_is_down_is_read_when_it_is_back_and_nothing_is_left_out()
     let intent = app.stripe.intents()[0].id.clone();
     app.stripe.refund_in_dashboard(&intent, Some(700)).unwrap();
     lose_all(&app);
-    app.stripe.outage(Some(jetbridge::sandbox::stripe::Fault::Status(503)));
+    app.stripe.outage(Some(Fault::Status(503)));
     for _ in 0..5 {
         app.advance(SignedDuration::from_hours(2)).await;
         app.try_to_sweep().await;
@@ -95,7 +95,16 @@ async fn a_stripe_that_is_down_is_read_when_it_is_back_and_nothing_is_left_out()
     app.finish().await;
 }
 
-/// The first sweep only says since when to read.
+/// All that Stripe has moved has been held against the books.
+async fn has_compared(app: &TestApp) -> bool {
+    let moved = i64::try_from(app.stripe.statement().len()).unwrap();
+    let since = app.stripe.statement().iter().map(|movement| movement.created).max().unwrap();
+    let read = format!(
+        "stripe_readings where what = 'movements' and complete_at >= to_timestamp({since}) + interval '1 hour'"
+    );
+    app.count("stripe_movements").await == moved && app.count(&read).await == 1
+}
+
 async fn night(app: &TestApp) {
     app.advance(SignedDuration::from_hours(24)).await;
     app.settle().await;
@@ -147,7 +156,6 @@ async fn a_cent_that_differs_is_named_with_its_booking_and_its_payment() {
     let alice = app.alice().await;
     let reference = app.confirmed(&alice).await;
     app.confirmed(&app.bob().await).await;
-    app.sweep().await;
     let charge = app.stripe.statement()[0].source.clone();
     app.stripe.tamper_statement(|lines| lines[0].amount -= 1);
     night(&app).await;
@@ -212,7 +220,6 @@ async fn a_charge_that_never_reached_the_books_is_found_at_night() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
     let reference = app.confirmed(&alice).await;
-    app.sweep().await;
     // A line that our books have and Stripe has not.
     app.stripe.tamper_statement(Vec::clear);
     night(&app).await;
@@ -225,5 +232,78 @@ async fn a_charge_that_never_reached_the_books_is_found_at_night() {
         told.len() == 1 && told[0].starts_with(&format!("{reference} not in Stripe: 0 in Stripe")),
         "{told:?}"
     );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_was_heard_of_after_a_day_without_us_is_in_the_books_before_they_are_compared() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    app.sweep().await;
+    app.settle().await;
+    app.stripe.set_delivery(Mode::Held);
+    let intent = app.stripe.intents()[0].id.clone();
+    app.stripe.dispute(&intent, Some(2_000)).unwrap();
+    lose_all(&app);
+    app.clock.advance(SignedDuration::from_hours(36));
+    // The list of events is read now, and what it tells has not been done yet.
+    app.sweep().await;
+    assert!(!has_compared(&app).await);
+    for _ in 0..2 {
+        app.settle().await;
+        app.advance(SignedDuration::from_mins(6)).await;
+        app.sweep().await;
+    }
+    assert!(has_compared(&app).await);
+    assert_eq!(app.attention().await, ["webhook_silent", "dispute"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn the_first_reading_begins_before_the_first_payment_however_late_that_was_heard_of() {
+    let app = TestApp::start().await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
+    app.stripe.set_delivery(Mode::Held);
+    app.stripe.tamper_session(&session.id, |session| session.capture_method = "automatic".to_owned());
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.clock.advance(SignedDuration::from_mins(28));
+    app.stripe.deliver_held().await;
+    app.settle().await;
+    app.sweep().await;
+    assert_eq!(app.state(&reference).await.booking, "confirmed");
+    app.stripe.set_delivery(Mode::Auto);
+    night(&app).await;
+    assert!(has_compared(&app).await);
+    assert_eq!(app.attention().await, [""; 0]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_payment_in_quarantine_is_known_at_night_as_the_booking_it_was_for() {
+    let frozen = attention::Frozen::paid("automatic", attention::wrong_hash).await;
+    let app = &frozen.app;
+    for _ in 0..2 {
+        night(app).await;
+    }
+    assert!(has_compared(app).await);
+    assert_eq!(app.attention().await, ["payment_quarantined"]);
+    frozen.app.finish().await;
+}
+
+#[tokio::test]
+async fn a_night_in_which_stripe_does_not_answer_is_made_up_for_in_the_morning() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    app.stripe.tamper_statement(|lines| lines[0].amount -= 1);
+    app.advance(SignedDuration::from_hours(20)).await;
+    app.settle().await;
+    app.stripe.fault(Endpoint::ListMovements, Fault::Status(503));
+    app.try_to_sweep().await;
+    assert_eq!(app.attention().await, [""; 0]);
+    app.advance(SignedDuration::from_mins(6)).await;
+    app.sweep().await;
+    assert_eq!(app.attention().await, ["ledger_drift"]);
     app.finish().await;
 }

@@ -19,6 +19,7 @@ use crate::{
     checkout::{
         Attempt, Checkout, POLL_EVERY,
         facts::Facts,
+        foreign_refunds::take_in_others,
         ledger::{self, Posting},
         lifecycle::{AttemptEvent, next_attempt},
         store::{self, LetGo},
@@ -55,10 +56,22 @@ pub struct Decision {
     pub reason: String,
 }
 
-/// Stripe's word, and what has gone back already of money that our books cannot refund.
+/// Stripe's word, and what has gone back already.
 struct Heard {
     facts: Facts,
-    refunded: i64,
+    refunds: Vec<Refund>,
+}
+
+impl Heard {
+    /// In the currency of the payment.
+    fn refunded(&self) -> i64 {
+        let Some(intent) = &self.facts.intent else { return 0 };
+        let is_back = |refund: &&Refund| {
+            refund.status == RefundStatus::Succeeded && refund.amount.currency == intent.amount.currency
+        };
+        let back = self.refunds.iter().filter(is_back);
+        back.fold(0, |sum, refund| sum.saturating_add(refund.amount.minor))
+    }
 }
 
 impl Checkout {
@@ -76,7 +89,7 @@ impl Checkout {
             compared: compared(&attempt, &booking, &heard.facts),
             money: money_in_words(&heard.facts),
             no_accept: no_accept(&attempt, &booking, &heard.facts),
-            no_return: no_return(&attempt, &booking, &heard.facts, heard.refunded),
+            no_return: no_return(&attempt, &booking, &heard.facts, heard.refunded()),
             attempt,
         }))
     }
@@ -88,22 +101,17 @@ impl Checkout {
             (None, None) => Ok(Facts::default()),
         };
         let facts = facts.map_err(|error| upstream(&error))?;
-        let mut refunded = 0_i64;
-        if let Some(intent) = facts.intent.as_ref().filter(|intent| intent.received > 0) {
-            let refunds = self.payments.refunds_of(&intent.id).await.map_err(|error| upstream(&error))?;
-            let is_back = |refund: &&Refund| {
-                refund.status == RefundStatus::Succeeded && refund.amount.currency == intent.amount.currency
-            };
-            for refund in refunds.iter().filter(is_back) {
-                refunded = refunded.saturating_add(refund.amount.minor);
-            }
-        }
-        Ok(Heard { facts, refunded })
+        let taken = facts.intent.as_ref().filter(|intent| intent.received > 0);
+        let refunds = match taken {
+            Some(intent) => self.payments.refunds_of(&intent.id).await.map_err(|error| upstream(&error))?,
+            None => Vec::new(),
+        };
+        Ok(Heard { facts, refunds })
     }
 
     /// It fits by now: Stripe's facts move the attempt again, as if they had always fitted.
     pub async fn accept_frozen(&self, decision: &Decision) -> Result<(), AppError> {
-        let facts = self.hear(&self.attempt(decision.attempt).await?).await?.facts;
+        let Heard { facts, refunds } = self.hear(&self.attempt(decision.attempt).await?).await?;
         let now = self.clock.now();
         let actor = Actor::Staff(decision.staff);
         let mut tx = self.db.begin(System).await?;
@@ -117,6 +125,7 @@ impl Checkout {
         let data = json!({ "attempt": attempt.id, "why": why });
         bookings::store::record(&mut tx, booking.id, "payment_accepted", actor, &data, now).await?;
         truth::advance(&mut tx, &mut booking, &attempt, &facts, actor, now).await?;
+        take_in_others(&mut tx, &booking, attempt.id, &refunds, now).await?;
         go_on(&mut tx, &booking, &attempt, now).await?;
         self.settle_item(&mut tx, decision, audit::Action::PaymentAccepted, &attempt, now).await?;
         tx.commit().await?;
@@ -130,7 +139,7 @@ impl Checkout {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let (booking, attempt) = self.lock_frozen(&mut tx, decision.attempt).await?;
-        if let Some(refusal) = no_return(&attempt, &booking, &heard.facts, heard.refunded) {
+        if let Some(refusal) = no_return(&attempt, &booking, &heard.facts, heard.refunded()) {
             return Err(AppError::Conflict(refusal));
         }
         store::mark_given_back(&mut tx, attempt.id, now).await?;
@@ -264,7 +273,7 @@ impl Checkout {
         heard: &Heard,
     ) -> Result<Outcome, AppError> {
         if !is_ours_to_refund(attempt, received) {
-            if heard.refunded >= received.minor {
+            if heard.refunded() >= received.minor {
                 let gone = LetGo { amount: received, was_taken: true };
                 self.let_go(attempt, AttemptEvent::Canceled, Some(gone)).await?;
                 return Ok(Outcome::Done);
@@ -298,6 +307,7 @@ impl Checkout {
                 .await?;
         }
         store::lift_quarantine(&mut tx, attempt.id).await?;
+        take_in_others(&mut tx, &booking, attempt.id, &heard.refunds, now).await?;
         go_on(&mut tx, &booking, &attempt, now).await?;
         tx.commit().await?;
         self.owe_refund(attempt.id).await?;

@@ -14,7 +14,6 @@ use crate::{
 };
 use store::{Drift, List};
 
-const READ_EVENTS_EVERY: SignedDuration = SignedDuration::from_mins(5);
 /// What Stripe writes down late is seen by reading the last of it again; what is here already stays as it is.
 const OVERLAP: SignedDuration = SignedDuration::from_mins(15);
 /// A webhook that is on its way this long does not come by itself any more.
@@ -32,7 +31,7 @@ impl Checkout {
     pub async fn read_missed_events(&self) -> Result<(), AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
-        let since = store::claim(&mut tx, List::Events, now, now - READ_EVENTS_EVERY, now).await?;
+        let since = store::claim(&mut tx, List::Events, now, now).await?;
         tx.commit().await?;
         let Some(since) = since else { return Ok(()) };
         let kinds: Vec<&str> = probe::EVENTS.into_iter().collect();
@@ -52,7 +51,7 @@ impl Checkout {
         }
         // By Stripe's clock, and never back.
         let seen_until = events.iter().map(|event| event.created).max().unwrap_or(since);
-        store::seen(&mut tx, List::Events, seen_until).await?;
+        store::complete(&mut tx, List::Events, now, seen_until).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -60,26 +59,35 @@ impl Checkout {
     /// Every night: all lines of Stripe's balance into our rows, their fees into the ledger, and both books side by side.
     pub async fn reconcile(&self) -> Result<(), AppError> {
         let now = self.clock.now();
+        let night = last_night(now)?;
         let mut tx = self.db.begin(System).await?;
-        let first = store::first_posting(&mut tx).await?.unwrap_or(now);
-        let since = store::claim(&mut tx, List::Movements, now, last_night(now)?, first).await?;
+        if !store::is_heard(&mut tx, night).await? {
+            // After an outage, say: it is made as soon as all is in the books.
+            return Ok(());
+        }
+        let since = store::claim(&mut tx, List::Movements, now, night).await?;
         tx.commit().await?;
         let Some(since) = since else { return Ok(()) };
         let movements = self.payments.movements(since - OVERLAP).await.map_err(|error| upstream(&error))?;
-        self.take_in_movements(&movements).await?;
+        let settled_before = night - STILL_MOVING;
+        self.take_in_movements(&movements, settled_before).await?;
         let mut tx = self.db.begin(System).await?;
-        for drift in store::drifts(&mut tx, now - STILL_MOVING).await? {
+        for drift in store::drifts(&mut tx, settled_before).await? {
             let (kind, subject) = (Attention::LedgerDrift, drift.booking.to_string());
             outbox::raise_unless_resolved(&mut tx, kind, &subject, Some(drift.booking), &told(&drift), now)
                 .await?;
         }
         let seen_until = movements.iter().map(|movement| movement.created).max().unwrap_or(since);
-        store::seen(&mut tx, List::Movements, seen_until).await?;
+        store::complete(&mut tx, List::Movements, now, seen_until).await?;
         tx.commit().await?;
         Ok(())
     }
 
-    async fn take_in_movements(&self, movements: &[Movement]) -> Result<(), AppError> {
+    async fn take_in_movements(
+        &self,
+        movements: &[Movement],
+        settled_before: Timestamp,
+    ) -> Result<(), AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         for movement in movements {
@@ -90,7 +98,7 @@ impl Checkout {
             ledger::post_fee(&mut tx, fee.booking, &fee.movement, fee.amount, now).await?;
         }
         let not_of_bookings = NOT_OF_BOOKINGS.map(str::to_owned);
-        for line in store::strangers(&mut tx, &not_of_bookings).await? {
+        for line in store::strangers(&mut tx, &not_of_bookings, settled_before).await? {
             let detail = format!(
                 "Stripe has moved {} {} for {}, which is nothing of ours",
                 line.minor, line.currency, line.source

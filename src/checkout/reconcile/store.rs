@@ -1,6 +1,6 @@
 //! SQL of Stripe's books.
 
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
 use crate::{
@@ -8,8 +8,12 @@ use crate::{
     error::AppError,
     ids::BookingId,
     money::Money,
+    outbox::Job,
     payments::Movement,
 };
+
+/// A reading that has come to nothing is made again; until then it is somebody's who is at it.
+const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum List {
@@ -56,31 +60,23 @@ pub struct Stranger {
     pub currency: String,
 }
 
-/// Since when to read, if it is this process's turn: nobody has begun since `not_since`. The first time only says where to
-/// begin, which is `first`.
+/// Since when to read, if it is this process's turn: no reading that came to its end has begun since `not_since`, and nobody
+/// is at it. The first begins before the first attempt, since no money can have moved earlier.
 pub async fn claim(
     tx: &mut Tx<System>,
     list: List,
     now: Timestamp,
     not_since: Timestamp,
-    first: Timestamp,
 ) -> Result<Option<Timestamp>, sqlx::Error> {
-    let begun = sqlx::query!(
-        "insert into stripe_readings (what, seen_until, read_at) values ($1, $2, $3) on conflict (what) do nothing",
-        list.code(),
-        first.to_sqlx() as _,
-        now.to_sqlx() as _,
-    )
-    .execute(&mut **tx)
-    .await?;
-    if begun.rows_affected() == 1 {
-        return Ok(None);
-    }
     let since = sqlx::query_scalar!(
-        r#"update stripe_readings set read_at = $2 where what = $1 and read_at < $3
+        r#"insert into stripe_readings as r (what, seen_until, read_at)
+           values ($1, coalesce((select min(created_at) from attempts), $2), $2)
+           on conflict (what) do update set read_at = $2
+            where r.read_at <= $3 and (r.complete_at is null or r.complete_at < $4)
            returning seen_until as "seen_until: jiff_sqlx::Timestamp""#,
         list.code(),
         now.to_sqlx() as _,
+        (now - AGAIN_AFTER).to_sqlx() as _,
         not_since.to_sqlx() as _,
     )
     .fetch_optional(&mut **tx)
@@ -88,25 +84,38 @@ pub async fn claim(
     Ok(since.map(jiff_sqlx::Timestamp::to_jiff))
 }
 
-pub async fn seen(tx: &mut Tx<System>, list: List, until: Timestamp) -> Result<(), sqlx::Error> {
+/// The reading that began at `begun_at` is through, and the youngest it found is of `until`.
+pub async fn complete(
+    tx: &mut Tx<System>,
+    list: List,
+    begun_at: Timestamp,
+    until: Timestamp,
+) -> Result<(), sqlx::Error> {
     sqlx::query!(
-        "update stripe_readings set seen_until = greatest(seen_until, $2) where what = $1",
+        "update stripe_readings
+            set seen_until = greatest(seen_until, $2), complete_at = greatest(complete_at, $3) where what = $1",
         list.code(),
         until.to_sqlx() as _,
+        begun_at.to_sqlx() as _,
     )
     .execute(&mut **tx)
     .await
     .map(drop)
 }
 
-/// When the first money moved.
-pub async fn first_posting(tx: &mut Tx<System>) -> Result<Option<Timestamp>, sqlx::Error> {
-    let first = sqlx::query_scalar!(
-        r#"select at as "at: jiff_sqlx::Timestamp" from ledger_transactions order by id limit 1"#
+/// Is everything in our books that Stripe had told of by `at`? An event that no job takes further has called a person.
+pub async fn is_heard(tx: &mut Tx<System>, at: Timestamp) -> Result<bool, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select exists (select from stripe_readings where what = $1 and complete_at >= $2)
+              and not exists (select from stripe_events e join outbox o on o.subject = e.id
+                               where e.settled_at is null and e.state = 'received' and e.created < $2
+                                 and o.kind = $3 and o.state in ('ready', 'running')) as "is_heard!""#,
+        List::Events.code(),
+        at.to_sqlx() as _,
+        Job::ApplyEvent(String::new()).kind(),
     )
-    .fetch_optional(&mut **tx)
-    .await?;
-    Ok(first.map(jiff_sqlx::Timestamp::to_jiff))
+    .fetch_one(&mut **tx)
+    .await
 }
 
 /// A line that is here already stays as it is.
@@ -162,12 +171,17 @@ pub async fn unposted_fees(tx: &mut Tx<System>) -> Result<Vec<Fee>, AppError> {
 }
 
 /// Money that moved for nothing of ours.
-pub async fn strangers(tx: &mut Tx<System>, but: &[String]) -> Result<Vec<Stranger>, sqlx::Error> {
+pub async fn strangers(
+    tx: &mut Tx<System>,
+    but: &[String],
+    settled_before: Timestamp,
+) -> Result<Vec<Stranger>, sqlx::Error> {
     sqlx::query_as!(
         Stranger,
         r#"select id, coalesce(source, kind) as "source!", amount_minor as minor, currency from stripe_movements
-            where attempt_id is null and kind <> all($1) order by moved_at, id"#,
+            where attempt_id is null and kind <> all($1) and moved_at < $2 order by moved_at, id"#,
         but,
+        settled_before.to_sqlx() as _,
     )
     .fetch_all(&mut **tx)
     .await

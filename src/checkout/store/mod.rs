@@ -191,6 +191,20 @@ pub async fn note_facts(tx: &mut Tx<System>, id: AttemptId, facts: &Facts) -> Re
     .map(drop)
 }
 
+/// Whose money it was that lies in suspense; not where it is known to be another's.
+pub async fn note_intent(tx: &mut Tx<System>, id: AttemptId, intent: &str) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update attempts set payment_intent_id = $2
+          where id = $1 and payment_intent_id is null
+            and not exists (select from attempts other where other.payment_intent_id = $2)",
+        id.0,
+        intent,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 fn is_card(card: &Card) -> bool {
     let letters = |b: u8| b.is_ascii_lowercase() || b == b'_';
     (1..=30).contains(&card.brand.len())

@@ -16,6 +16,7 @@ pub enum Endpoint {
     Cancel,
     CreateRefund,
     ListRefunds,
+    ListMovements,
     Other,
 }
 
@@ -46,6 +47,7 @@ impl Endpoint {
             ("GET", ["checkout", "sessions", _]) => Self::ReadSession,
             ("POST", ["checkout", "sessions", _, "expire"]) => Self::ExpireSession,
             ("GET", ["payment_intents", _]) => Self::ReadIntent,
+            ("GET", ["balance_transactions"]) => Self::ListMovements,
             ("POST", ["payment_intents", _, "capture"]) => Self::Capture,
             ("POST", ["payment_intents", _, "cancel"]) => Self::Cancel,
             ("POST", ["refunds"]) => Self::CreateRefund,

@@ -425,15 +425,16 @@ impl World {
             // Cards whose charges are disputed at once may have been charged meanwhile.
             let _ = self.app.stripe.close_dispute(&dispute.id, bank_gives_in);
         }
-        for _ in 0..2 {
+        for _ in 0..3 {
             let _ = self.worker.sweep().await;
             self.app.stripe.deliver_held().await;
             self.app.run_jobs().await;
-            self.app.clock.advance(SignedDuration::from_hours(13));
+            self.app.clock.advance(SignedDuration::from_hours(25));
         }
         self.app.run_jobs().await;
         self.app.stripe.deliver_held().await;
         self.app.run_jobs().await;
+        self.worker.sweep().await.expect("the last night's rounds are made");
     }
 }
 
