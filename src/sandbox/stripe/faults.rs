@@ -68,6 +68,11 @@ impl Faults {
         *self.outage.lock().unwrap_or_else(PoisonError::into_inner) = fault;
     }
 
+    pub fn clear(&self) {
+        self.queue.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        self.outage(None);
+    }
+
     pub fn take(&self, endpoint: Endpoint) -> Option<Fault> {
         let mut queue = self.queue.lock().unwrap_or_else(PoisonError::into_inner);
         let place = queue.iter().position(|(at, _)| *at == endpoint);

@@ -231,6 +231,11 @@ impl Handle {
         self.inner.faults.push(endpoint, fault);
     }
 
+    /// No call fails any more.
+    pub fn mend(&self) {
+        self.inner.faults.clear();
+    }
+
     /// Every call fails so, until lifted with `None`.
     pub fn outage(&self, fault: Option<Fault>) {
         self.inner.faults.outage(fault);

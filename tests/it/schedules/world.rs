@@ -269,6 +269,7 @@ impl World {
     }
 
     /// What an airline's machinery does after it has said no.
+    /// The airline's machinery was slow, but not slower than anybody looks for.
     async fn late_tickets(&mut self, at: usize) {
         let id = self.bookings[at].id;
         let issue = format!(
@@ -276,7 +277,9 @@ impl World {
                                            created_at)
              select id, 'tt_' || id, booking_reference, 'L' || substr(booking_reference, 2), '{{1234567890123}}', amount_minor,
                     currency, quote ->> 'id', '{}' from bookings
-              where id = '{id}' and supplier_status = 'refused' on conflict do nothing",
+              where id = '{id}' and supplier_status = 'refused'
+                and exists (select from outbox where kind = 'void_tickets' and subject = '{id}' and state = 'ready')
+             on conflict do nothing",
             self.app.now()
         );
         sqlx::raw_sql(&issue).execute(&mut self.sql).await.expect("tickets");
@@ -408,6 +411,7 @@ impl World {
     /// Nothing goes wrong any more: everything under way arrives, the banks decide, and time passes all deadlines.
     pub async fn come_to_rest(&mut self, bank_gives_in: bool) {
         let stripe = &self.app.stripe;
+        stripe.mend();
         self.app.supplier().set_price_up(0);
         for refund in stripe.refunds().iter().filter(|refund| refund.status == "pending") {
             stripe.settle_refund(&refund.id, "succeeded").expect("it arrives");
