@@ -50,7 +50,7 @@ fn every_test_that_is_named_exists() {
     assert!(missing.is_empty(), "{missing:#?}");
 }
 
-/// "tests/it/money.rs::u2_…" is a test there.
+/// "tests/it/money/normal.rs::u2_…" is a test there.
 fn exists(place: &str) -> bool {
     let Some((file, name)) = place.split_once("::") else { return false };
     let text = fs::read_to_string(file).unwrap_or_default();

@@ -4,7 +4,8 @@ use jetbridge::{itinerary::Contact, supplier::OrderRequest};
 use jiff::SignedDuration;
 use serde_json::json;
 
-use super::{paid, start, state};
+use super::{paid, start};
+use crate::helpers::story::state;
 use crate::helpers::{
     duffel::{Fault, fare},
     story::SEARCH,

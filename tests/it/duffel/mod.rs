@@ -16,7 +16,7 @@ use crate::helpers::{
     app::{START, TestApp},
     browser::Browser,
     duffel::{Duffel, SECRET, TOKEN},
-    story::{GOOD_CARD, State},
+    story::GOOD_CARD,
 };
 
 /// The app, and Duffel as the test sees it.
@@ -36,12 +36,4 @@ async fn paid(app: &TestApp) -> (Browser, String, Session) {
     let (alice, reference, session) = app.at_stripe("Duarte").await;
     app.stripe.pay(&session.id, GOOD_CARD).unwrap();
     (alice, reference, session)
-}
-
-fn state(booking: &str, supplier: &str, attempts: &[&str]) -> State {
-    State {
-        booking: booking.to_owned(),
-        supplier: supplier.to_owned(),
-        attempts: attempts.iter().map(|state| (*state).to_owned()).collect(),
-    }
 }

@@ -6,7 +6,8 @@ use jetbridge::{
 };
 use jiff::SignedDuration;
 
-use super::{paid, start, state};
+use super::{paid, start};
+use crate::helpers::story::state;
 use crate::helpers::{
     app::TestApp,
     duffel::{Duffel, Fault, fare},

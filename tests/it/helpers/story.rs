@@ -26,6 +26,14 @@ pub struct State {
     pub attempts: Vec<String>,
 }
 
+pub fn state(booking: &str, supplier: &str, attempts: &[&str]) -> State {
+    State {
+        booking: booking.to_owned(),
+        supplier: supplier.to_owned(),
+        attempts: attempts.iter().map(|&attempt| attempt.to_owned()).collect(),
+    }
+}
+
 impl TestApp {
     /// Searches, takes the first offer and names the passenger: a draft that is ready to be paid.
     pub async fn draft(&self, browser: &Browser) -> String {

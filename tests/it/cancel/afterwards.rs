@@ -1,0 +1,96 @@
+//! What else happens to the money of a cancelled booking.
+
+use jetbridge::sandbox::stripe::{Endpoint, Fault as StripeFault};
+use jiff::SignedDuration;
+
+use super::{Ticketed, euros, has_fee};
+use crate::helpers::{
+    app::TestApp,
+    story::{GOOD_CARD, state},
+};
+
+#[tokio::test]
+async fn a_dispute_that_comes_in_between_freezes_the_refund_until_it_is_settled() {
+    let booked = Ticketed::new(has_fee).await;
+    booked.cancel().await;
+    booked.attention("dispute").await;
+    booked.app.settle().await;
+    assert_eq!(booked.state().await, state("cancelled", "cancelled", &["captured"]));
+    assert!(booked.refunds().await.is_empty(), "it could be paid twice");
+    let page = booked.page().await;
+    page.says("the card’s issuer has taken it back from us").says("Nothing more is paid until then");
+    assert!(!page.words().contains("on its way back"), "{}", page.words());
+    let viewer = booked.app.staff("viewer").await;
+    let record = format!("/admin/bookings/{}", booked.reference);
+    viewer.get(&record).await.expect(200).says("Cancellation").says("In dispute").says("We owe it");
+    booked.app.execute("update attention_items set resolved_at = now()").await;
+    booked.app.advance(SignedDuration::from_mins(61)).await;
+    booked.app.settle().await;
+    assert_eq!(booked.refunds().await, [format!("{} cancelled succeeded", booked.back())]);
+    booked.books_are_closed(booked.fee, booked.fee).await;
+    booked.page().await.says("went back to where you paid from");
+    let viewer = booked.app.sign_in("viewer@example.com").await;
+    viewer.get(&record).await.expect(200).says("Accepted 23 Nov 09:").says("Succeeded Refund of");
+    booked.app.finish().await;
+}
+
+#[tokio::test]
+async fn u17_a_second_payment_after_the_cancellation_goes_back_in_full_and_what_was_kept_stays() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    let (reference, paid, fee) = Ticketed::draft(&app, &alice, has_fee, "Duarte").await;
+    let first = app.press_pay(&alice, &reference).await;
+    app.advance(SignedDuration::from_mins(36)).await;
+    app.settle().await;
+    let second = app.press_pay(&alice, &reference).await;
+    app.stripe.pay(&second.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    let booked = Ticketed { app, alice, reference, paid, fee };
+    booked.cancel().await;
+    booked.app.settle().await;
+    assert_eq!(booked.refunds().await.len(), 1);
+    booked.app.stripe.tamper_session(&first.id, |session| {
+        session.status = "open".to_owned();
+        session.expires_at += 7_200;
+        session.capture_method = "automatic".to_owned();
+    });
+    booked.app.stripe.pay(&first.id, GOOD_CARD).unwrap();
+    booked.app.settle().await;
+    assert_eq!(
+        booked.refunds().await,
+        [format!("{} cancelled succeeded", booked.back()), format!("{paid} not_needed succeeded")]
+    );
+    booked.books_are_closed(booked.fee, booked.fee).await;
+    booked.page().await.says("A second payment");
+    booked.app.finish().await;
+}
+
+#[tokio::test]
+async fn u12_u13_the_refund_of_a_cancellation_takes_the_road_of_all_refunds() {
+    let booked = Ticketed::new(has_fee).await;
+    booked.app.stripe.fault(Endpoint::CreateRefund, StripeFault::TimeoutBefore);
+    booked.cancel().await;
+    booked.app.settle().await;
+    assert_eq!(booked.refunds().await, [format!("{} cancelled submit_unknown", booked.back())]);
+    booked.page().await.says("is on its way back");
+    booked.app.advance(SignedDuration::from_mins(5)).await;
+    booked.app.settle().await;
+    let refund = booked.app.stripe.refunds()[0].id.clone();
+    booked.app.stripe.settle_refund(&refund, "failed").unwrap();
+    booked.app.settle().await;
+    assert_eq!(booked.app.attention().await, ["refund_failed"]);
+    booked.page().await.says("a person looks after it");
+    assert_eq!(booked.balance("customer_deposits").await, -booked.back());
+    booked.app.finish().await;
+}
+
+#[tokio::test]
+async fn staff_see_what_was_accepted_and_what_became_of_it() {
+    let booked = Ticketed::new(has_fee).await;
+    booked.cancel().await;
+    booked.app.settle().await;
+    let viewer = booked.app.staff("viewer").await;
+    let page = viewer.get(&format!("/admin/bookings/{}", booked.reference)).await.expect(200);
+    page.says("Cancel accepted").says("Cancelled").says(&euros(booked.back()));
+    booked.app.finish().await;
+}
