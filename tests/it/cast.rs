@@ -15,7 +15,7 @@ use crate::helpers::{
     story::SEARCH,
 };
 
-const APP: &str = include_str!("../../src/app.rs");
+const ROUTES: &str = include_str!("../../src/app/routes.rs");
 const TABLE: &str = include_str!("cast.txt");
 const METHODS: [&str; 5] = ["GET", "POST", "PUT", "PATCH", "DELETE"];
 /// What a request may leave behind even where nobody is let in: that somebody was there, and is counted.
@@ -47,16 +47,16 @@ fn table() -> Vec<Line> {
         .collect()
 }
 
-/// Method and address of each route in app.rs.
+/// Method and address of each route in app/routes.rs.
 pub fn routes() -> BTreeSet<(&'static str, &'static str)> {
     let mut found = BTreeSet::new();
-    for call in APP.split(".route(").skip(1).map(within_parentheses) {
+    for call in ROUTES.split(".route(").skip(1).map(within_parentheses) {
         let address = call.split('"').nth(1).expect("an address");
         let mut methods = methods_of(call);
         if methods.is_empty() {
             // The methods stand in a function of their own.
             let name = call.rsplit(',').find(|part| part.contains("()")).unwrap_or(call).trim();
-            let body = APP.split(&format!("fn {}", name.trim_end_matches(','))).nth(1);
+            let body = ROUTES.split(&format!("fn {}", name.trim_end_matches(','))).nth(1);
             methods = methods_of(body.unwrap_or_default().split("\n}").next().unwrap_or_default());
         }
         assert!(!methods.is_empty(), "by which method is {address} reached?");
@@ -91,7 +91,7 @@ fn every_route_has_a_line_and_every_line_a_route() {
     assert!(routes.len() > 20, "the route table was not found");
     for other in [".nest(", ".merge(", ".route_service(", " any("] {
         let table =
-            APP.split("fn routes()").nth(1).and_then(|rest| rest.split("\n    }").next()).expect("it");
+            ROUTES.split("fn routes()").nth(1).and_then(|rest| rest.split("\n    }").next()).expect("it");
         assert!(!table.contains(other), "routes added by {other} are not seen here");
     }
     for line in table() {

@@ -39,7 +39,7 @@ fn every_route_of_the_api_is_in_the_document_and_nothing_else_is() {
     let missing: Vec<_> = routes.difference(&documented).collect();
     assert!(missing.is_empty(), "annotate the handler and name it in src/openapi/mod.rs: {missing:#?}");
     let gone: Vec<_> = documented.difference(&routes).collect();
-    assert!(gone.is_empty(), "documented, but no route of src/app.rs: {gone:#?}");
+    assert!(gone.is_empty(), "documented, but no route of src/app/routes.rs: {gone:#?}");
 }
 
 #[test]

@@ -24,9 +24,9 @@ fn deployment_explains_every_variable_and_no_other() {
 fn railway_waits_for_an_address_that_exists_and_starts_what_the_image_holds() {
     let railway: serde_json::Value = serde_json::from_str(&read("railway.json")).unwrap();
     let dockerfile = read("Dockerfile");
-    let app = read("src/app.rs");
+    let routes = read("src/app/routes.rs");
     let health = railway["deploy"]["healthcheckPath"].as_str().unwrap();
-    assert!(app.contains(&format!("\"{health}\"")), "{health} is no route");
+    assert!(routes.contains(&format!("\"{health}\"")), "{health} is no route");
     let start = railway["deploy"]["startCommand"].as_str().unwrap();
     let program = start.split_whitespace().next().unwrap();
     assert!(dockerfile.contains(&format!("ENTRYPOINT [\"{program}\"]")));

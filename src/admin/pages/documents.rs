@@ -11,7 +11,7 @@ use serde::Deserialize;
 use crate::{
     admin::{
         self,
-        pages::BookingPage,
+        pages::booking::BookingPage,
         reveal::{self, Reason, Revealed},
     },
     clock::Clock,

@@ -1,6 +1,6 @@
 //! The airline refuses, is late, loses its answer, or gives less than its fare says.
 
-use jetbridge::supplier::{CancelRequest, timetable::Fault};
+use jetbridge::supplier::{CancelRequest, Supplier, timetable::Fault};
 use jiff::SignedDuration;
 
 use super::{Ticketed, has_fee, is_free, timetable};

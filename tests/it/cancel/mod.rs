@@ -10,7 +10,7 @@ mod uncharged;
 use jetbridge::{
     ids::BookingId,
     itinerary::{Cabin, Condition, Offer, Party, SearchQuery, SliceQuery},
-    supplier::timetable::Timetable,
+    supplier::{Supplier, timetable::Timetable},
 };
 use jiff::civil;
 

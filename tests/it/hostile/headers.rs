@@ -75,7 +75,7 @@ async fn every_part_of_a_path_takes_anything() {
     let app = TestApp::start().await;
     let alice = app.alice().await;
     let carol = app.carol().await;
-    let routes = include_str!("../../../src/app.rs").split(".route(").skip(1);
+    let routes = include_str!("../../../src/app/routes.rs").split(".route(").skip(1);
     let with_parts = routes.filter_map(|rest| rest.split('"').nth(1)).filter(|route| route.contains('{'));
     for route in with_parts {
         for (name, input) in inputs() {
