@@ -13,7 +13,7 @@ use crate::{
     accounts::{Accounts, Passwords, SecondFactors},
     airports::Airports,
     bookings::{Bookings, webhook::DuffelDoor},
-    checkout::{Checkout, cancel::terms::FreeWindow},
+    checkout::{Checkout, Intake, cancel::terms::FreeWindow},
     clock::Clock,
     config::{Config, Mode},
     courier::Courier,
@@ -69,8 +69,12 @@ pub struct Parts {
     pub checkout_origin: String,
 }
 
+/// One pointer: each layer and each request takes the whole of it along.
 #[derive(Clone)]
-pub struct App {
+pub struct App(Arc<Pieces>);
+
+#[derive(Clone)]
+struct Pieces {
     config: Arc<Config>,
     site: Arc<SiteSettings>,
     db: Db,
@@ -102,7 +106,7 @@ macro_rules! pieces {
     ($($piece:ident: $kind:ty),+ $(,)?) => {$(
         impl FromRef<App> for $kind {
             fn from_ref(app: &App) -> Self {
-                app.$piece.clone()
+                app.0.$piece.clone()
             }
         }
     )+};
@@ -158,6 +162,7 @@ impl App {
             clock: clock.clone(),
             bookings: bookings.clone(),
             payments,
+            intake: Intake::default(),
             base_url: config.link("").trim_end_matches('/').to_owned(),
             free_cancel: FreeWindow {
                 hours: config.free_cancel_hours,
@@ -180,7 +185,7 @@ impl App {
             watch,
             board: Arc::default(),
         };
-        Ok(Self {
+        Ok(Self(Arc::new(Pieces {
             vitals,
             stopping: Stopping::default(),
             duffel: DuffelDoor::new(&config.supplier, &clock),
@@ -205,36 +210,43 @@ impl App {
             mailbox: DemoMailbox(None),
             console: DemoConsole(None),
             vault,
-        })
+        })))
     }
 
     /// Runs the jobs that requests leave behind.
     pub fn worker(&self) -> Worker {
         Worker {
-            db: self.db.clone(),
-            clock: self.clock.clone(),
-            bookings: self.bookings.clone(),
-            checkout: self.checkout.clone(),
-            emails: self.emails.clone(),
-            hooks: self.hooks.clone(),
+            db: self.0.db.clone(),
+            clock: self.0.clock.clone(),
+            bookings: self.0.bookings.clone(),
+            checkout: self.0.checkout.clone(),
+            emails: self.0.emails.clone(),
+            hooks: self.0.hooks.clone(),
         }
     }
 
     /// Shows what the demo's mailbox has got.
-    pub fn with_mailbox(self, mailbox: Mailbox) -> Self {
-        Self { mailbox: DemoMailbox(Some(mailbox)), ..self }
+    pub fn with_mailbox(mut self, mailbox: Mailbox) -> Self {
+        self.pieces().mailbox = DemoMailbox(Some(mailbox));
+        self
     }
 
     /// Has the demo's levers. In any other mode there are none, whoever offers them.
-    pub fn with_console(self, console: Console) -> Self {
-        let is_demo = self.config.mode == Mode::Demo;
-        Self { console: DemoConsole(Some(console).filter(|_| is_demo)), ..self }
+    pub fn with_console(mut self, console: Console) -> Self {
+        let is_demo = self.0.config.mode == Mode::Demo;
+        self.pieces().console = DemoConsole(Some(console).filter(|_| is_demo));
+        self
+    }
+
+    /// Before anybody else has them.
+    fn pieces(&mut self) -> &mut Pieces {
+        Arc::make_mut(&mut self.0)
     }
 
     pub fn router(self) -> Router {
-        let site = Arc::clone(&self.site);
+        let site = Arc::clone(&self.0.site);
         let sessions = self.session_layer();
-        let calls = Calls { db: self.db.clone(), clock: self.clock.clone(), vault: self.vault.clone() };
+        let calls = Calls { db: self.0.db.clone(), clock: self.0.clock.clone(), vault: self.0.vault.clone() };
         let routes = routes::routes()
             .layer(middleware::from_fn(negotiate::tell_limits))
             .layer(middleware::from_fn_with_state(calls, idempotency::once))
@@ -248,18 +260,18 @@ impl App {
 
     /// Serves until `stop`, goes on for a moment for those who have not heard of it, then lets the requests in flight finish.
     pub async fn serve(mut self, listener: TcpListener, stop: CancellationToken) {
-        self.stopping = Stopping(stop.clone());
-        tokio::spawn(self.sessions.clone().hear(stop.clone()));
-        let crowd = Crowd::new(self.config.trusted_proxy_hops);
+        self.pieces().stopping = Stopping(stop.clone());
+        tokio::spawn(self.0.sessions.clone().hear(stop.clone()));
+        let crowd = Crowd::new(self.0.config.trusted_proxy_hops);
         // Nobody stands before a demo.
-        let notice = if self.config.mode == Mode::Demo { Duration::ZERO } else { NOTICE };
+        let notice = if self.0.config.mode == Mode::Demo { Duration::ZERO } else { NOTICE };
         server::serve(listener, self.router(), crowd, stop, Parting { notice, grace: GRACE }).await;
     }
 
     fn session_layer(&self) -> SessionManagerLayer<Sessions> {
-        SessionManagerLayer::new(self.sessions.clone())
-            .with_name(session::cookie_name(self.config.is_https()))
-            .with_secure(self.config.is_https())
+        SessionManagerLayer::new(self.0.sessions.clone())
+            .with_name(session::cookie_name(self.0.config.is_https()))
+            .with_secure(self.0.config.is_https())
             .with_http_only(true)
             .with_same_site(SameSite::Lax)
             .with_path("/")

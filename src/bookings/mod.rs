@@ -81,6 +81,11 @@ impl Booking {
         self.secured_by == Some(attempt)
     }
 
+    /// It still lives on this attempt's money: that neither goes back nor is let go.
+    pub fn needs(&self, attempt: AttemptId) -> bool {
+        self.lives_on(attempt) && !self.state.has_ended()
+    }
+
     /// Nothing was bought with any of its money.
     pub fn ended_without_ticket(&self) -> bool {
         self.state.has_ended() && self.confirmed_at.is_none()

@@ -378,12 +378,17 @@ pub async fn set_contact(
     Ok(done.rows_affected() == 1)
 }
 
-/// The booking lives on money that is really there.
+/// The booking lives on money that is really there: not given back meanwhile, and no bank has taken it.
 pub async fn is_secured(tx: &mut Tx<System>, id: BookingId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (
                select from bookings b join attempts a on a.id = b.secured_by
-                where b.id = $1 and a.state in ('authorised', 'captured') and a.quarantined is null) as "secured!""#,
+                where b.id = $1 and a.state in ('authorised', 'captured') and a.quarantined is null
+                  and (a.state = 'authorised'
+                       or a.captured_minor > (select coalesce(sum(r.amount_minor), 0) from refunds r
+                                               where r.attempt_id = a.id and r.state <> 'failed'))
+                  and not exists (select from disputes d
+                                   where d.attempt_id = a.id and d.state <> 'won' and not d.is_inquiry)) as "secured!""#,
         id.0,
     )
     .fetch_one(&mut **tx)

@@ -47,6 +47,20 @@ pub(super) async fn take_in_others(
     Ok(())
 }
 
+/// None but ours, and what has been taken in; one that failed has moved nothing.
+pub(super) async fn are_all_known(
+    tx: &mut Tx<System>,
+    attempt: AttemptId,
+    told: &[Refund],
+) -> Result<bool, AppError> {
+    for told in told.iter().filter(|told| refund_event(&told.status) != RefundEvent::Failed) {
+        if known(tx, attempt, told).await?.is_none() {
+            return Ok(false);
+        }
+    }
+    Ok(true)
+}
+
 /// Ours by its metadata or its id?
 pub(super) async fn known(
     tx: &mut Tx<System>,
@@ -104,7 +118,10 @@ async fn take_in(
     });
     bookings::store::record(tx, booking.id, "refund_taken_in", Actor::Stripe, &data, now).await?;
     step_refund(tx, refund, event, Some(&told.id), now).await?;
-    let is_behind_ticket = booking.state == BookingState::Confirmed && booking.lives_on(attempt.id);
+    outbox::settle(tx, Attention::RefundNotOurs, &told.id, "Taken into our books by now", now).await?;
+    // One that is still being issued is live soon enough.
+    let is_behind_ticket = matches!(booking.state, BookingState::Ticketing | BookingState::Confirmed)
+        && booking.lives_on(attempt.id);
     if is_behind_ticket && amount == left {
         let detail =
             format!("{amount} was refunded in Stripe's dashboard, and the tickets can still be flown");

@@ -9,7 +9,6 @@ use crate::{
     db::{System, Tx},
     error::AppError,
     outbox::{self, Attention, FactKind, Outcome},
-    payments::Event,
 };
 
 /// As long as Stripe itself goes on delivering.
@@ -17,19 +16,6 @@ const PARK_FOR: SignedDuration = SignedDuration::from_hours(72);
 const PARK_LOOK_EVERY: SignedDuration = SignedDuration::from_mins(30);
 
 impl Checkout {
-    /// Takes a verified event into the inbox, together with the job that deals with it. Again: nothing, and `false`.
-    pub async fn receive(&self, event: &Event) -> Result<bool, AppError> {
-        let now = self.clock.now();
-        let mut tx = self.db.begin(System).await?;
-        let is_new = store::receive_event(&mut tx, event, now).await?;
-        if is_new && !event.readable {
-            let detail = format!("{} could not be read", event.kind);
-            outbox::raise(&mut tx, Attention::EventUnreadable, &event.id, None, &detail, now).await?;
-        }
-        tx.commit().await?;
-        Ok(is_new)
-    }
-
     /// Signed by Stripe, but at a time that is not ours. An old delivery that somebody sends again looks the same, and calls a
     /// person as well. Bookings go on: the poller needs no clock but our own.
     pub async fn note_clock_skew(&self, signed_at: i64) -> Result<(), AppError> {

@@ -1,5 +1,5 @@
 //! What must hold whatever happened, as questions to the database. Each answers with the offending rows; none is good.
-//! Tests ask after every money story, the worker asks every hour.
+//! Tests ask after every money story, the worker asks every minute.
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
@@ -76,6 +76,14 @@ async fn ledger(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx
                      from ledger_transactions t join ledger_entries e on e.transaction_id = t.id
                     where t.booking_id = b.id
                       and e.account in ('customer_deposits', 'supplier_payable', 'agency_revenue', 'loss'))"#
+    );
+    ask!(
+        tx,
+        found,
+        "I3 no traveller owes us a deposit",
+        r#"select t.booking_id::text as "subject!"
+             from ledger_transactions t join ledger_entries e on e.transaction_id = t.id
+            where e.account = 'customer_deposits' group by t.booking_id, e.currency having sum(e.amount_minor) > 0"#
     );
     ask!(
         tx,

@@ -296,7 +296,6 @@ impl Checkout {
         if let Outcome::Again(at) = self.give_back_frozen(id).await? {
             return Ok(Outcome::Again(at));
         }
-        let is_needed = |attempt: &Attempt| booking.lives_on(attempt.id) && !booking.state.has_ended();
         let mut outcome = Outcome::Done;
         for attempt in self.attempts(id).await? {
             if booking.state == BookingState::Cancelled && booking.lives_on(attempt.id) {
@@ -305,10 +304,10 @@ impl Checkout {
                 continue;
             }
             match attempt.state {
-                AttemptState::Authorised if !is_needed(&attempt) => {
+                AttemptState::Authorised if !booking.needs(attempt.id) => {
                     outcome = sooner(outcome, self.release(attempt).await?);
                 }
-                AttemptState::Captured if !is_needed(&attempt) => self.owe_refund(attempt.id).await?,
+                AttemptState::Captured if !booking.needs(attempt.id) => self.owe_refund(&attempt).await?,
                 _ => {}
             }
         }
@@ -317,6 +316,14 @@ impl Checkout {
 
     async fn release(&self, attempt: Attempt) -> Result<Outcome, AppError> {
         let Some(attempt) = &self.still_authorised(attempt).await? else { return Ok(Outcome::Done) };
+        // Whoever sent us here looked without a lock: by now the booking may live on it. Once it is set aside and not needed, it
+        // is never needed again.
+        let mut tx = self.db.begin(System).await?;
+        let booking = bookings::store::lock(&mut tx, attempt.booking).await?;
+        drop(tx);
+        if booking.needs(attempt.id) {
+            return Ok(Outcome::Done);
+        }
         let intent = payment_intent(attempt)?;
         match self.payments.release(intent, &attempt.key("release")).await {
             Ok(intent) => self.apply_facts(attempt, &Facts::from(intent), Actor::System).await?,
@@ -330,7 +337,7 @@ impl Checkout {
     async fn release_refused(&self, attempt: &Attempt, code: &str) -> Result<Outcome, AppError> {
         self.apply_remote_truth(attempt.id, None, Actor::System).await?;
         match self.attempt(attempt.id).await?.state {
-            AttemptState::Captured => self.owe_refund(attempt.id).await?,
+            AttemptState::Captured => self.owe_refund(attempt).await?,
             AttemptState::Authorised => {
                 let now = self.clock.now();
                 let mut tx = self.db.begin(System).await?;

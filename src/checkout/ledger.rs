@@ -56,10 +56,11 @@ pub enum Posting {
         attempt: AttemptId,
         amount: Money,
     },
-    /// The charged amount belongs to a ticket: `cost` to the supplier, the rest is ours.
+    /// What lies there of a charge belongs to a ticket: `cost` to the supplier, the rest is ours, or ours to bear where some
+    /// of it has gone back already.
     Sold {
         attempt: AttemptId,
-        amount: Money,
+        deposits: Money,
         cost: Money,
     },
     /// Money without a ticket is owed back.
@@ -112,6 +113,11 @@ pub enum Posting {
         amount: Money,
         from_deposits: Money,
     },
+    /// A bank had given money to the traveller before anybody knew what it was: so much of what we owe them is paid with it.
+    DisputeCovered {
+        dispute: DisputeId,
+        amount: Money,
+    },
     /// Tickets that nobody pays for, because their booking had ended: what the supplier keeps is our loss.
     TicketsLost {
         booking: BookingId,
@@ -143,6 +149,7 @@ impl Posting {
             Self::DisputeOpened { .. } => "dispute_opened",
             Self::DisputeWon { .. } => "dispute_won",
             Self::DisputeLost { .. } => "dispute_lost",
+            Self::DisputeCovered { .. } => "dispute_covered",
             Self::TicketsLost { .. } => "tickets_lost",
             Self::Unexplained { .. } => "unexplained",
             Self::Explained { .. } => "explained",
@@ -164,7 +171,8 @@ impl Posting {
             | Self::RefundFailed { refund, .. } => refund.to_string(),
             Self::DisputeOpened { dispute, .. }
             | Self::DisputeWon { dispute, .. }
-            | Self::DisputeLost { dispute, .. } => dispute.to_string(),
+            | Self::DisputeLost { dispute, .. }
+            | Self::DisputeCovered { dispute, .. } => dispute.to_string(),
             Self::TicketsLost { booking, .. } => booking.to_string(),
         };
         format!("{}:{subject}", self.kind())
@@ -176,10 +184,10 @@ impl Posting {
             Self::Captured { amount, .. } => {
                 vec![(Account::StripeClearing, amount), (Account::CustomerDeposits, credit(amount)?)]
             }
-            Self::Sold { amount, cost, .. } => vec![
-                (Account::CustomerDeposits, amount),
+            Self::Sold { deposits, cost, .. } => vec![
+                (Account::CustomerDeposits, deposits),
                 (Account::SupplierPayable, credit(cost)?),
-                (Account::AgencyRevenue, cost.checked_sub(amount)?),
+                (Account::AgencyRevenue, cost.checked_sub(deposits)?),
             ],
             Self::RefundPromised { amount, .. } => {
                 vec![(Account::CustomerDeposits, amount), (Account::RefundsPayable, credit(amount)?)]
@@ -215,6 +223,9 @@ impl Posting {
                 (Account::Loss, amount.checked_sub(from_deposits)?),
                 (Account::DisputeHold, credit(amount)?),
             ],
+            Self::DisputeCovered { amount, .. } => {
+                vec![(Account::CustomerDeposits, amount), (Account::Loss, credit(amount)?)]
+            }
             Self::TicketsLost { amount, .. } => {
                 vec![(Account::Loss, amount), (Account::SupplierPayable, credit(amount)?)]
             }
@@ -326,7 +337,7 @@ mod tests {
         let cost = Money::new(cost, Currency::Eur);
         vec![
             Posting::Captured { attempt, amount },
-            Posting::Sold { attempt, amount, cost },
+            Posting::Sold { attempt, deposits: amount, cost },
             Posting::RefundPromised { refund, amount },
             Posting::RefundGranted {
                 refund,
@@ -343,6 +354,7 @@ mod tests {
                 amount,
                 from_deposits: Money::new(amount.minor.min(cost.minor), Currency::Eur),
             },
+            Posting::DisputeCovered { dispute, amount },
             Posting::TicketsLost { booking: BookingId::new(), amount },
             Posting::Unexplained { attempt, amount },
             Posting::Explained { attempt, amount },
@@ -398,7 +410,7 @@ mod tests {
         let (attempt, refund) = (AttemptId::new(), RefundId::new());
         let postings = [
             Posting::Captured { attempt, amount: eur(57_140) },
-            Posting::Sold { attempt, amount: eur(57_140), cost: eur(56_000) },
+            Posting::Sold { attempt, deposits: eur(57_140), cost: eur(56_000) },
             Posting::RefundGranted { refund, amount: eur(2_000), from_deposits: eur(0) },
             Posting::RefundPaid { refund, amount: eur(2_000) },
         ];
@@ -416,6 +428,6 @@ mod tests {
     fn two_facts_never_share_a_key() {
         let keys: std::collections::HashSet<String> =
             every_posting(1, 1).iter().chain(&every_posting(1, 1)).map(Posting::key).collect();
-        assert_eq!(keys.len(), 28);
+        assert_eq!(keys.len(), 30);
     }
 }

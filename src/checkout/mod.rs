@@ -10,6 +10,7 @@ pub mod disputes;
 pub mod facts;
 mod foreign_refunds;
 pub mod inbox;
+mod intake;
 pub mod invariants;
 pub mod jobs;
 mod late_tickets;
@@ -45,6 +46,7 @@ use crate::{
     supplier::{Hold, HoldRequest, SupplierError},
 };
 pub use attempt::{Asked, Attempt, RefundLine, RefundRow, Standing};
+pub use intake::Intake;
 use lifecycle::{AttemptEvent, AttemptState};
 
 /// Stripe takes nothing under 30 minutes; the rest leaves time for asking again when it did not answer.
@@ -88,6 +90,7 @@ pub struct Checkout {
     pub clock: Clock,
     pub bookings: Bookings,
     pub payments: Payments,
+    pub intake: Intake,
     /// Without a slash at its end.
     pub base_url: String,
     /// When cancelling costs nothing, whatever the fare says.

@@ -13,7 +13,7 @@ use crate::{
     },
     db::{System, Tx},
     error::AppError,
-    ids::{AttemptId, RefundId},
+    ids::RefundId,
     outbox::{self, About, Attention, FactKind, Job, MailKind, Outcome},
     payments::{NewRefund, PaymentError, Refund, RefundStatus},
 };
@@ -26,20 +26,21 @@ const PATIENCE: SignedDuration = SignedDuration::from_hours(72);
 
 impl Checkout {
     /// Owes back what was taken for an attempt that the booking does not live on.
-    pub(super) async fn owe_refund(&self, id: AttemptId) -> Result<(), AppError> {
-        let now = self.clock.now();
+    pub(super) async fn owe_refund(&self, of: &Attempt) -> Result<(), AppError> {
+        let (id, now) = (of.id, self.clock.now());
         let mut tx = self.db.begin(System).await?;
+        let booking = bookings::store::lock(&mut tx, of.booking).await?;
         let attempt = store::lock_attempt(&mut tx, id).await?;
         let amount = store::unrefunded(&mut tx, &attempt).await?;
-        if amount.minor <= 0 {
+        // Whoever sent us here looked without a lock: by now the booking may live on it.
+        if amount.minor <= 0 || booking.needs(id) {
             return Ok(());
         }
         let refund = RefundId::new();
         store::insert_refund(&mut tx, refund, &attempt, amount, "not_needed", now).await?;
         ledger::post(&mut tx, attempt.booking, &Posting::RefundPromised { refund, amount }, now).await?;
-        let booking = bookings::store::find_by_id(&mut tx, attempt.booking).await?;
         // An unticketed booking's own mail tells of its own money; this is about money that came besides.
-        if let Some(booking) = booking.filter(|booking| booking.secured_by != Some(id))
+        if booking.secured_by != Some(id)
             && let Some(contact) = &booking.contact
         {
             let (kind, cause) = (MailKind::MoneyReturned, id.to_string());
@@ -140,10 +141,7 @@ impl Checkout {
             Err(PaymentError::Refused { code, .. }) if code == CHARGED_BACK => {
                 self.charged_back(refund).await
             }
-            Err(PaymentError::Refused { .. }) => {
-                self.move_refund(id, RefundEvent::Failed, None).await?;
-                Ok(Outcome::Done)
-            }
+            Err(PaymentError::Refused { .. }) => self.refused(refund).await,
             Err(error) => {
                 self.move_refund(id, RefundEvent::NoAnswer, None).await?;
                 if matches!(error, PaymentError::Failed(_)) {
@@ -155,6 +153,25 @@ impl Checkout {
                 Err(upstream(&error))
             }
         }
+    }
+
+    /// Stripe's dashboard may have been quicker: then the traveller has the money, or has less to get than we asked for. What
+    /// it made goes into our books in place of ours, and what is still owed is asked for anew.
+    async fn refused(&self, refund: &RefundRow) -> Result<Outcome, AppError> {
+        let told = self.payments.refunds_of(&refund.payment_intent).await;
+        let told = told.map_err(|error| upstream(&error))?;
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let booking = bookings::store::lock(&mut tx, refund.booking).await?;
+        if foreign_refunds::are_all_known(&mut tx, refund.attempt, &told).await? {
+            step_refund(&mut tx, refund.id, RefundEvent::Failed, None, now).await?;
+        } else {
+            withdraw(&mut tx, refund.id, now).await?;
+            foreign_refunds::take_in_others(&mut tx, &booking, refund.attempt, &told, now).await?;
+            outbox::push(&mut tx, &Job::ReturnMoney(booking.id), now, now).await?;
+        }
+        tx.commit().await?;
+        Ok(Outcome::Done)
     }
 
     /// A bank has this payment, and we may not have heard of it yet. Stripe keeps its no under the key; should the bank decide
@@ -225,6 +242,18 @@ impl Checkout {
         tx.commit().await?;
         Ok(())
     }
+}
+
+/// The traveller has this money, or gets it, by another way.
+pub(super) async fn withdraw(tx: &mut Tx<System>, id: RefundId, now: Timestamp) -> Result<(), AppError> {
+    let refund = store::lock_refund(tx, id).await?;
+    let Step::Move { to, .. } = next_refund(refund.state, RefundEvent::Failed) else { return Ok(()) };
+    store::set_refund_state(tx, id, to, None).await?;
+    let posting = Posting::RefundFailed { refund: id, amount: refund.amount };
+    ledger::post(tx, refund.booking, &posting, now).await?;
+    let data = json!({ "refund": id, "attempt": refund.attempt });
+    bookings::store::record(tx, refund.booking, "refund_withdrawn", Actor::System, &data, now).await?;
+    Ok(())
 }
 
 /// One event on a refund, its state, its audit line and all that follows.

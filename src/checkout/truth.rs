@@ -201,7 +201,10 @@ pub(super) async fn sell(
         return Ok(());
     }
     let cost = booking.supplier_total.unwrap_or(captured);
-    let posting = Posting::Sold { attempt, amount: captured, cost };
+    // Less than was charged, where somebody gave some of it back before there was a ticket.
+    let paid = store::lock_attempt(tx, attempt).await?;
+    let deposits = store::standing_in_ledger(tx, &paid).await?.deposits;
+    let posting = Posting::Sold { attempt, deposits, cost };
     ledger::post(tx, booking.id, &posting, now).await?;
     if let Some(contact) = &booking.contact {
         let (kind, cause) = (MailKind::PaymentReceipt, attempt.to_string());
@@ -217,8 +220,7 @@ async fn lost(
     attempt: &Attempt,
     now: Timestamp,
 ) -> Result<(), AppError> {
-    let is_needed = booking.lives_on(attempt.id) && !booking.state.has_ended();
-    if is_needed {
+    if booking.needs(attempt.id) {
         let detail =
             format!("the booking is {}, and the authorisation behind it is gone", booking.state.code());
         let subject = attempt.id.to_string();

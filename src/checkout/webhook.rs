@@ -46,7 +46,7 @@ pub async fn stripe(
             return Err(refused(error));
         }
     };
-    checkout.receive(&event).await?;
+    checkout.receive(event).await?;
     Ok(StatusCode::OK)
 }
 

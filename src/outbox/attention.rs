@@ -134,6 +134,27 @@ pub async fn resolve(
     Ok(resolved.rows_affected() == 1)
 }
 
+/// What it was about has come right without anybody.
+pub async fn settle(
+    tx: &mut Tx<System>,
+    kind: Attention,
+    subject: &str,
+    how: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update attention_items set resolved_at = $3, resolved_reason = $4
+          where kind = $1 and subject = $2 and resolved_at is null",
+        kind.code(),
+        subject,
+        now.to_sqlx() as _,
+        how,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 /// As [`raise`], for what is found anew at every look: what a person has resolved in these very words stays resolved.
 pub async fn raise_unless_resolved(
     tx: &mut Tx<System>,

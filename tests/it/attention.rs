@@ -367,32 +367,51 @@ async fn u19_taken_money_that_fits_is_accepted_out_of_suspense_into_the_ticket()
 }
 
 #[tokio::test]
-async fn u19_what_went_back_in_the_dashboard_meanwhile_is_taken_in_with_the_decision() {
-    for decision in ["accept", "give-back"] {
-        let frozen = Frozen::paid("automatic", wrong_hash).await;
-        let (app, amount) = (&frozen.app, frozen.session.amount);
-        app.stripe.set_delivery(Mode::Auto);
-        app.stripe.refund_in_dashboard(&frozen.intent, Some(700)).unwrap();
-        app.settle().await;
-        assert_eq!(app.attention().await, ["payment_quarantined", "refund_not_ours"], "{decision}");
-        frozen.mend_hash().await;
-        frozen.decide(decision).await.redirect();
-        app.settle().await;
-        let refunds =
-            app.texts("select concat_ws(' ', origin, amount_minor, state) from refunds order by id").await;
-        let at_stripe: i64 = app.stripe.statement().iter().map(|line| line.amount).sum();
-        if decision == "accept" {
-            assert_eq!(refunds, ["dashboard 700 succeeded"]);
-            assert_eq!(at_stripe, amount - 700);
-            assert!(app.balances().await.contains(&format!("stripe_clearing {at_stripe} EUR")));
-        } else {
-            let rest = format!("ours {} succeeded", amount - 700);
-            assert_eq!(refunds, ["dashboard 700 succeeded".to_owned(), rest]);
-            assert_eq!(at_stripe, 0);
-            assert!(app.balances().await.is_empty(), "nothing is left anywhere");
-        }
-        frozen.app.finish().await;
-    }
+async fn u19_money_of_which_some_went_back_meanwhile_buys_nothing_and_the_rest_follows() {
+    let frozen = Frozen::paid("automatic", wrong_hash).await;
+    let (app, amount) = (&frozen.app, frozen.session.amount);
+    app.stripe.set_delivery(Mode::Auto);
+    app.stripe.refund_in_dashboard(&frozen.intent, Some(700)).unwrap();
+    app.settle().await;
+    assert_eq!(app.attention().await, ["payment_quarantined", "refund_not_ours"]);
+    frozen.mend_hash().await;
+    assert!(!frozen.page().await.has("button[formaction$='/accept']"));
+    frozen.decide("accept").await.expect(409).says("not all there any more");
+    frozen.decide("give-back").await.redirect();
+    app.settle().await;
+    assert_eq!(
+        app.texts("select concat_ws(' ', origin, amount_minor, state) from refunds order by id").await,
+        ["dashboard 700 succeeded".to_owned(), format!("ours {} succeeded", amount - 700)]
+    );
+    assert!(app.balances().await.is_empty(), "nothing is left anywhere");
+    assert_eq!(app.attention().await, [""; 0]);
+    let said = app.texts("select resolved_reason from attention_items where resolved_by is null").await;
+    assert_eq!(said, ["Taken into our books by now"]);
+    frozen
+        .finance
+        .get("/admin/attention?show=resolved")
+        .await
+        .expect(200)
+        .says("Taken into our books by now");
+    frozen.app.finish().await;
+}
+
+#[tokio::test]
+async fn u19_money_that_a_bank_took_back_meanwhile_is_neither_accepted_nor_owed_again() {
+    let frozen = Frozen::paid("automatic", wrong_hash).await;
+    let app = &frozen.app;
+    app.stripe.set_delivery(Mode::Auto);
+    let dispute = app.stripe.dispute(&frozen.intent, None).unwrap();
+    app.settle().await;
+    frozen.mend_hash().await;
+    frozen.decide("accept").await.expect(409).says("not all there any more");
+    app.stripe.close_dispute(&dispute, false).unwrap();
+    app.settle().await;
+    frozen.decide("give-back").await.redirect();
+    app.settle().await;
+    assert_eq!(app.count("refunds").await, 0, "the bank has paid it back");
+    assert!(app.balances().await.is_empty(), "nothing is left anywhere");
+    frozen.app.finish().await;
 }
 
 #[tokio::test]

@@ -170,6 +170,31 @@ async fn references(browser: &Browser, address: &str) -> Vec<String> {
 }
 
 #[tokio::test]
+async fn a_flood_of_other_items_hides_no_money_and_silences_no_alarm() {
+    let app = TestApp::start().await;
+    app.execute(
+        "insert into attention_items (kind, subject, detail, raised_at)
+         select 'event_unmatched', 'evt_' || n, 'x', '2026-11-20'::timestamptz from generate_series(1, 250) n
+         union all select 'ledger_drift', 'txn_' || n, 'x', '2026-11-21'::timestamptz from generate_series(1, 205) n",
+    )
+    .await;
+    let alarms = "mails where kind = 'staff_alarm'";
+    for (n, subject) in ["one", "two"].into_iter().enumerate() {
+        app.execute(&format!(
+            "insert into attention_items (kind, subject, detail) values ('of_a_newer_version', '{subject}', 'x');
+             insert into outbox (kind, subject, due_at) values ('sound_alarm', 'attention', now() - interval '1 year')"
+        ))
+        .await;
+        app.settle().await;
+        assert_eq!(app.count(alarms).await, i64::try_from(n).unwrap() + 1, "an alarm for each");
+    }
+    let page = app.staff("agent").await.get("/admin/attention").await.expect(200);
+    page.says("457 need a person").says("257 more are not shown");
+    assert!(page.texts(".queue .badge").iter().all(|kind| kind == "Ledger drift"), "money first");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn money_at_risk_stands_first_and_what_is_resolved_says_by_whom_and_how() {
     let app = TestApp::start().await;
     app.execute(

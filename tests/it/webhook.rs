@@ -40,6 +40,34 @@ async fn a_signed_event_is_taken_in_once_however_often_it_comes() {
 }
 
 #[tokio::test]
+async fn an_event_that_cannot_be_written_holds_up_none_of_those_that_come_with_it() {
+    let app = TestApp::start().await;
+    app.execute("alter table stripe_events add constraint broken check (id <> 'evt_3')").await;
+    let http = reqwest::Client::new();
+    let mut posts = tokio::task::JoinSet::new();
+    // Each of them twice.
+    for n in (0..12).chain(0..12) {
+        let body = event(&format!("evt_{n}")).to_string();
+        let signature = app.stripe.sign(&body);
+        let request =
+            http.post(app.url.join(ADDRESSES[n % 2]).unwrap()).header("stripe-signature", signature);
+        let request = request.header("content-type", "application/json").body(body);
+        posts.spawn(async move { (n, request.send().await.unwrap().status().as_u16()) });
+    }
+    for (n, status) in posts.join_all().await {
+        assert_eq!(status, if n == 3 { 500 } else { 200 }, "evt_{n}");
+    }
+    assert_eq!(app.count("stripe_events").await, 11);
+    assert_eq!(app.count("outbox where kind = 'apply_event'").await, 11);
+    app.execute("alter table stripe_events drop constraint broken").await;
+    let body = event("evt_3").to_string();
+    post(&app, ADDRESSES[0], &body, Some(&app.stripe.sign(&body))).await.expect(200);
+    app.settle().await;
+    assert_eq!(app.count("stripe_events where settled_at is not null").await, 12);
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn what_stripe_has_not_signed_for_us_is_refused() {
     let app = TestApp::start().await;
     let body = event("evt_forged").to_string();

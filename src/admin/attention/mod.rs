@@ -20,6 +20,18 @@ use crate::{
 
 /// Items of one list. More at once than these is a matter for more people, not for a longer page.
 const MOST: i64 = 200;
+const TRAVELLER_WAITS: [&str; 6] =
+    ["supplier_unknown", "mail_late", "mail_server", "cancel_asked", "cancel_refused", "airline_change"];
+const CAN_WAIT: [&str; 8] = [
+    "job_dead",
+    "illegal_step",
+    "event_unmatched",
+    "sealed_unreadable",
+    "round_late",
+    "hook_dead",
+    "hook_paused",
+    "webhook_silent",
+];
 
 /// How much it presses.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,12 +54,12 @@ impl Urgency {
 
     /// A kind that a newer version raised is taken for the worst.
     pub fn of(kind: &str) -> Self {
-        match kind {
-            "supplier_unknown" | "mail_late" | "mail_server" | "cancel_asked" | "cancel_refused"
-            | "airline_change" => Self::TravellerWaits,
-            "job_dead" | "illegal_step" | "event_unmatched" | "sealed_unreadable" | "round_late"
-            | "hook_dead" | "hook_paused" | "webhook_silent" => Self::CanWait,
-            _ => Self::MoneyAtRisk,
+        if TRAVELLER_WAITS.contains(&kind) {
+            Self::TravellerWaits
+        } else if CAN_WAIT.contains(&kind) {
+            Self::CanWait
+        } else {
+            Self::MoneyAtRisk
         }
     }
 }
@@ -76,17 +88,31 @@ pub struct Resolved {
     pub reason: Option<String>,
 }
 
-/// Open ones: the most pressing first, and of those the oldest. Resolved ones: the last first.
-pub async fn list(db: &Db, open: bool) -> Result<Vec<Item>, AppError> {
-    let mut items = read(db, None, Some(open)).await?;
-    if open {
-        items.sort_by_key(|item| (Urgency::of(&item.kind), item.raised_at, item.id));
-    }
-    Ok(items)
+#[derive(Debug)]
+pub struct Queue {
+    /// Open ones: the most pressing first, and of those the oldest. Resolved ones: the last first.
+    pub items: Vec<Item>,
+    /// How many there are, those that are not shown with them.
+    pub count: usize,
+}
+
+/// As the system: staff know each other by address, and only the system reads those.
+pub async fn list(db: &Db, open: bool) -> Result<Queue, AppError> {
+    let mut tx = db.begin(System).await?;
+    let items = read(&mut tx, &Wanted { open: Some(open), most: Some(MOST), ..Wanted::default() }).await?;
+    let count = sqlx::query_scalar!(
+        r#"select count(*) as "count!" from attention_items where (resolved_at is null) = $1"#,
+        open
+    )
+    .fetch_one(&mut *tx)
+    .await?;
+    Ok(Queue { items, count: usize::try_from(count).unwrap_or_default() })
 }
 
 pub async fn item(db: &Db, id: i64) -> Result<Item, AppError> {
-    read(db, Some(id), None).await?.pop().ok_or(AppError::NotFound)
+    let mut tx = db.begin(System).await?;
+    let wanted = Wanted { id: Some(id), ..Wanted::default() };
+    read(&mut tx, &wanted).await?.pop().ok_or(AppError::NotFound)
 }
 
 /// The payment that an open item asks to be decided about.
@@ -99,21 +125,23 @@ pub async fn frozen_attempt(db: &Db, id: i64) -> Result<AttemptId, AppError> {
     item.subject.parse().ok().filter(|_| is_frozen).ok_or(AppError::NotFound)
 }
 
-/// What money needs a person for, the oldest first.
+/// What money needs a person for, the oldest first: all of it, for whatever is left out here nobody is told of.
 pub async fn money_at_risk(tx: &mut Tx<System>) -> Result<Vec<Item>, AppError> {
-    let mut items = read_with(tx, None, Some(true)).await?;
-    items.retain(|item| Urgency::of(&item.kind) == Urgency::MoneyAtRisk);
-    items.sort_by_key(|item| (item.raised_at, item.id));
-    Ok(items)
+    read(tx, &Wanted { open: Some(true), only_money: true, ..Wanted::default() }).await
 }
 
-/// As the system: staff know each other by address, and only the system reads those.
-async fn read(db: &Db, id: Option<i64>, open: Option<bool>) -> Result<Vec<Item>, AppError> {
-    let mut tx = db.begin(System).await?;
-    read_with(&mut tx, id, open).await
+#[derive(Default)]
+struct Wanted {
+    id: Option<i64>,
+    open: Option<bool>,
+    only_money: bool,
+    most: Option<i64>,
 }
 
-async fn read_with(tx: &mut Tx<System>, id: Option<i64>, open: Option<bool>) -> Result<Vec<Item>, AppError> {
+async fn read(tx: &mut Tx<System>, wanted: &Wanted) -> Result<Vec<Item>, AppError> {
+    let [waits, can_wait] =
+        [&TRAVELLER_WAITS[..], &CAN_WAIT[..]].map(|kinds| kinds.iter().map(ToString::to_string));
+    let (waits, can_wait): (Vec<String>, Vec<String>) = (waits.collect(), can_wait.collect());
     let rows = sqlx::query!(
         r#"select i.id, i.kind, i.subject, i.detail, i.raised_at as "raised_at: jiff_sqlx::Timestamp",
                   i.resolved_at as "resolved_at: jiff_sqlx::Timestamp", i.resolved_reason,
@@ -122,6 +150,9 @@ async fn read_with(tx: &mut Tx<System>, id: Option<i64>, open: Option<bool>) -> 
                   coalesce(r.amount_minor, a.amount_minor, b.amount_minor) as amount_minor,
                   coalesce(r.currency, a.currency, b.currency) as currency
              from attention_items i
+             cross join lateral (
+                 select case when i.resolved_at is not null then 0 when i.kind = any($5) then 1 when i.kind = any($6) then 2
+                             else 0 end as place) urgency
              cross join lateral (
                  select case when i.kind = 'job_dead' then split_part(i.subject, ':', 2) else i.subject end as named) n
              cross join lateral (
@@ -132,10 +163,14 @@ async fn read_with(tx: &mut Tx<System>, id: Option<i64>, open: Option<bool>) -> 
              left join bookings b on b.id = coalesce(i.booking_id, r.booking_id, a.booking_id, m.booking_id, s.id)
              left join auth.users u on u.id = i.resolved_by
             where ($1::bigint is null or i.id = $1) and ($2::boolean is null or (i.resolved_at is null) = $2)
-            order by i.resolved_at desc nulls last, i.raised_at, i.id limit $3"#,
-        id,
-        open,
-        MOST,
+              and (not $3 or urgency.place = 0)
+            order by i.resolved_at desc nulls last, urgency.place, i.raised_at, i.id limit $4"#,
+        wanted.id,
+        wanted.open,
+        wanted.only_money,
+        wanted.most,
+        &waits,
+        &can_wait,
     )
     .fetch_all(&mut **tx)
     .await?;

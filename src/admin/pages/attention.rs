@@ -9,7 +9,7 @@ use serde::Deserialize;
 
 use super::{again, amount, in_words, moment, said::Done, state_badge};
 use crate::{
-    admin::attention::{self, Act, Item, Urgency, Way},
+    admin::attention::{self, Act, Item, Queue, Urgency, Way},
     checkout::{
         Checkout,
         quarantine::{Compared, Decision, Frozen},
@@ -43,6 +43,8 @@ struct AttentionPage {
     shows_open: bool,
     /// What all of it together puts at stake, by currency.
     at_stake: String,
+    /// So many more than a page holds.
+    left_out: usize,
     may_act: bool,
     /// Heading, and the items below it.
     groups: Vec<(&'static str, Vec<ItemView>)>,
@@ -73,20 +75,21 @@ pub async fn attention(
     Query(query): Query<AttentionQuery>,
 ) -> Result<Html<String>, AppError> {
     let shows_open = query.show != "resolved";
-    let items = attention::list(&db, shows_open).await?;
-    let headline = match (shows_open, items.len()) {
+    let Queue { items, count } = attention::list(&db, shows_open).await?;
+    let headline = match (shows_open, count) {
         (true, 0) => "Nothing needs a person".to_owned(),
         (true, 1) => "1 needs a person".to_owned(),
         (true, many) => format!("{many} need a person"),
         (false, _) => "Resolved".to_owned(),
     };
+    let left_out = count.saturating_sub(items.len());
     let at_stake = if shows_open { at_stake(&items) } else { String::new() };
     let groups = match shows_open {
         true => grouped(items),
         false => vec![("Last first", items.into_iter().map(ItemView::from).collect())],
     };
     let may_act = staff.may(Power::ResolveAttention);
-    Ok(Html(AttentionPage { chrome, headline, shows_open, at_stake, may_act, groups }.render()?))
+    Ok(Html(AttentionPage { chrome, headline, shows_open, at_stake, left_out, may_act, groups }.render()?))
 }
 
 /// "EUR 412.60, JPY 9,000": of what puts money at risk, each booking once.
@@ -130,12 +133,9 @@ impl From<Item> for ItemView {
             (None, Urgency::CanWait) => Tone::Warn,
         };
         let resolved = item.resolved.as_ref().map(|resolved| {
-            let by = resolved.by.as_deref().unwrap_or("nobody in particular");
-            format!(
-                "{} by {by}: {}",
-                moment(resolved.at),
-                resolved.reason.as_deref().unwrap_or("no reason kept")
-            )
+            let by = resolved.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
+            let reason = resolved.reason.as_deref().unwrap_or("no reason kept");
+            format!("{}{by}: {reason}", moment(resolved.at))
         });
         let (act, page) = match attention::way(&item) {
             Way::Act(act) => (Some(act), None),

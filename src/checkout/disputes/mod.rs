@@ -11,7 +11,8 @@ use crate::{
     checkout::{
         Attempt, Checkout,
         ledger::{self, Posting},
-        lifecycle::{DisputeEffect, DisputeEvent, DisputeState, RefundEvent, next_dispute, next_refund},
+        lifecycle::{DisputeEffect, DisputeEvent, DisputeState, next_dispute},
+        refunds::withdraw,
         store as money, upstream,
     },
     db::{System, Tx},
@@ -194,20 +195,14 @@ async fn lost(
 ) -> Result<(), AppError> {
     let attempt = money::lock_attempt(tx, row.attempt).await?;
     for refund in money::unmade_refunds(tx, row.attempt).await? {
-        if let Step::Move { to, .. } = next_refund(refund.state, RefundEvent::Failed) {
-            money::set_refund_state(tx, refund.id, to, None).await?;
-            let posting = Posting::RefundFailed { refund: refund.id, amount: refund.amount };
-            ledger::post(tx, row.booking, &posting, now).await?;
-            let data = json!({ "refund": refund.id, "attempt": row.attempt });
-            bookings::store::record(tx, row.booking, "refund_withdrawn", Actor::System, &data, now).await?;
-        }
+        withdraw(tx, refund, now).await?;
     }
     let deposits = money::standing_in_ledger(tx, &attempt).await?.deposits;
     let from_deposits = Money::new(deposits.minor.clamp(0, row.amount.minor), row.amount.currency);
     let posting = Posting::DisputeLost { dispute: row.id, amount: row.amount, from_deposits };
     ledger::post(tx, row.booking, &posting, now).await?;
     // One that is still being issued, or that an airline will not take back, is live soon enough.
-    if !booking.state.has_ended() && booking.lives_on(row.attempt) {
+    if booking.needs(row.attempt) {
         let detail = format!(
             "the bank has given {} back to the traveller, and the tickets can still be flown",
             row.amount

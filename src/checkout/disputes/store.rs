@@ -143,6 +143,18 @@ pub async fn is_open_of(tx: &mut Tx<System>, attempt: AttemptId) -> Result<bool,
     .await
 }
 
+/// What banks have given to the traveller for good, of this payment.
+pub async fn lost_of(tx: &mut Tx<System>, attempt: AttemptId) -> Result<Vec<(DisputeId, Money)>, AppError> {
+    let rows = sqlx::query!(
+        r#"select id as "id: DisputeId", amount_minor, currency from disputes
+            where attempt_id = $1 and state = 'lost' and not is_inquiry order by id"#,
+        attempt.0,
+    )
+    .fetch_all(&mut **tx)
+    .await?;
+    rows.into_iter().map(|row| Ok((row.id, Money::new(row.amount_minor, row.currency.parse()?)))).collect()
+}
+
 /// A bank has given this payment, or a part of it, to the traveller for good.
 pub async fn is_lost_of(tx: &mut Tx<System>, attempt: AttemptId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(

@@ -24,7 +24,28 @@ pub(super) fn is_ours_to_refund(attempt: &Attempt, received: Money) -> bool {
     received.currency == attempt.amount.currency && received.minor <= attempt.amount.minor
 }
 
-pub(super) fn no_accept(attempt: &Attempt, booking: &Booking, facts: &Facts) -> Option<Refusal> {
+/// What became of taken money before anybody decided about it.
+#[derive(Clone, Copy, Debug, Default)]
+pub(super) struct Gone {
+    /// Refunded in Stripe's dashboard, or on its way back.
+    pub refunded: i64,
+    /// A bank asks about it, or has taken it back.
+    pub is_disputed: bool,
+}
+
+pub(super) fn no_accept(attempt: &Attempt, booking: &Booking, facts: &Facts, gone: Gone) -> Option<Refusal> {
+    if gone.is_disputed || gone.refunded > 0 {
+        let what =
+            if gone.is_disputed { "A bank has its hand on it" } else { "Some of it has gone back already" };
+        return Some(Refusal {
+            code: "money_has_gone",
+            title: "This money is not all there any more",
+            detail: format!(
+                "{what}. A ticket is bought with a whole payment or not at all: give back what is left of this one, and \
+                 the traveller can pay anew."
+            ),
+        });
+    }
     let why = if facts.session.is_none() && facts.intent.is_none() {
         "Stripe knows nothing of it".to_owned()
     } else {
@@ -49,7 +70,7 @@ pub(super) fn no_return(
     let no = |code, title, detail: String| Some(Refusal { code, title, detail });
     let intent = facts.intent.as_ref();
     let received = intent.map(|intent| Money::new(intent.received, intent.amount.currency));
-    if booking.lives_on(attempt.id) && !booking.state.has_ended() {
+    if booking.needs(attempt.id) {
         no(
             "money_is_needed",
             "The booking lives on this payment",
@@ -186,7 +207,9 @@ mod tests {
     #[test]
     fn only_what_fits_and_is_known_to_stripe_is_accepted() {
         let (attempt, booking, facts) = the_one();
-        let refused = |facts: &Facts| no_accept(&attempt, &booking, facts).map(|no| (no.code, no.detail));
+        let refused = |facts: &Facts| {
+            no_accept(&attempt, &booking, facts, Gone::default()).map(|no| (no.code, no.detail))
+        };
         let Facts { session, intent } = facts.clone();
         for fits in [facts.clone(), Facts { session, intent: None }, Facts { session: None, intent }] {
             assert_eq!(refused(&fits), None);
@@ -197,6 +220,18 @@ mod tests {
         let (code, why) = refused(&with(&facts, |it| it.quote_hash = Some("0".repeat(64)))).unwrap();
         assert_eq!(code, "differs_still");
         assert!(why.starts_with("Its quote hash differs from what was accepted. "), "{why}");
+    }
+
+    #[test]
+    fn money_that_is_not_all_there_is_not_accepted_however_well_it_fits() {
+        let (attempt, booking, facts) = the_one();
+        let code = |refunded, is_disputed| {
+            no_accept(&attempt, &booking, &facts, Gone { refunded, is_disputed }).map(|no| no.code)
+        };
+        assert_eq!(code(0, false), None);
+        for (refunded, is_disputed) in [(1, false), (0, true), (1, true)] {
+            assert_eq!(code(refunded, is_disputed), Some("money_has_gone"));
+        }
     }
 
     #[test]

@@ -8,7 +8,7 @@ use jiff::Timestamp;
 use serde_json::json;
 
 pub use judge::Compared;
-use judge::{compared, is_ours_to_refund, money_in_words, no_accept, no_return};
+use judge::{Gone, compared, is_ours_to_refund, money_in_words, no_accept, no_return};
 
 use crate::{
     audit,
@@ -17,7 +17,7 @@ use crate::{
         lifecycle::{BookingState, Step},
     },
     checkout::{
-        Attempt, Checkout, POLL_EVERY,
+        Attempt, Checkout, POLL_EVERY, disputes,
         facts::Facts,
         foreign_refunds::take_in_others,
         ledger::{self, Posting},
@@ -72,6 +72,14 @@ impl Heard {
         let back = self.refunds.iter().filter(is_back);
         back.fold(0, |sum, refund| sum.saturating_add(refund.amount.minor))
     }
+
+    async fn gone(&self, tx: &mut Tx<System>, attempt: AttemptId) -> Result<Gone, AppError> {
+        let stands = self.refunds.iter().filter(|refund| refund.status != RefundStatus::Failed);
+        let refunded = stands.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount.minor));
+        let is_disputed = disputes::store::is_open_of(tx, attempt).await?
+            || disputes::store::is_lost_of(tx, attempt).await?;
+        Ok(Gone { refunded, is_disputed })
+    }
 }
 
 impl Checkout {
@@ -85,10 +93,13 @@ impl Checkout {
         let booking = booking.ok_or(AppError::NotFound)?;
         drop(tx);
         let heard = self.hear(&attempt).await?;
+        let mut tx = self.db.begin(System).await?;
+        let gone = heard.gone(&mut tx, attempt.id).await?;
+        drop(tx);
         Ok(Some(Frozen {
             compared: compared(&attempt, &booking, &heard.facts),
             money: money_in_words(&heard.facts),
-            no_accept: no_accept(&attempt, &booking, &heard.facts),
+            no_accept: no_accept(&attempt, &booking, &heard.facts, gone),
             no_return: no_return(&attempt, &booking, &heard.facts, heard.refunded()),
             attempt,
         }))
@@ -111,12 +122,13 @@ impl Checkout {
 
     /// It fits by now: Stripe's facts move the attempt again, as if they had always fitted.
     pub async fn accept_frozen(&self, decision: &Decision) -> Result<(), AppError> {
-        let Heard { facts, refunds } = self.hear(&self.attempt(decision.attempt).await?).await?;
+        let heard = self.hear(&self.attempt(decision.attempt).await?).await?;
         let now = self.clock.now();
         let actor = Actor::Staff(decision.staff);
         let mut tx = self.db.begin(System).await?;
         let (mut booking, mut attempt) = self.lock_frozen(&mut tx, decision.attempt).await?;
-        if let Some(refusal) = no_accept(&attempt, &booking, &facts) {
+        let gone = heard.gone(&mut tx, attempt.id).await?;
+        if let Some(refusal) = no_accept(&attempt, &booking, &heard.facts, gone) {
             return Err(AppError::Conflict(refusal));
         }
         explain(&mut tx, &attempt, now).await?;
@@ -124,8 +136,7 @@ impl Checkout {
         let why = attempt.quarantined.take();
         let data = json!({ "attempt": attempt.id, "why": why });
         bookings::store::record(&mut tx, booking.id, "payment_accepted", actor, &data, now).await?;
-        truth::advance(&mut tx, &mut booking, &attempt, &facts, actor, now).await?;
-        take_in_others(&mut tx, &booking, attempt.id, &refunds, now).await?;
+        truth::advance(&mut tx, &mut booking, &attempt, &heard.facts, actor, now).await?;
         go_on(&mut tx, &booking, &attempt, now).await?;
         self.settle_item(&mut tx, decision, audit::Action::PaymentAccepted, &attempt, now).await?;
         tx.commit().await?;
@@ -305,12 +316,16 @@ impl Checkout {
             });
             bookings::store::record(&mut tx, booking.id, "payment_captured", Actor::Stripe, &data, now)
                 .await?;
+            for (dispute, amount) in disputes::store::lost_of(&mut tx, attempt.id).await? {
+                ledger::post(&mut tx, attempt.booking, &Posting::DisputeCovered { dispute, amount }, now)
+                    .await?;
+            }
         }
         store::lift_quarantine(&mut tx, attempt.id).await?;
         take_in_others(&mut tx, &booking, attempt.id, &heard.refunds, now).await?;
         go_on(&mut tx, &booking, &attempt, now).await?;
         tx.commit().await?;
-        self.owe_refund(attempt.id).await?;
+        self.owe_refund(&attempt).await?;
         Ok(Outcome::Done)
     }
 }

@@ -38,7 +38,7 @@ impl Checkout {
         let events = self.payments.events(&kinds, since - OVERLAP).await.map_err(|error| upstream(&error))?;
         let mut missed: Vec<&Event> = Vec::new();
         for event in &events {
-            if self.receive(event).await? {
+            if self.receive(event.clone()).await? {
                 missed.push(event);
             }
         }
@@ -61,8 +61,8 @@ impl Checkout {
         let now = self.clock.now();
         let night = last_night(now)?;
         let mut tx = self.db.begin(System).await?;
-        if !store::is_heard(&mut tx, night).await? {
-            // After an outage, say: it is made as soon as all is in the books.
+        if !store::has_read_events(&mut tx, night).await? {
+            // After an outage, say. Events that cannot be read call somebody by themselves.
             return Ok(());
         }
         let since = store::claim(&mut tx, List::Movements, now, night).await?;

@@ -8,7 +8,6 @@ use crate::{
     error::AppError,
     ids::BookingId,
     money::Money,
-    outbox::Job,
     payments::Movement,
 };
 
@@ -61,7 +60,8 @@ pub struct Stranger {
 }
 
 /// Since when to read, if it is this process's turn: no reading that came to its end has begun since `not_since`, and nobody
-/// is at it. The first begins before the first attempt, since no money can have moved earlier.
+/// has begun one just now. The first begins before the first attempt, since no money can have moved earlier. What a clock
+/// that ran ahead wrote down counts for nothing.
 pub async fn claim(
     tx: &mut Tx<System>,
     list: List,
@@ -72,7 +72,7 @@ pub async fn claim(
         r#"insert into stripe_readings as r (what, seen_until, read_at)
            values ($1, coalesce((select min(created_at) from attempts), $2), $2)
            on conflict (what) do update set read_at = $2
-            where r.read_at <= $3 and (r.complete_at is null or r.complete_at < $4)
+            where (r.read_at <= $3 or r.read_at > $2) and (r.complete_at is null or r.complete_at < $4 or r.complete_at > $2)
            returning seen_until as "seen_until: jiff_sqlx::Timestamp""#,
         list.code(),
         now.to_sqlx() as _,
@@ -93,7 +93,7 @@ pub async fn complete(
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update stripe_readings
-            set seen_until = greatest(seen_until, $2), complete_at = greatest(complete_at, $3) where what = $1",
+            set seen_until = greatest(seen_until, $2), complete_at = $3 where what = $1",
         list.code(),
         until.to_sqlx() as _,
         begun_at.to_sqlx() as _,
@@ -103,16 +103,12 @@ pub async fn complete(
     .map(drop)
 }
 
-/// Is everything in our books that Stripe had told of by `at`? An event that no job takes further has called a person.
-pub async fn is_heard(tx: &mut Tx<System>, at: Timestamp) -> Result<bool, sqlx::Error> {
+/// Is everything here that Stripe's list of events had by `at`?
+pub async fn has_read_events(tx: &mut Tx<System>, at: Timestamp) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
-        r#"select exists (select from stripe_readings where what = $1 and complete_at >= $2)
-              and not exists (select from stripe_events e join outbox o on o.subject = e.id
-                               where e.settled_at is null and e.state = 'received' and e.created < $2
-                                 and o.kind = $3 and o.state in ('ready', 'running')) as "is_heard!""#,
+        r#"select exists (select from stripe_readings where what = $1 and complete_at >= $2) as "read!""#,
         List::Events.code(),
         at.to_sqlx() as _,
-        Job::ApplyEvent(String::new()).kind(),
     )
     .fetch_one(&mut **tx)
     .await
@@ -170,7 +166,7 @@ pub async fn unposted_fees(tx: &mut Tx<System>) -> Result<Vec<Fee>, AppError> {
         .collect()
 }
 
-/// Money that moved for nothing of ours.
+/// Money that moved for nothing of ours, as far as everything is applied that was heard of it.
 pub async fn strangers(
     tx: &mut Tx<System>,
     but: &[String],
@@ -179,7 +175,10 @@ pub async fn strangers(
     sqlx::query_as!(
         Stranger,
         r#"select id, coalesce(source, kind) as "source!", amount_minor as minor, currency from stripe_movements
-            where attempt_id is null and kind <> all($1) and moved_at < $2 order by moved_at, id"#,
+            where attempt_id is null and kind <> all($1) and moved_at < $2
+              and not exists (select from stripe_events e
+                               where e.settled_at is null and e.state = 'received' and e.names_payment_intent = payment_intent)
+            order by moved_at, id"#,
         but,
         settled_before.to_sqlx() as _,
     )
@@ -187,8 +186,8 @@ pub async fn strangers(
     .await
 }
 
-/// The books side by side, by booking and by what moved the money. What has moved since `settled_before`, or is still on
-/// its way to a bank, is not compared yet.
+/// The books side by side, by booking and by what moved the money. What has moved since `settled_before`, is still on its way
+/// to a bank, or is about a payment of which an event is still to be applied, is not compared yet.
 pub async fn drifts(tx: &mut Tx<System>, settled_before: Timestamp) -> Result<Vec<Drift>, sqlx::Error> {
     let rows = sqlx::query!(
         r#"with stripe as (
@@ -215,6 +214,10 @@ pub async fn drifts(tx: &mut Tx<System>, settled_before: Timestamp) -> Result<Ve
               and greatest(s.last_at, b.last_at) < $1
               and not exists (select from refunds r where r.id::text = s.subject
                                 and r.state in ('requested', 'submitted', 'submit_unknown', 'pending'))
+              and not exists (select from stripe_events e join attempts a on a.id = e.names_attempt
+                                  or a.payment_intent_id = e.names_payment_intent or a.checkout_session_id = e.names_session
+                               where e.settled_at is null and e.state = 'received'
+                                 and a.booking_id = coalesce(s.booking_id, b.booking_id))
             order by 1, s.subject, b.subject"#,
         settled_before.to_sqlx() as _,
     )

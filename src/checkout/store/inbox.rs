@@ -1,5 +1,7 @@
 //! SQL of the inbox of Stripe's events.
 
+use std::collections::HashSet;
+
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
@@ -11,40 +13,49 @@ use crate::{
 };
 
 /// The inbox takes each event once, and with it the job that deals with it, in one statement: Stripe waits for the answer.
-/// `false` means that it was here before.
-pub async fn receive_event(tx: &mut Tx<System>, event: &Event, now: Timestamp) -> Result<bool, sqlx::Error> {
-    let state = if event.readable { "received" } else { "unreadable" };
-    let job = Job::ApplyEvent(event.id.clone());
-    let is_new = sqlx::query_scalar!(
+/// The ids of those that were not here before.
+pub async fn receive_events(
+    tx: &mut Tx<System>,
+    events: &[&Event],
+    now: Timestamp,
+) -> Result<HashSet<String>, sqlx::Error> {
+    let texts = |of: fn(&Event) -> &str| events.iter().map(|event| of(event).to_owned()).collect::<Vec<_>>();
+    let named =
+        |of: fn(&Event) -> &Option<String>| events.iter().map(|event| of(event).clone()).collect::<Vec<_>>();
+    let job = Job::ApplyEvent(String::new());
+    let new = sqlx::query_scalar!(
         r#"with event as (
                insert into stripe_events (id, kind, livemode, created, received_at, payload, state,
                                           names_attempt, names_session, names_payment_intent)
-               values ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+               select e.id, e.kind, e.livemode, to_timestamp(e.created), $1, e.payload, e.state, e.attempt, e.session, e.intent
+                 from unnest($2::text[], $3::text[], $4::boolean[], $5::bigint[], $6::jsonb[], $7::text[], $8::uuid[],
+                             $9::text[], $10::text[])
+                   as e (id, kind, livemode, created, payload, state, attempt, session, intent)
                on conflict (id) do nothing
                returning id),
            job as (
-               insert into outbox (kind, subject, due_at, created_at) select $11, $12, $5, $5 from event
+               insert into outbox (kind, subject, due_at, created_at) select $11, id, $1, $1 from event
                on conflict (kind, subject) where state = 'ready' do nothing)
-           select exists (select from event) as "is_new!""#,
-        event.id,
-        event.kind,
-        event.livemode,
-        event.created.to_sqlx() as _,
+           select id as "id!" from event"#,
         now.to_sqlx() as _,
-        event.payload,
-        state,
-        event.attempt.map(|id| id.0),
-        event.session,
-        event.payment_intent,
+        &texts(|event| &event.id),
+        &texts(|event| &event.kind),
+        &events.iter().map(|event| event.livemode).collect::<Vec<_>>(),
+        // Stripe counts in whole seconds.
+        &events.iter().map(|event| event.created.as_second()).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.payload.clone()).collect::<Vec<_>>(),
+        &texts(|event| if event.readable { "received" } else { "unreadable" }),
+        &events.iter().map(|event| event.attempt.map(|id| id.0)).collect::<Vec<_>>() as _,
+        &named(|event| &event.session) as _,
+        &named(|event| &event.payment_intent) as _,
         job.kind(),
-        job.subject(),
     )
-    .fetch_one(&mut **tx)
+    .fetch_all(&mut **tx)
     .await?;
-    if is_new {
+    if !new.is_empty() {
         tx.wake_worker_on_commit(job.lane());
     }
-    Ok(is_new)
+    Ok(new.into_iter().collect())
 }
 
 /// An event of the inbox, as far as it still has to be dealt with.

@@ -4,13 +4,13 @@ mod inbox;
 mod parts;
 mod refunds;
 
-pub use inbox::{InboxEvent, inbox_event, receive_event, set_event_state};
+pub use inbox::{InboxEvent, inbox_event, receive_events, set_event_state};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 pub use parts::{insert_refund_parts, parts_back, refund_parts};
 pub use refunds::{
-    Unmade, bump_refund_epoch, insert_foreign_refund, insert_refund, lock_refund, refund_by_stripe_id,
-    refund_of, refunds_of, set_refund_state, unmade_refunds, unrefunded,
+    bump_refund_epoch, insert_foreign_refund, insert_refund, lock_refund, refund_by_stripe_id, refund_of,
+    refunds_of, set_refund_state, unmade_refunds, unrefunded,
 };
 
 use crate::{

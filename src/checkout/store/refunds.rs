@@ -85,27 +85,15 @@ pub async fn unrefunded<P: Principal>(tx: &mut Tx<P>, attempt: &Attempt) -> Resu
     Ok(attempt.captured.checked_sub(Money::new(refunded, attempt.amount.currency))?)
 }
 
-/// A promised refund that Stripe has not made, as far as we know.
-pub struct Unmade {
-    pub id: RefundId,
-    pub state: RefundState,
-    pub amount: Money,
-}
-
-pub async fn unmade_refunds(tx: &mut Tx<System>, attempt: AttemptId) -> Result<Vec<Unmade>, AppError> {
-    let rows = sqlx::query!(
-        r#"select id as "id: RefundId", state, amount_minor, currency from refunds
-            where attempt_id = $1 and state in ('requested', 'submit_unknown') order by id for no key update"#,
+/// Promised, and as far as we know not made by Stripe.
+pub async fn unmade_refunds(tx: &mut Tx<System>, attempt: AttemptId) -> Result<Vec<RefundId>, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select id as "id: RefundId" from refunds
+            where attempt_id = $1 and state in ('requested', 'submit_unknown') order by id"#,
         attempt.0,
     )
     .fetch_all(&mut **tx)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let state = row.state.parse().map_err(|_| AppError::broken("a refund state of another form"))?;
-            Ok(Unmade { id: row.id, state, amount: Money::new(row.amount_minor, row.currency.parse()?) })
-        })
-        .collect()
+    .await
 }
 
 /// The attempt and amount of a refund, if there is one of this id.

@@ -2,6 +2,7 @@
 //! U numbers are the ugly cases that the design names.
 
 mod airline;
+mod gone_again;
 mod late;
 mod lost_answers;
 mod normal;

@@ -13,7 +13,8 @@ const NEVER: &str = "select kind || ' ' || subject || ': ' || detail from attent
                       where kind in ('illegal_step', 'invariant_broken', 'job_dead', 'ledger_drift', 'event_unreadable')
                         and detail not like 'I10 %'
                         and not (kind = 'ledger_drift' and exists (select from attention_items other
-                                  where other.kind = 'refund_not_ours' and other.booking_id = attention_items.booking_id))";
+                                  where other.kind = 'refund_not_ours' and other.booking_id = attention_items.booking_id
+                                    and other.resolved_at is null))";
 
 /// What a booking went through that is named in a failure, and what is still to be done about it.
 const STORY: &str = "

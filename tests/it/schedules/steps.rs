@@ -240,6 +240,7 @@ fn trouble() -> impl Strategy<Value = Trouble> {
         Endpoint::Cancel,
         Endpoint::CreateRefund,
         Endpoint::ListRefunds,
+        Endpoint::ListMovements,
         Endpoint::Other,
     ]);
     let fault = select(vec![

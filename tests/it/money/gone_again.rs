@@ -1,0 +1,108 @@
+//! Money that goes back by another hand before we are done with it.
+
+use jetbridge::sandbox::stripe::{Endpoint, Fault, Mode};
+use jiff::SignedDuration;
+
+use crate::helpers::{
+    app::TestApp,
+    story::{GOOD_CARD, state},
+};
+
+/// Charged at once, and the airline does not answer yet.
+async fn charged_without_tickets() -> (TestApp, String, i64, String) {
+    let app = TestApp::start().await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
+    app.stripe.tamper_session(&session.id, |session| session.capture_method = "automatic".to_owned());
+    app.supplier().set_order_fault(Some(jetbridge::supplier::timetable::Fault::Unavailable));
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("ticketing", "ordering", &["captured"]));
+    let intent = app.stripe.intents()[0].id.clone();
+    (app, reference, session.amount, intent)
+}
+
+async fn the_airline_answers(app: &TestApp) {
+    app.supplier().set_order_fault(None);
+    app.advance(SignedDuration::from_mins(2)).await;
+    app.settle().await;
+}
+
+#[tokio::test]
+async fn no_ticket_is_bought_with_money_that_has_gone_back_and_somebody_is_called() {
+    let (app, reference, _, intent) = charged_without_tickets().await;
+    app.stripe.refund_in_dashboard(&intent, None).unwrap();
+    app.settle().await;
+    assert_eq!(app.attention().await, ["refunded_ticket_live"]);
+    the_airline_answers(&app).await;
+    assert_eq!(app.state(&reference).await, state("failed", "refused", &["captured"]));
+    assert_eq!(app.count("timetable.orders").await, 0);
+    assert!(app.balances().await.is_empty());
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn no_ticket_is_bought_with_money_that_a_bank_has_taken_back() {
+    let (app, reference, amount, intent) = charged_without_tickets().await;
+    let dispute = app.stripe.dispute(&intent, None).unwrap();
+    app.settle().await;
+    the_airline_answers(&app).await;
+    assert_eq!(app.state(&reference).await, state("failed", "refused", &["captured"]));
+    assert_eq!(app.count("timetable.orders").await, 0);
+    app.stripe.close_dispute(&dispute, false).unwrap();
+    app.settle().await;
+    assert!(app.balances().await.is_empty(), "{amount} went back by the bank");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_went_back_before_the_ticket_is_ours_to_bear_and_overdraws_no_deposit() {
+    let (app, reference, amount, intent) = charged_without_tickets().await;
+    app.stripe.refund_in_dashboard(&intent, Some(700)).unwrap();
+    app.settle().await;
+    the_airline_answers(&app).await;
+    assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["captured"]));
+    assert_eq!(
+        app.balances().await,
+        [
+            "agency_revenue 700 EUR".to_owned(),
+            format!("stripe_clearing {} EUR", amount - 700),
+            format!("supplier_payable -{amount} EUR"),
+        ]
+    );
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_dashboard_that_is_quicker_than_our_refund_is_taken_in_for_it_and_the_rest_is_asked_for_anew() {
+    for by_hand in [None, Some(700)] {
+        let (app, reference, amount, intent) = charged_without_tickets().await;
+        // The airline never answers, so everything is owed back; and Stripe cannot be asked for it just now.
+        app.stripe.fault(Endpoint::CreateRefund, Fault::TimeoutBefore);
+        app.advance(SignedDuration::from_mins(50)).await;
+        app.run_jobs().await;
+        assert_eq!(app.state(&reference).await, state("failed", "refused", &["captured"]));
+        app.stripe.set_delivery(Mode::Held);
+        app.stripe.refund_in_dashboard(&intent, by_hand).unwrap();
+        app.stripe.deliver_held().await;
+        for _ in 0..4 {
+            app.advance(SignedDuration::from_mins(61)).await;
+            app.stripe.deliver_held().await;
+            app.settle().await;
+        }
+        let refunds = "select concat_ws(' ', origin, amount_minor, state) from refunds order by origin, id";
+        let ours = format!("ours {amount} failed");
+        let expected = match by_hand {
+            None => vec![format!("dashboard {amount} succeeded"), ours],
+            Some(part) => {
+                let rest = format!("ours {} succeeded", amount - part);
+                vec![format!("dashboard {part} succeeded"), ours, rest]
+            }
+        };
+        assert_eq!(app.texts(refunds).await, expected);
+        assert!(app.balances().await.is_empty());
+        let kinds = app.attention().await;
+        assert!(!kinds.iter().any(|kind| kind.starts_with("refund")), "{kinds:?}");
+        assert!(!app.mails().await.contains(&"refund_failed".to_owned()));
+        app.finish().await;
+    }
+}
