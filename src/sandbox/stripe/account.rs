@@ -83,6 +83,16 @@ pub struct Intent {
     pub cancellation_reason: Option<String>,
     /// The card that waits for its owner to pass 3-D Secure.
     pub pending_card: Option<PendingCard>,
+    /// What the bank will say of a direct debit, and when.
+    #[serde(default)]
+    pub debit: Option<Debit>,
+}
+
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct Debit {
+    pub account: PendingCard,
+    pub arrives: bool,
+    pub settles_at: i64,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -1,11 +1,19 @@
-//! The test cards, by the numbers that Stripe gives them.
+//! The test cards and bank accounts, by the numbers that Stripe gives them.
 
 /// What the issuer says to a card.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Answer {
     Approve,
     Authenticate,
-    Decline { code: &'static str, decline_code: Option<&'static str>, message: &'static str },
+    Decline {
+        code: &'static str,
+        decline_code: Option<&'static str>,
+        message: &'static str,
+    },
+    /// A direct debit: the session is complete at once, and the bank says later what it does.
+    Debit {
+        arrives: bool,
+    },
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +57,13 @@ pub const THREE_D_SECURE: TestCard =
 /// Its payments are taken back as soon as they are charged.
 const DISPUTED: TestCard = approves("4000000000000259", "visa");
 
+const fn debits(number: &'static str, arrives: bool) -> TestCard {
+    TestCard { number, brand: "sepa_debit", answer: Answer::Debit { arrives } }
+}
+
+pub const DEBIT: TestCard = debits("AT321904300235473204", true);
+pub const FAILED_DEBIT: TestCard = debits("AT861904300235473202", false);
+
 const OTHERS: [TestCard; 11] = [
     DISPUTED,
     approves("4000056655665556", "visa"),
@@ -77,6 +92,11 @@ pub fn find(typed: &str) -> Result<(TestCard, String), NotACard> {
         return Err(NotACard);
     }
     let digits: String = typed.chars().filter(|c| !c.is_whitespace() && *c != '-').collect();
+    if let Some(account) =
+        [DEBIT, FAILED_DEBIT].into_iter().find(|it| it.number.eq_ignore_ascii_case(&digits))
+    {
+        return Ok((account, account.number[account.number.len() - 4..].to_owned()));
+    }
     if !(12..=19).contains(&digits.len()) || !digits.bytes().all(|b| b.is_ascii_digit()) || !luhn(&digits) {
         return Err(NotACard);
     }
@@ -113,15 +133,24 @@ mod tests {
         for card in [APPROVED, DECLINED_CARD, INSUFFICIENT_FUNDS, THREE_D_SECURE].into_iter().chain(OTHERS) {
             assert_eq!(find(card.number).map(|(found, _)| found), Ok(card), "{}", card.number);
         }
+        for account in [DEBIT, FAILED_DEBIT] {
+            assert_eq!(find(&account.number.to_lowercase()).map(|(found, _)| found), Ok(account));
+        }
         assert_eq!(find("4000 0025-0000 3155").unwrap(), (THREE_D_SECURE, "3155".to_owned()));
     }
 
     #[test]
     fn a_card_from_a_real_wallet_is_declined_and_nonsense_is_no_card() {
         assert_eq!(find("4929 1234 5678 9015").map(|(card, _)| card), Ok(REAL_CARD));
-        for typed in
-            ["", "4242", "4242 4242 4242 4241", "４２４２424242424242", "42424242424242424242424242", "x"]
-        {
+        for typed in [
+            "",
+            "AT611904300234573201",
+            "4242",
+            "4242 4242 4242 4241",
+            "４２４２424242424242",
+            "42424242424242424242424242",
+            "x",
+        ] {
             assert_eq!(find(typed), Err(NotACard), "{typed:?}");
         }
     }

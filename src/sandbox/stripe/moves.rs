@@ -4,12 +4,14 @@ use jiff::Timestamp;
 use serde_json::json;
 
 use super::{
-    account::{Account, Charge, Intent, PendingCard, Refund, new_id},
+    account::{Account, Charge, Debit, Intent, PendingCard, Refund, new_id},
     cards::{self, Answer, TestCard},
     refusal::ApiRefusal,
     statement,
 };
 
+/// How long a bank takes for a direct debit; Stripe's test accounts take no longer.
+const DEBIT_SECONDS: i64 = 3 * 60;
 /// A card's authorisation lapses after a week.
 const AUTHORISATION_SECONDS: i64 = 7 * 24 * 3_600;
 
@@ -40,7 +42,20 @@ impl Account {
         let tried = PendingCard { brand: card.brand.to_owned(), last4: last4.to_owned() };
         match card.answer {
             Answer::Approve => {
-                self.authorise(&intent, &tried, now)?;
+                self.authorise(&intent, &tried, "checkout.session.completed", now)?;
+                Ok(Paid::Complete)
+            }
+            Answer::Debit { arrives } => {
+                let settles_at = now.as_second() + DEBIT_SECONDS;
+                let record = self.intent_mut(&intent)?;
+                record.status = "processing".into();
+                // Nothing can be set aside on a bank account.
+                record.capture_method = "automatic".into();
+                record.last_error = None;
+                record.debit = Some(Debit { account: tried, arrives, settles_at });
+                self.session_mut(session)?.status = "complete".into();
+                self.emit_intent("payment_intent.processing", &intent, now);
+                self.emit_session("checkout.session.completed", session, now);
                 Ok(Paid::Complete)
             }
             Answer::Authenticate => {
@@ -77,7 +92,7 @@ impl Account {
             return Ok(Paid::Closed);
         };
         if passed {
-            self.authorise(&id, &card, now)?;
+            self.authorise(&id, &card, "checkout.session.completed", now)?;
             return Ok(Paid::Complete);
         }
         let message =
@@ -246,6 +261,15 @@ impl Account {
             // Only an open session was chosen, so this cannot be refused.
             let _ = self.expire(&id, now);
         }
+        let decided: Vec<String> = (self.intents.values())
+            .filter(|intent| intent.status == "processing")
+            .filter(|intent| intent.debit.as_ref().is_some_and(|debit| debit.settles_at <= at))
+            .map(|intent| intent.id.clone())
+            .collect();
+        for id in decided {
+            // It was on its way until now, so nothing about it can be refused.
+            let _ = self.settle_debit(&id, now);
+        }
         let lapsed: Vec<String> = (self.intents.values())
             .filter(|intent| intent.status == "requires_capture")
             .filter(|intent| intent.authorised_at.is_some_and(|since| since + AUTHORISATION_SECONDS <= at))
@@ -290,6 +314,7 @@ impl Account {
             canceled_at: None,
             cancellation_reason: None,
             pending_card: None,
+            debit: None,
         };
         let id = intent.id.clone();
         record.payment_intent = Some(id.clone());
@@ -326,7 +351,13 @@ impl Account {
         Ok(id)
     }
 
-    fn authorise(&mut self, id: &str, card: &PendingCard, now: Timestamp) -> Result<(), ApiRefusal> {
+    fn authorise(
+        &mut self,
+        id: &str,
+        card: &PendingCard,
+        told: &str,
+        now: Timestamp,
+    ) -> Result<(), ApiRefusal> {
         let charge = self.charge(id, card, None, now)?;
         let intent = self.intent_mut(id)?;
         intent.status = "requires_capture".into();
@@ -341,7 +372,27 @@ impl Account {
         } else {
             self.emit_intent("payment_intent.amount_capturable_updated", id, now);
         }
-        self.emit_session("checkout.session.completed", &session, now);
+        self.emit_session(told, &session, now);
+        Ok(())
+    }
+
+    /// The bank has decided about a direct debit.
+    fn settle_debit(&mut self, id: &str, now: Timestamp) -> Result<(), ApiRefusal> {
+        let Some(Debit { account, arrives, .. }) = self.intent_mut(id)?.debit.take() else { return Ok(()) };
+        if arrives {
+            return self.authorise(id, &account, "checkout.session.async_payment_succeeded", now);
+        }
+        let (code, message) = ("payment_method_not_available", "The bank did not pay the direct debit.");
+        let charge = self.charge(id, &account, Some((code.into(), message.into())), now)?;
+        let intent = self.intent_mut(id)?;
+        intent.status = "requires_payment_method".into();
+        intent.last_error = Some(
+            json!({ "type": "invalid_request_error", "code": code, "message": message, "charge": charge }),
+        );
+        let session = intent.session.clone();
+        self.emit_charge("charge.failed", &charge, now);
+        self.emit_intent("payment_intent.payment_failed", id, now);
+        self.emit_session("checkout.session.async_payment_failed", &session, now);
         Ok(())
     }
 

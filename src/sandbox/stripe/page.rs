@@ -77,7 +77,7 @@ pub async fn submit(
         return closed_page(look(&inner, &id).as_ref());
     };
     let Ok((card, last4)) = cards::find(&form.number) else {
-        let wrong = "Type the whole card number, as on the card.";
+        let wrong = "Type the whole card number, as on the card, or a test IBAN from the list.";
         // A card number is never sent back into a page, except one that cannot be a card.
         let typed: String = form.number.chars().filter(|c| !c.is_control()).take(40).collect();
         return pay_page(&session, StatusCode::UNPROCESSABLE_ENTITY, Some(wrong), None, &typed);

@@ -9,6 +9,9 @@ use crate::helpers::{
     story::{DECLINED_CARD, GOOD_CARD, state},
 };
 
+const DIRECT_DEBIT: &str = "AT32 1904 3002 3547 3204";
+const UNPAID_DIRECT_DEBIT: &str = "AT86 1904 3002 3547 3202";
+
 #[tokio::test]
 async fn a_card_is_charged_after_the_tickets_are_issued_and_exactly_the_accepted_total() {
     let app = TestApp::start().await;
@@ -180,5 +183,46 @@ async fn a_completed_session_whose_payment_is_still_to_be_made_elsewhere_is_on_i
     app.stripe.authenticate(&session.id, true).unwrap();
     app.settle().await;
     assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["captured"]));
+    app.finish().await;
+}
+
+/// Of the kinds that only slow methods have.
+async fn told_of_slow_methods(app: &TestApp) -> Vec<String> {
+    app.texts("select kind from stripe_events where kind like '%async%' order by kind").await
+}
+
+#[tokio::test]
+async fn a_direct_debit_is_on_its_way_and_buys_the_tickets_once_it_has_arrived() {
+    let app = TestApp::start().await;
+    let (alice, reference, session) = app.at_stripe("Duarte").await;
+    app.stripe.pay(&session.id, DIRECT_DEBIT).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("held", "none", &["processing"]));
+    alice.get(&format!("/bookings/{reference}")).await.expect(200).says("on its way");
+    assert!(app.balances().await.is_empty() && app.mails().await.is_empty());
+    app.advance(SignedDuration::from_mins(4)).await;
+    app.stripe.sweep();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["captured"]));
+    assert_eq!(told_of_slow_methods(&app).await, ["checkout.session.async_payment_succeeded"]);
+    assert_eq!(app.mails().await, ["booking_confirmation", "payment_receipt"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_direct_debit_that_the_bank_does_not_pay_charges_nothing_and_the_seats_can_be_paid_anew() {
+    let app = TestApp::start().await;
+    let (alice, reference, session) = app.at_stripe("Duarte").await;
+    app.stripe.pay(&session.id, UNPAID_DIRECT_DEBIT).unwrap();
+    app.settle().await;
+    app.advance(SignedDuration::from_mins(4)).await;
+    app.stripe.sweep();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("held", "none", &["failed"]));
+    assert_eq!(told_of_slow_methods(&app).await, ["checkout.session.async_payment_failed"]);
+    let again = app.press_pay(&alice, &reference).await;
+    app.stripe.pay(&again.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["failed", "captured"]));
     app.finish().await;
 }
