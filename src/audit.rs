@@ -14,6 +14,8 @@ pub enum Action {
     /// Looked at a travel document unmasked.
     DocumentRevealed,
     RefundRequested,
+    /// Wrote down how a refund that had failed was paid another way.
+    RefundPaidByHand,
     AttentionResolved,
     /// Took the next step of something that needs a person.
     NextStepTaken,
@@ -47,6 +49,7 @@ impl Action {
         match self {
             Self::DocumentRevealed => "document_revealed",
             Self::RefundRequested => "refund_requested",
+            Self::RefundPaidByHand => "refund_paid_by_hand",
             Self::AttentionResolved => "attention_resolved",
             Self::NextStepTaken => "next_step_taken",
             Self::PaymentAccepted => "payment_accepted",

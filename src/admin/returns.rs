@@ -6,6 +6,10 @@ use sqlx::types::Json;
 use uuid::Uuid;
 
 use crate::{
+    checkout::{
+        lifecycle::RefundState,
+        payouts::{Payout, Way},
+    },
     db::{Staff, Tx},
     error::AppError,
 };
@@ -20,6 +24,11 @@ pub struct RefundRow {
     /// Of which lines of the price, where it is not an amount only.
     pub parts: Vec<RefundPart>,
     pub stripe_id: Option<String>,
+    /// Why it waits, while it does, and why it failed, in Stripe's words.
+    pub pending_reason: Option<String>,
+    pub failure: Option<String>,
+    /// How a person has paid it, where Stripe could not, and when that was written down.
+    pub payout: Option<(Payout, Timestamp)>,
     pub updated_at: Timestamp,
 }
 
@@ -45,10 +54,14 @@ pub struct DisputeRow {
 
 pub(super) async fn refunds(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<RefundRow>, AppError> {
     let rows = sqlx::query!(
-        r#"select id, state, amount_minor, currency, reason, stripe_refund_id, updated_at as "updated_at: jiff_sqlx::Timestamp",
+        r#"select r.id, r.state, r.amount_minor, r.currency, r.reason, r.stripe_refund_id, r.pending_reason, r.failure_code,
+                  r.updated_at as "updated_at: jiff_sqlx::Timestamp", p.way as "way?",
+                  p.paid_on as "paid_on?: jiff_sqlx::Date", p.proof as "proof?",
+                  p.recorded_at as "recorded_at?: jiff_sqlx::Timestamp",
                   (select coalesce(jsonb_agg(l order by l.passenger, l.item), '[]') from refund_lines l
-                    where l.refund_id = refunds.id) as "parts!: Json<Vec<RefundPart>>"
-             from refunds where booking_id = $1 order by created_at, id"#,
+                    where l.refund_id = r.id) as "parts!: Json<Vec<RefundPart>>"
+             from refunds r left join refund_payouts p on p.refund_id = r.id
+            where r.booking_id = $1 order by r.created_at, r.id"#,
         booking,
     )
     .fetch_all(&mut **tx)
@@ -57,6 +70,10 @@ pub(super) async fn refunds(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<Ref
         .into_iter()
         .map(|row| RefundRow {
             id: row.id,
+            pending_reason: row.pending_reason.filter(|_| row.state == RefundState::Pending.code()),
+            failure: row.failure_code,
+            payout: payout(row.way, row.paid_on, row.proof)
+                .zip(row.recorded_at.map(jiff_sqlx::Timestamp::to_jiff)),
             state: row.state,
             amount_minor: row.amount_minor,
             currency: row.currency,
@@ -66,6 +83,12 @@ pub(super) async fn refunds(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<Ref
             updated_at: row.updated_at.to_jiff(),
         })
         .collect())
+}
+
+/// A way that a newer version wrote is shown as another one rather than not at all.
+fn payout(way: Option<String>, paid_on: Option<jiff_sqlx::Date>, proof: Option<String>) -> Option<Payout> {
+    let way = Way::from_code(&way?).unwrap_or(Way::Other);
+    Some(Payout { way, paid_on: paid_on?.to_jiff(), proof: proof? })
 }
 
 pub(super) async fn disputes(tx: &mut Tx<Staff>, booking: Uuid) -> Result<Vec<DisputeRow>, AppError> {

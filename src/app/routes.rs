@@ -180,6 +180,7 @@ fn api() -> Router<App> {
         .route("/api/admin/bookings/{reference}", get(admin::api::show))
         .route("/api/admin/bookings/{reference}/refund-quote", post(admin::api::refund::quote))
         .route("/api/admin/bookings/{reference}/refunds", post(admin::api::refund::refund))
+        .route("/api/admin/bookings/{reference}/refunds/{refund}/payout", post(admin::api::payout::record))
 }
 
 /// The agency's own people.
@@ -193,6 +194,10 @@ fn staff() -> Router<App> {
             get(admin::pages::refund::refund).post(admin::pages::refund::review),
         )
         .route("/admin/bookings/{reference}/refund/confirm", post(admin::pages::refund::confirm))
+        .route(
+            "/admin/bookings/{reference}/refunds/{refund}/payout",
+            get(admin::pages::payout::payout).post(admin::pages::payout::record),
+        )
         .route("/admin/bookings/{reference}/evidence", post(admin::pages::evidence::take))
         .route("/admin/attention", get(admin::pages::attention::attention))
         .route("/admin/attention/{id}", get(admin::pages::attention::item))

@@ -7,6 +7,7 @@ use crate::{
     checkout::{
         cancel::CancelQuote,
         lifecycle::{AttemptState, RefundState},
+        payouts::Payout,
     },
     ids::{AttemptId, BookingId, RefundId},
     money::Money,
@@ -57,6 +58,9 @@ pub struct RefundRow {
     /// Otherwise somebody made it in Stripe's dashboard, and it is never asked for.
     pub is_ours: bool,
     pub stripe_id: Option<String>,
+    /// Why it waits, while it does, and why it failed, in Stripe's words.
+    pub pending_reason: Option<String>,
+    pub failure: Option<String>,
 }
 
 /// A refund as its traveller sees it.
@@ -66,6 +70,11 @@ pub struct RefundLine {
     pub attempt: AttemptId,
     pub state: RefundState,
     pub amount: Money,
+    /// Why it waits, while it does, and why it failed, in Stripe's words.
+    pub pending_reason: Option<String>,
+    pub failure: Option<String>,
+    /// How a person has paid it, where Stripe could not.
+    pub payout: Option<Payout>,
     pub created_at: Timestamp,
     pub updated_at: Timestamp,
 }

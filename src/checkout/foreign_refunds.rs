@@ -9,7 +9,7 @@ use crate::{
         Attempt, Checkout,
         ledger::{self, Posting},
         lifecycle::{AttemptState, RefundEvent},
-        refunds::{refund_event, step_refund},
+        refunds::{Word, refund_event, step_refund},
         store,
     },
     db::{System, Tx},
@@ -117,7 +117,7 @@ async fn take_in(
         "stripe_refund": told.id,
     });
     bookings::store::record(tx, booking.id, "refund_taken_in", Actor::Stripe, &data, now).await?;
-    step_refund(tx, refund, event, Some(&told.id), now).await?;
+    step_refund(tx, refund, Word::of(told), now).await?;
     outbox::settle(tx, Attention::RefundNotOurs, &told.id, "Taken into our books by now", now).await?;
     // One that is still being issued is live soon enough.
     let is_behind_ticket = matches!(booking.state, BookingState::Ticketing | BookingState::Confirmed)

@@ -17,8 +17,8 @@ pub struct Breach {
 const SUPPLIER_LIMIT: SignedDuration = SignedDuration::from_mins(60);
 
 /// The numbers of all of them, by which they are counted.
-pub const CODES: [&str; 13] =
-    ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13"];
+pub const CODES: [&str; 14] =
+    ["I1", "I2", "I3", "I4", "I5", "I6", "I7", "I8", "I9", "I10", "I11", "I12", "I13", "I14"];
 
 impl Breach {
     /// The number that its name begins with.
@@ -212,6 +212,18 @@ async fn once(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), sqlx::
         r#"select a.id::text as "subject!" from attempts a
             where a.captured_minor > 0
               and (select count(*) from ledger_transactions t where t.posting_key = 'captured:' || a.id) <> 1"#
+    );
+    ask!(
+        tx,
+        found,
+        "I14 what was paid by hand is proven, and stands in the ledger as paid",
+        r#"select r.id::text as "subject!" from refunds r
+            where (r.state = 'paid_by_hand')
+                  <> exists (select from refund_payouts p where p.refund_id = r.id)
+               or (r.state = 'paid_by_hand')
+                  <> exists (select from ledger_transactions t join ledger_entries e on e.transaction_id = t.id
+                              where t.posting_key = 'refund_paid_by_hand:' || r.id
+                                and e.account = 'agency_bank' and e.amount_minor = -r.amount_minor)"#
     );
     Ok(())
 }

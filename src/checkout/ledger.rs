@@ -30,6 +30,8 @@ pub enum Account {
     Loss,
     /// Money whose meaning is not known.
     Suspense,
+    /// What we paid travellers past Stripe, out of our own bank account or till. Stripe still owes it to us.
+    AgencyBank,
 }
 
 impl Account {
@@ -44,6 +46,7 @@ impl Account {
             Self::DisputeHold => "dispute_hold",
             Self::Loss => "loss",
             Self::Suspense => "suspense",
+            Self::AgencyBank => "agency_bank",
         }
     }
 }
@@ -86,6 +89,11 @@ pub enum Posting {
     },
     /// This refund will not happen: the money is the traveller's deposit again, until another way is found.
     RefundFailed {
+        refund: RefundId,
+        amount: Money,
+    },
+    /// That other way: a person has paid it, and not out of what Stripe owes us.
+    RefundPaidByHand {
         refund: RefundId,
         amount: Money,
     },
@@ -145,6 +153,7 @@ impl Posting {
             Self::RefundPaid { .. } => "refund_paid",
             Self::RefundReturned { .. } => "refund_returned",
             Self::RefundFailed { .. } => "refund_failed",
+            Self::RefundPaidByHand { .. } => "refund_paid_by_hand",
             Self::Cancelled { .. } => "cancelled",
             Self::DisputeOpened { .. } => "dispute_opened",
             Self::DisputeWon { .. } => "dispute_won",
@@ -168,7 +177,8 @@ impl Posting {
             | Self::RefundGranted { refund, .. }
             | Self::RefundPaid { refund, .. }
             | Self::RefundReturned { refund, .. }
-            | Self::RefundFailed { refund, .. } => refund.to_string(),
+            | Self::RefundFailed { refund, .. }
+            | Self::RefundPaidByHand { refund, .. } => refund.to_string(),
             Self::DisputeOpened { dispute, .. }
             | Self::DisputeWon { dispute, .. }
             | Self::DisputeLost { dispute, .. }
@@ -205,6 +215,9 @@ impl Posting {
             }
             Self::RefundFailed { amount, .. } => {
                 vec![(Account::RefundsPayable, amount), (Account::CustomerDeposits, credit(amount)?)]
+            }
+            Self::RefundPaidByHand { amount, .. } => {
+                vec![(Account::CustomerDeposits, amount), (Account::AgencyBank, credit(amount)?)]
             }
             Self::Cancelled { deposits, supplier, refunded, .. } => vec![
                 (Account::CustomerDeposits, deposits),
@@ -347,6 +360,7 @@ mod tests {
             Posting::RefundPaid { refund, amount },
             Posting::RefundReturned { refund, amount },
             Posting::RefundFailed { refund, amount },
+            Posting::RefundPaidByHand { refund, amount },
             Posting::DisputeOpened { dispute, amount },
             Posting::DisputeWon { dispute, amount },
             Posting::DisputeLost {
@@ -402,6 +416,27 @@ mod tests {
             }
         }
         assert!(balances.values().all(|balance| *balance == 0), "{balances:?}");
+    }
+
+    #[test]
+    fn a_refund_that_was_paid_by_hand_leaves_what_stripe_owes_us_and_what_our_bank_paid() {
+        let amount = Money::new(57_140, Currency::Eur);
+        let (attempt, refund) = (AttemptId::new(), RefundId::new());
+        let postings = [
+            Posting::Captured { attempt, amount },
+            Posting::RefundPromised { refund, amount },
+            Posting::RefundPaid { refund, amount },
+            Posting::RefundReturned { refund, amount },
+            Posting::RefundFailed { refund, amount },
+            Posting::RefundPaidByHand { refund, amount },
+        ];
+        let mut balances = std::collections::HashMap::new();
+        for (account, money) in postings.iter().flat_map(|posting| posting.entries().unwrap()) {
+            *balances.entry(account).or_insert(0) += money.minor;
+        }
+        balances.retain(|_, balance| *balance != 0);
+        let expected = [(Account::StripeClearing, 57_140), (Account::AgencyBank, -57_140)];
+        assert_eq!(balances, expected.into());
     }
 
     #[test]

@@ -152,6 +152,8 @@ states! {
         Pending => "pending",
         Succeeded => "succeeded",
         Failed => "failed",
+        /// It failed, and a person has paid it another way.
+        PaidByHand => "paid_by_hand",
     }
 }
 
@@ -162,10 +164,13 @@ pub enum RefundEvent {
     Pending,
     Succeeded,
     Failed,
+    /// A person has paid it, past Stripe.
+    PaidByHand,
 }
 
 impl RefundEvent {
-    pub const ALL: &[Self] = &[Self::Accepted, Self::NoAnswer, Self::Pending, Self::Succeeded, Self::Failed];
+    pub const ALL: &[Self] =
+        &[Self::Accepted, Self::NoAnswer, Self::Pending, Self::Succeeded, Self::Failed, Self::PaidByHand];
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
@@ -176,6 +181,8 @@ pub enum RefundEffect {
     PostReturned,
     /// It never left: nothing was paid, a person must find another way.
     RaiseFailed,
+    /// The debt is paid, out of the agency's own pocket.
+    PostPaidByHand,
 }
 
 pub type RefundStep = Step<RefundState, RefundEffect>;
@@ -197,9 +204,13 @@ pub fn next_refund(state: RefundState, event: RefundEvent) -> RefundStep {
         }
         // Banks send money back days after Stripe had called it done.
         (In::Succeeded, On::Failed) => go(In::Failed, &[Do::PostReturned, Do::RaiseFailed]),
-        (In::Submitted | In::Pending | In::Succeeded | In::Failed, _) | (In::SubmitUnknown, On::NoAnswer) => {
-            Step::Replay
+        (In::Failed, On::PaidByHand) => go(In::PaidByHand, &[Do::PostPaidByHand]),
+        // Stripe has paid it, or still may: by hand it would be paid twice.
+        (In::Requested | In::SubmitUnknown | In::Submitted | In::Pending | In::Succeeded, On::PaidByHand) => {
+            Step::Illegal
         }
+        (In::Submitted | In::Pending | In::Succeeded | In::Failed | In::PaidByHand, _)
+        | (In::SubmitUnknown, On::NoAnswer) => Step::Replay,
     }
 }
 

@@ -17,6 +17,7 @@ mod late_tickets;
 pub mod ledger;
 pub mod lifecycle;
 pub mod pages;
+pub mod payouts;
 pub mod price_lines;
 pub mod quarantine;
 pub mod reconcile;

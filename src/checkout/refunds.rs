@@ -79,7 +79,9 @@ impl Checkout {
 
     async fn try_refund(&self, refund: &RefundRow) -> Result<Outcome, AppError> {
         match refund.state {
-            RefundState::Succeeded | RefundState::Failed => return Ok(Outcome::Done),
+            RefundState::Succeeded | RefundState::Failed | RefundState::PaidByHand => {
+                return Ok(Outcome::Done);
+            }
             RefundState::Requested if self.is_disputed(refund).await? => {
                 // The bank has the money and decides; a refund now could be paid twice.
                 return Ok(Outcome::Again(self.clock.now() + FOLLOW_EVERY));
@@ -107,7 +109,7 @@ impl Checkout {
         let is_it =
             |told: &&Refund| told.refund == Some(refund.id) || Some(&told.id) == refund.stripe_id.as_ref();
         let Some(told) = told.iter().find(is_it) else { return Ok(false) };
-        self.move_refund(refund.id, refund_event(&told.status), Some(&told.id)).await?;
+        self.move_refund(refund.id, Word::of(told)).await?;
         Ok(true)
     }
 
@@ -135,15 +137,16 @@ impl Checkout {
         }
         match answer {
             Ok(answer) => {
-                self.move_refund(id, refund_event(&answer.status), Some(&answer.id)).await?;
+                self.move_refund(id, Word::of(&answer)).await?;
                 self.until_settled(id).await
             }
             Err(PaymentError::Refused { code, .. }) if code == CHARGED_BACK => {
                 self.charged_back(refund).await
             }
-            Err(PaymentError::Refused { .. }) => self.refused(refund).await,
+            Err(PaymentError::Refused { code, .. }) => self.refused(refund, &code).await,
             Err(error) => {
-                self.move_refund(id, RefundEvent::NoAnswer, None).await?;
+                self.move_refund(id, Word { event: RefundEvent::NoAnswer, told: None, refusal: None })
+                    .await?;
                 if matches!(error, PaymentError::Failed(_)) {
                     if self.find_refund(refund).await? {
                         return self.until_settled(id).await;
@@ -157,14 +160,14 @@ impl Checkout {
 
     /// Stripe's dashboard may have been quicker: then the traveller has the money, or has less to get than we asked for. What
     /// it made goes into our books in place of ours, and what is still owed is asked for anew.
-    async fn refused(&self, refund: &RefundRow) -> Result<Outcome, AppError> {
+    async fn refused(&self, refund: &RefundRow, code: &str) -> Result<Outcome, AppError> {
         let told = self.payments.refunds_of(&refund.payment_intent).await;
         let told = told.map_err(|error| upstream(&error))?;
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let booking = bookings::store::lock(&mut tx, refund.booking).await?;
         if foreign_refunds::are_all_known(&mut tx, refund.attempt, &told).await? {
-            step_refund(&mut tx, refund.id, RefundEvent::Failed, None, now).await?;
+            step_refund(&mut tx, refund.id, Word::refused(code), now).await?;
         } else {
             withdraw(&mut tx, refund.id, now).await?;
             foreign_refunds::take_in_others(&mut tx, &booking, refund.attempt, &told, now).await?;
@@ -182,7 +185,7 @@ impl Checkout {
         let is_lost = disputes::store::is_lost_of(&mut tx, refund.attempt).await?;
         drop(tx);
         if is_lost {
-            self.move_refund(refund.id, RefundEvent::Failed, None).await?;
+            self.move_refund(refund.id, Word::refused(CHARGED_BACK)).await?;
             return Ok(Outcome::Done);
         }
         self.next_key(refund).await?;
@@ -203,7 +206,7 @@ impl Checkout {
     /// Banks take days, and the webhook that would tell may be lost.
     async fn until_settled(&self, id: RefundId) -> Result<Outcome, AppError> {
         Ok(match self.refund(id).await?.state {
-            RefundState::Succeeded | RefundState::Failed => Outcome::Done,
+            RefundState::Succeeded | RefundState::Failed | RefundState::PaidByHand => Outcome::Done,
             _ => Outcome::Again(self.clock.now() + FOLLOW_EVERY),
         })
     }
@@ -219,7 +222,7 @@ impl Checkout {
         // Oldest first: the one that does not fit any more is the last one.
         for told in self.payments.refunds_of(intent).await.map_err(|error| upstream(&error))?.iter().rev() {
             match self.known_refund(attempt, told).await? {
-                Some(id) => self.move_refund(id, refund_event(&told.status), Some(&told.id)).await?,
+                Some(id) => self.move_refund(id, Word::of(told)).await?,
                 None => self.take_in_refund(attempt, told).await?,
             }
         }
@@ -231,14 +234,9 @@ impl Checkout {
         foreign_refunds::known(&mut tx, attempt.id, told).await
     }
 
-    async fn move_refund(
-        &self,
-        id: RefundId,
-        event: RefundEvent,
-        stripe_id: Option<&str>,
-    ) -> Result<(), AppError> {
+    async fn move_refund(&self, id: RefundId, word: Word<'_>) -> Result<(), AppError> {
         let mut tx = self.db.begin(System).await?;
-        step_refund(&mut tx, id, event, stripe_id, self.clock.now()).await?;
+        step_refund(&mut tx, id, word, self.clock.now()).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -256,23 +254,63 @@ pub(super) async fn withdraw(tx: &mut Tx<System>, id: RefundId, now: Timestamp) 
     Ok(())
 }
 
-/// One event on a refund, its state, its audit line and all that follows.
+/// What is heard of a refund, and from whom.
+#[derive(Clone, Copy)]
+pub(super) struct Word<'a> {
+    event: RefundEvent,
+    /// Stripe's own object, where there is one.
+    told: Option<&'a Refund>,
+    /// Why Stripe would not make one.
+    refusal: Option<&'a str>,
+}
+
+impl<'a> Word<'a> {
+    pub(super) fn of(told: &'a Refund) -> Self {
+        Self { event: refund_event(&told.status), told: Some(told), refusal: None }
+    }
+
+    const fn refused(code: &'a str) -> Self {
+        Self { event: RefundEvent::Failed, told: None, refusal: Some(code) }
+    }
+
+    /// Why a refund in this state waits, and why it failed, as far as it is told.
+    fn reasons(self, state: RefundState) -> (Option<&'a str>, Option<&'a str>) {
+        let told =
+            |reason: fn(&Refund) -> &Option<String>| self.told.and_then(|told| reason(told).as_deref());
+        let code = |reason: Option<&'a str>| reason.filter(|reason| store::is_code(reason));
+        match state {
+            RefundState::Pending => (code(told(|told| &told.pending_reason)), None),
+            RefundState::Failed => (None, code(told(|told| &told.failure).or(self.refusal))),
+            _ => (None, None),
+        }
+    }
+}
+
+/// One word on a refund, its state, its audit line and all that follows.
 pub(super) async fn step_refund(
     tx: &mut Tx<System>,
     id: RefundId,
-    event: RefundEvent,
-    stripe_id: Option<&str>,
+    word: Word<'_>,
     now: Timestamp,
 ) -> Result<(), AppError> {
     let refund = store::lock_refund(tx, id).await?;
-    let Step::Move { to, effects } = next_refund(refund.state, event) else { return Ok(()) };
-    store::set_refund_state(tx, id, to, stripe_id).await?;
-    let data = json!({
-        "refund": id,
-        "attempt": refund.attempt,
-        "amount_minor": refund.amount.minor,
-        "currency": refund.amount.currency,
-    });
+    let (to, effects) = match next_refund(refund.state, word.event) {
+        Step::Move { to, effects } => (to, effects),
+        // It waits as before, but for another reason.
+        Step::Replay if word.event == RefundEvent::Pending && waits_anew(&refund, word) => {
+            (refund.state, Vec::new())
+        }
+        _ => return Ok(()),
+    };
+    let (pending, failure) = word.reasons(to);
+    store::set_refund_state(tx, id, to, word.told.map(|told| told.id.as_str())).await?;
+    store::set_refund_reasons(tx, id, pending, failure).await?;
+    let mut data = told_of(&refund);
+    for (name, reason) in [("pending_reason", pending), ("failure_reason", failure)] {
+        if let Some(reason) = reason {
+            data[name] = json!(reason);
+        }
+    }
     let kind = format!("refund_{}", to.code());
     bookings::store::record(tx, refund.booking, &kind, Actor::Stripe, &data, now).await?;
     tell_of_refund(tx, &refund, to, now).await?;
@@ -282,7 +320,22 @@ pub(super) async fn step_refund(
     Ok(())
 }
 
-async fn refund_effect(
+fn waits_anew(refund: &RefundRow, word: Word<'_>) -> bool {
+    let (reason, _) = word.reasons(refund.state);
+    reason.is_some() && reason != refund.pending_reason.as_deref()
+}
+
+/// What every event about a refund says of it.
+pub(super) fn told_of(refund: &RefundRow) -> serde_json::Value {
+    json!({
+        "refund": refund.id,
+        "attempt": refund.attempt,
+        "amount_minor": refund.amount.minor,
+        "currency": refund.amount.currency,
+    })
+}
+
+pub(super) async fn refund_effect(
     tx: &mut Tx<System>,
     refund: &RefundRow,
     effect: RefundEffect,
@@ -304,11 +357,16 @@ async fn refund_effect(
             outbox::raise(tx, kind, &subject, Some(booking), &detail, now).await?;
             tell(tx, refund, MailKind::RefundFailed, now).await?;
         }
+        RefundEffect::PostPaidByHand => {
+            tell(tx, refund, MailKind::RefundPaidByHand, now).await?;
+            let posting = Posting::RefundPaidByHand { refund: refund.id, amount };
+            ledger::post(tx, booking, &posting, now).await?;
+        }
     }
     Ok(())
 }
 
-async fn tell_of_refund(
+pub(super) async fn tell_of_refund(
     tx: &mut Tx<System>,
     refund: &RefundRow,
     state: RefundState,
@@ -317,6 +375,7 @@ async fn tell_of_refund(
     let kind = match state {
         RefundState::Succeeded => FactKind::RefundSucceeded,
         RefundState::Failed => FactKind::RefundFailed,
+        RefundState::PaidByHand => FactKind::RefundSettled,
         _ => return Ok(()),
     };
     let Some(booking) = bookings::store::find_by_id(tx, refund.booking).await? else { return Ok(()) };

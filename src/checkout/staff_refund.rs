@@ -143,7 +143,7 @@ impl Checkout {
         for attempt in &all {
             let left = store::unrefunded(&mut tx, attempt).await?;
             let in_ledger = store::standing_in_ledger(&mut tx, attempt).await?;
-            let obstacle = obstacle(&booking, &all, attempt, left, &in_ledger, &busy);
+            let obstacle = obstacle(&booking, &all, attempt, left, &in_ledger, &busy).map(nothing_refunded);
             attempts.push(Refundable { attempt: attempt.clone(), left, obstacle });
         }
         let lines = lines_left(&mut tx, &booking, &all).await?;
@@ -180,7 +180,7 @@ impl Checkout {
             return Err(figures_changed(left));
         }
         if let Some(refusal) = obstacle(&booking, &all, &attempt, left, &in_ledger, &busy) {
-            return Err(AppError::Conflict(refusal));
+            return Err(AppError::Conflict(nothing_refunded(refusal)));
         }
         check_amount(&booking, order.amount, left).map_err(AppError::Invalid)?;
         if !order.parts.is_empty() {
@@ -295,8 +295,12 @@ pub fn check_amount(booking: &Booking, amount: Money, left: Money) -> Result<(),
     Ok(())
 }
 
-/// Why nothing of this attempt may be refunded by a person now, if so.
-fn obstacle(
+fn nothing_refunded(refusal: Refusal) -> Refusal {
+    Refusal { detail: format!("{} Nothing was refunded.", refusal.detail), ..refusal }
+}
+
+/// Why nothing of this attempt may be paid back by a person now, if so.
+pub(super) fn obstacle(
     booking: &Booking,
     all: &[Attempt],
     attempt: &Attempt,
@@ -304,9 +308,7 @@ fn obstacle(
     in_ledger: &store::Standing,
     busy: &store::Busy,
 ) -> Option<Refusal> {
-    let no = |code, title, detail: &str| {
-        Some(Refusal { code, title, detail: format!("{detail} Nothing was refunded.") })
-    };
+    let no = |code, title, detail: &str| Some(Refusal { code, title, detail: detail.to_owned() });
     let is_behind_ticket = booking.lives_on(attempt.id) && booking.state == BookingState::Confirmed;
     if all.iter().any(|attempt| attempt.quarantined.is_some()) {
         no(

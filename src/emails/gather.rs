@@ -26,7 +26,7 @@ use crate::{
             BookingConfirmation, BookingLink, HoldExpired, HoldLapsing, Letter, MoneyReturned, NotTicketed,
             PaymentReceipt, Sender, WhyNoTicket, WhyReturned,
         },
-        refunds::{RefundFailed, RefundPaid},
+        refunds::{RefundFailed, RefundPaid, RefundPaidByHand},
     },
     error::AppError,
     hooks,
@@ -104,17 +104,24 @@ pub(super) async fn gather(
                 held_until.map(|held_until| Letter::HoldLapsing(HoldLapsing { booking: brief, held_until }))
             );
         }
-        MailKind::RefundPaid | MailKind::RefundFailed => {
+        MailKind::RefundPaid | MailKind::RefundFailed | MailKind::RefundPaidByHand => {
             let refund = mail.cause.parse().map_err(|_| missing("its cause is no refund"))?;
             let refund = checkout::store::lock_refund(tx, refund).await?;
             let payment = Payment { amount: refund.amount, ..payment(named(Some(refund.attempt))?) };
             let (at, number) = (mail.owed_since, refund.payment_intent);
+            let payout = checkout::store::payout_of(tx, refund.id).await?.map(|(payout, _)| payout);
             match (mail.kind, refund.state) {
+                (MailKind::RefundPaidByHand, _) => {
+                    let payout = payout.ok_or_else(|| missing("nobody has paid it by hand"))?;
+                    Letter::RefundPaidByHand(RefundPaidByHand { booking: brief, payment, payout, at, number })
+                }
+                // Paid another way meanwhile: that is told by a mail of its own.
+                (MailKind::RefundFailed, _) if payout.is_some() => return Ok(None),
                 (MailKind::RefundFailed, _) => {
                     Letter::RefundFailed(RefundFailed { booking: brief, payment, at, number })
                 }
                 // The bank has sent it back meanwhile: that is told by a mail of its own.
-                (_, RefundState::Failed) => return Ok(None),
+                (_, RefundState::Failed | RefundState::PaidByHand) => return Ok(None),
                 _ => Letter::RefundPaid(RefundPaid { booking: brief, payment, at, number }),
             }
         }

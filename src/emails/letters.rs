@@ -17,7 +17,7 @@ use crate::{
         facts::{Brief, Fact, Payment, Return, Ticketed, fare_facts, passenger_fact},
         hook::HookPaused,
         look, parts, plain,
-        refunds::{RefundFailed, RefundPaid},
+        refunds::{RefundFailed, RefundPaid, RefundPaidByHand},
     },
     papers::Issuer,
 };
@@ -98,6 +98,7 @@ pub enum Letter {
     MoneyReturned(MoneyReturned),
     RefundPaid(RefundPaid),
     RefundFailed(RefundFailed),
+    RefundPaidByHand(RefundPaidByHand),
     CancellationStarted(CancellationStarted),
     BookingCancelled(BookingCancelled),
     CancellationRefused(CancellationRefused),
@@ -135,6 +136,7 @@ impl Letter {
             Self::MoneyReturned(letter) => letter.compose(sender),
             Self::RefundPaid(letter) => letter.compose(sender),
             Self::RefundFailed(letter) => letter.compose(sender),
+            Self::RefundPaidByHand(letter) => letter.compose(sender),
             Self::CancellationStarted(letter) => letter.compose(sender),
             Self::BookingCancelled(letter) => letter.compose(sender),
             Self::CancellationRefused(letter) => letter.compose(sender),
@@ -198,6 +200,7 @@ written_by! {
     MoneyReturned: "money_returned/subject.txt" "money_returned/body.txt" "money_returned/body.html";
     RefundPaid: "refund_paid/subject.txt" "refund_paid/body.txt" "refund_paid/body.html";
     RefundFailed: "refund_failed/subject.txt" "refund_failed/body.txt" "refund_failed/body.html";
+    RefundPaidByHand: "refund_paid_by_hand/subject.txt" "refund_paid_by_hand/body.txt" "refund_paid_by_hand/body.html";
     CancellationStarted: "cancellation_started/subject.txt" "cancellation_started/body.txt" "cancellation_started/body.html";
     BookingCancelled: "booking_cancelled/subject.txt" "booking_cancelled/body.txt" "booking_cancelled/body.html";
     CancellationRefused: "cancellation_refused/subject.txt" "cancellation_refused/body.txt" "cancellation_refused/body.html";

@@ -1,10 +1,13 @@
-//! Letters about a refund that was promised before: it has left us, or it came back.
+//! Letters about a refund that was promised before: it has left us, it came back, or we have paid it another way.
 
 use jiff::Timestamp;
 
-use crate::emails::{
-    facts::{Brief, Fact, Payment},
-    letters::Sender,
+use crate::{
+    checkout::payouts::{Payout, Way},
+    emails::{
+        facts::{Brief, Fact, Payment},
+        letters::Sender,
+    },
 };
 
 /// Stripe has paid it out.
@@ -25,6 +28,47 @@ pub struct RefundFailed {
     pub payment: Payment,
     pub at: Timestamp,
     pub number: String,
+}
+
+/// A person has paid it, past Stripe.
+#[derive(Clone, Debug)]
+pub struct RefundPaidByHand {
+    pub booking: Brief,
+    pub payment: Payment,
+    pub payout: Payout,
+    pub at: Timestamp,
+    pub number: String,
+}
+
+impl RefundPaidByHand {
+    pub const fn by(&self) -> &'static str {
+        self.payout.way.by()
+    }
+
+    /// "21 November 2026".
+    pub fn day(&self) -> String {
+        self.payout.paid_on.strftime("%-d %B %Y").to_string()
+    }
+
+    pub const fn until_it_shows(&self) -> &'static str {
+        match self.payout.way {
+            Way::BankTransfer => "Banks usually show a transfer within 1 to 3 working days.",
+            Way::Cash | Way::Other => "Keep this mail with what you were given for it.",
+        }
+    }
+
+    pub fn facts(&self, sender: &Sender) -> Vec<Fact> {
+        let (booking, payment) = (&self.booking, &self.payment);
+        let mut facts = facts("Paid to you", booking, payment, self.at, &self.number, sender);
+        let own = [
+            Fact::new("How", self.payout.way.in_words()),
+            Fact::new("On", self.day()),
+            Fact::new("Reference", self.payout.proof.as_str()),
+        ];
+        facts.retain(|fact| fact.label != "Date");
+        facts.splice(1..1, own);
+        facts
+    }
 }
 
 impl RefundPaid {

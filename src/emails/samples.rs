@@ -6,6 +6,7 @@ use jiff::{Timestamp, tz::TimeZone};
 use crate::{
     accounts::Purpose,
     airports::Airports,
+    checkout::payouts::{Payout, Way},
     emails::{
         account::{
             AccountDeleted, AccountExists, BookingsClaimed, EmailChange, EmailChangeNotice, EmailChanged,
@@ -20,7 +21,7 @@ use crate::{
             BookingConfirmation, BookingLink, HoldExpired, HoldLapsing, Letter, MoneyReturned, NotTicketed,
             PaymentReceipt, WhyNoTicket, WhyReturned,
         },
-        refunds::{RefundFailed, RefundPaid},
+        refunds::{RefundFailed, RefundPaid, RefundPaidByHand},
     },
     hooks::PausedFor,
     ids::{BookingReference, HookEndpointId, Token},
@@ -333,7 +334,13 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
     let by_link = || Brief { link: Some(Token::from_bytes([7; 32])), ..known() };
     let (payment, at) = (part(), now);
     let paid = RefundPaid { booking: known(), payment: payment.clone(), at, number: number() };
-    let failed = RefundFailed { booking: known(), payment, at, number: number() };
+    let failed = RefundFailed { booking: known(), payment: payment.clone(), at, number: number() };
+    let payout = Payout {
+        way: Way::BankTransfer,
+        paid_on: "2026-11-24".parse().ok()?,
+        proof: "FT26328-0041".to_owned(),
+    };
+    let by_hand = RefundPaidByHand { booking: known(), payment, payout, at, number: number() };
     let cancelled = cancel::samples::letters(&known(), &visa(&family))?;
     let moved = later(&family)?;
     let left = vec![family.slices.first()?.clone()];
@@ -365,6 +372,7 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
         ("money_returned_by_line", returned_by_line(&family)?),
         ("refund_paid", Letter::RefundPaid(paid)),
         ("refund_failed", Letter::RefundFailed(failed)),
+        ("refund_paid_by_hand", Letter::RefundPaidByHand(by_hand)),
         (
             "airline_change",
             changed(Brief { offer: moved.clone(), ..known() }, Flights::Rescheduled(moved.slices)),

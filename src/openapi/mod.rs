@@ -77,6 +77,7 @@ const ABOUT: &str =
         admin::api::show,
         admin::api::refund::quote,
         admin::api::refund::refund,
+        admin::api::payout::record,
         checkout::webhook::stripe,
         document,
         pages::docs,

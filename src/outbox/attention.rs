@@ -155,6 +155,29 @@ pub async fn settle(
     .map(drop)
 }
 
+/// Takes all open items of these kinds about one thing off the list; which they were.
+pub async fn resolve_about(
+    tx: &mut Tx<System>,
+    kinds: &[Attention],
+    subject: &str,
+    staff: UserId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<Vec<i64>, sqlx::Error> {
+    let kinds: Vec<String> = kinds.iter().map(|kind| kind.code().to_owned()).collect();
+    sqlx::query_scalar!(
+        "update attention_items set resolved_at = $3, resolved_by = $4, resolved_reason = $5
+          where kind = any($1) and subject = $2 and resolved_at is null returning id",
+        &kinds,
+        subject,
+        now.to_sqlx() as _,
+        staff.0,
+        reason,
+    )
+    .fetch_all(&mut **tx)
+    .await
+}
+
 /// As [`raise`], for what is found anew at every look: what a person has resolved in these very words stays resolved.
 pub async fn raise_unless_resolved(
     tx: &mut Tx<System>,

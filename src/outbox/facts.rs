@@ -28,6 +28,8 @@ pub enum FactKind {
     RefundSucceeded,
     /// It came back, or never left.
     RefundFailed,
+    /// It had failed, and a person has paid it another way.
+    RefundSettled,
     DisputeOpened,
     DisputeClosed,
     /// Staff try whether an endpoint hears us.
@@ -35,7 +37,7 @@ pub enum FactKind {
 }
 
 impl FactKind {
-    pub const ALL: [Self; 11] = [
+    pub const ALL: [Self; 12] = [
         Self::BookingConfirmed,
         Self::BookingCancelled,
         Self::BookingExpired,
@@ -44,6 +46,7 @@ impl FactKind {
         Self::PaymentCaptured,
         Self::RefundSucceeded,
         Self::RefundFailed,
+        Self::RefundSettled,
         Self::DisputeOpened,
         Self::DisputeClosed,
         Self::Ping,
@@ -59,6 +62,7 @@ impl FactKind {
             Self::PaymentCaptured => "payment.captured",
             Self::RefundSucceeded => "refund.succeeded",
             Self::RefundFailed => "refund.failed",
+            Self::RefundSettled => "refund.settled",
             Self::DisputeOpened => "dispute.opened",
             Self::DisputeClosed => "dispute.closed",
             Self::Ping => "ping",
@@ -83,6 +87,9 @@ impl FactKind {
             Self::RefundSucceeded => "The money has left us. Banks take days to show it.",
             Self::RefundFailed => {
                 "The money came back to us, or never left. It may come days after refund.succeeded."
+            }
+            Self::RefundSettled => {
+                "A refund that had failed was paid by hand, past Stripe: out of the agency's own bank account or till."
             }
             Self::DisputeOpened => "The cardholder asked their bank for the money back.",
             Self::DisputeClosed => "The bank has decided. Stripe's dashboard says how.",

@@ -27,6 +27,8 @@ pub enum MailKind {
     RefundPaid,
     /// A refund came back, or never left.
     RefundFailed,
+    /// A refund that had failed was paid another way.
+    RefundPaidByHand,
     /// The airline has been asked to cancel, and takes its time.
     CancellationStarted,
     /// The airline has cancelled the tickets.
@@ -62,7 +64,7 @@ pub enum MailKind {
 }
 
 impl MailKind {
-    pub const ALL: [Self; 27] = [
+    pub const ALL: [Self; 28] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
         Self::NotTicketed,
@@ -71,6 +73,7 @@ impl MailKind {
         Self::MoneyReturned,
         Self::RefundPaid,
         Self::RefundFailed,
+        Self::RefundPaidByHand,
         Self::CancellationStarted,
         Self::BookingCancelled,
         Self::CancellationRefused,
@@ -102,6 +105,7 @@ impl MailKind {
             Self::MoneyReturned => "money_returned",
             Self::RefundPaid => "refund_paid",
             Self::RefundFailed => "refund_failed",
+            Self::RefundPaidByHand => "refund_paid_by_hand",
             Self::CancellationStarted => "cancellation_started",
             Self::BookingCancelled => "booking_cancelled",
             Self::CancellationRefused => "cancellation_refused",

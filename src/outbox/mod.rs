@@ -9,7 +9,7 @@ mod lease;
 mod mails;
 mod rounds;
 
-pub use attention::{Attention, raise, raise_unless_resolved, resolve, settle};
+pub use attention::{Attention, raise, raise_unless_resolved, resolve, resolve_about, settle};
 pub use copies::{Copy, Resendable, forget_copies_before, keep_copy, lock_for_resending, owe_again};
 pub use facts::{FactKind, tell};
 pub use lease::{BEAT, renew};

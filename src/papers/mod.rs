@@ -17,7 +17,7 @@ use url::Url;
 
 use crate::{
     bookings::{Booking, Event, lifecycle::BookingState},
-    checkout::Standing,
+    checkout::{Standing, payouts::Way},
     config::{Config, Site},
     error::AppError,
     ids::{AttemptId, BookingId, BookingReference},
@@ -106,8 +106,9 @@ impl Validity {
 pub struct Movement {
     pub at: Timestamp,
     pub what: &'static str,
-    pub payment: Payment,
-    /// The payment's name at Stripe.
+    /// "Visa ending 4242", "Bank transfer".
+    pub by: String,
+    /// The payment's name at Stripe, or what it can be found by where it went past Stripe.
     pub number: String,
     /// Money that went back is negative.
     pub amount: Money,
@@ -173,7 +174,7 @@ impl Papers {
     /// "Visa ending 4242", or what is so before anything was paid.
     pub fn form_of_payment(&self) -> String {
         let charged = self.movements.iter().filter(|movement| movement.amount.minor > 0);
-        let forms: Vec<String> = charged.map(|movement| movement.payment.form()).collect();
+        let forms: Vec<String> = charged.map(|movement| movement.by.clone()).collect();
         if forms.is_empty() { "Nothing has been charged yet".to_owned() } else { forms.join(", ") }
     }
 
@@ -210,6 +211,7 @@ fn movements(standing: &Standing) -> Vec<Movement> {
         let (what, sign) = match event.kind.as_str() {
             "payment_captured" => ("Charged", 1),
             "refund_succeeded" => ("Refunded", -1),
+            "refund_paid_by_hand" => ("Paid back to you", -1),
             // The bank has sent it back.
             "refund_failed" if was_paid(standing, event) => ("Refund returned", 1),
             _ => return None,
@@ -222,9 +224,15 @@ fn movements(standing: &Standing) -> Vec<Movement> {
             _ => event.data.get("amount_minor")?.as_i64()?,
         };
         let amount = Money::new(minor.checked_mul(sign)?, currency);
-        let payment = Payment { amount, card: attempt.card.clone() };
-        let number = attempt.payment_intent.clone().unwrap_or_else(|| attempt.id.to_string());
-        Some(Movement { at: event.at.to_jiff(), what, payment, number, amount })
+        let way = text(&event.data, "way").and_then(Way::from_code);
+        let by = match way {
+            Some(way) => way.in_words().to_owned(),
+            None => Payment { amount, card: attempt.card.clone() }.form(),
+        };
+        let number = text(&event.data, "proof").filter(|_| way.is_some()).map(str::to_owned);
+        let number = number.or_else(|| attempt.payment_intent.clone());
+        let number = number.unwrap_or_else(|| attempt.id.to_string());
+        Some(Movement { at: event.at.to_jiff(), what, by, number, amount })
     };
     standing.file.events.iter().filter_map(movement).collect()
 }

@@ -61,9 +61,9 @@ fn what_for(sheets: &mut Sheets, papers: &Papers) {
 
 fn movements(sheets: &mut Sheets, papers: &Papers, paid: Money) {
     heading(sheets, "Payments", "");
-    for Movement { at, what, payment, number, amount } in &papers.movements {
+    for Movement { at, what, by, number, amount } in &papers.movements {
         sheets.keep(34.0);
-        sheets.put(LEFT, STRONG, &format!("{what}, {}", payment.form()));
+        sheets.put(LEFT, STRONG, &format!("{what}, {by}"));
         sheets.put_right(RIGHT, STRONG, &signed(*amount));
         sheets.skip(STRONG.line);
         sheets.put(LEFT, NOTE, &format!("{}. Payment {number}", papers.moment(*at)));

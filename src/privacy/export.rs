@@ -145,7 +145,18 @@ struct RefundPart {
     amount_minor: i64,
     currency: String,
     reason: String,
+    /// How the agency has paid it itself, where Stripe could not.
+    #[schema(required)]
+    paid_by_hand: Option<PayoutPart>,
     created_at: Timestamp,
+}
+
+#[derive(Debug, Serialize, ToSchema)]
+#[schema(as = ExportPayout)]
+struct PayoutPart {
+    way: String,
+    paid_on: Date,
+    proof: String,
 }
 
 #[derive(Debug, Serialize, ToSchema)]
@@ -354,8 +365,10 @@ async fn payments(tx: &mut Tx<Traveller>, booking: BookingId) -> Result<Vec<Paym
 
 async fn refunds(tx: &mut Tx<Traveller>, booking: BookingId) -> Result<Vec<RefundPart>, AppError> {
     let rows = sqlx::query!(
-        r#"select state, amount_minor, currency, reason, created_at as "created_at: jiff_sqlx::Timestamp"
-             from refunds where booking_id = $1 order by created_at, id"#,
+        r#"select r.state, r.amount_minor, r.currency, r.reason, r.created_at as "created_at: jiff_sqlx::Timestamp",
+                  p.way as "way?", p.paid_on as "paid_on?: jiff_sqlx::Date", p.proof as "proof?"
+             from refunds r left join refund_payouts p on p.refund_id = r.id
+            where r.booking_id = $1 order by r.created_at, r.id"#,
         booking.0,
     )
     .fetch_all(&mut **tx)
@@ -365,6 +378,11 @@ async fn refunds(tx: &mut Tx<Traveller>, booking: BookingId) -> Result<Vec<Refun
         amount_minor: row.amount_minor,
         currency: row.currency,
         reason: row.reason,
+        paid_by_hand: row.way.zip(row.paid_on).zip(row.proof).map(|((way, paid_on), proof)| PayoutPart {
+            way,
+            paid_on: paid_on.to_jiff(),
+            proof,
+        }),
         created_at: row.created_at.to_jiff(),
     });
     Ok(part.collect())

@@ -338,6 +338,24 @@ pub const CODES: &[Code] = &[
     code(409, "nothing_left", At::Some, "All of this payment has gone back."),
     code(
         409,
+        "not_failed",
+        At::Some,
+        "Stripe has paid this refund or still may, so it is not paid by hand. Wait until it has arrived or failed.",
+    ),
+    code(
+        409,
+        "not_owed",
+        At::Some,
+        "What failed has gone back another way since. Nothing was recorded: look at the booking.",
+    ),
+    code(
+        409,
+        "paid_already",
+        At::Some,
+        "Somebody has recorded this refund as paid by hand; `detail` says how. What was sent was not kept.",
+    ),
+    code(
+        409,
         "in_flight",
         At::Some,
         "The airline is being asked at this moment. Wait for what becomes of the tickets.",

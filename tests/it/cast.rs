@@ -348,6 +348,8 @@ fn returning(page: &str) -> String {
 }
 
 fn filled(address: &str, value: &str) -> String {
+    // The role is asked for before the refund, and nobody here may go further.
+    let address = &address.replace("{refund}", UNKNOWN_ID);
     let (before, rest) = address.split_once('{').expect("a parameter");
     let after = rest.split_once('}').expect("its end").1;
     assert!(!after.contains('{'), "{address}: two parameters need a rule here");

@@ -2,11 +2,14 @@
 
 use jiff::SignedDuration;
 
-use crate::helpers::{
-    app::{REHEARSAL, TestApp},
-    browser::Browser,
-    page::Page,
-    story::GOOD_CARD,
+use crate::{
+    helpers::{
+        app::{REHEARSAL, TestApp},
+        browser::Browser,
+        page::Page,
+        story::GOOD_CARD,
+    },
+    payouts::Desk,
 };
 
 async fn put(staff: &Browser, lever: &str, to: &str) {
@@ -47,6 +50,19 @@ async fn the_console_is_for_staff_of_a_demo_and_does_not_exist_elsewhere() {
         browser.post_form("/demo/console", &[("clock", "day")]).await.expect(404);
     }
     app.finish().await;
+}
+
+#[tokio::test]
+async fn refunds_wait_until_they_are_let_go() {
+    let app = TestApp::start().await;
+    let viewer = app.staff("viewer").await;
+    put(&viewer, "refunds", "charge_pending").await;
+    let desk = Desk::with(app).await;
+    assert_eq!(desk.state().await, "pending");
+    put(&viewer, "refunds", "paid").await;
+    desk.app.settle().await;
+    assert_eq!(desk.state().await, "succeeded");
+    desk.app.finish().await;
 }
 
 #[tokio::test]

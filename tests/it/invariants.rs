@@ -3,7 +3,7 @@
 use crate::helpers::app::TestApp;
 
 /// Name, what breaks it, what mends it. The booking is confirmed and charged.
-const CASES: [(&str, &str, &str); 15] = [
+const CASES: [(&str, &str, &str); 17] = [
     (
         "I1",
         "update ledger_entries set amount_minor = amount_minor + 1 where id = (select min(id) from ledger_entries)",
@@ -89,6 +89,21 @@ const CASES: [(&str, &str, &str); 15] = [
          select a.id, a.booking_id, a.id, 'free', true, a.captured_minor, 0, 0, a.captured_minor, a.currency, repeat('0', 64),
                 '2026-11-23', '2026-11-24', '2026-11-23', '2026-11-23', '2026-11-23', 0 from attempts a",
         "delete from cancel_quotes; update bookings set booking_status = 'confirmed', supplier_status = 'ordered'",
+    ),
+    (
+        "I14",
+        "insert into refunds (id, booking_id, attempt_id, state, amount_minor, currency, reason)
+         select gen_random_uuid(), booking_id, id, 'paid_by_hand', 1, currency, 'test' from attempts",
+        "delete from refunds",
+    ),
+    (
+        "I14",
+        "insert into refunds (id, booking_id, attempt_id, state, amount_minor, currency, reason)
+         select id, booking_id, id, 'failed', 1, currency, 'test' from attempts;
+         insert into refund_payouts (refund_id, way, paid_on, proof, recorded_by, recorded_at)
+         select a.id, 'cash', '2026-11-23', 'receipt 7', b.user_id, '2026-11-23'
+           from attempts a join bookings b on b.id = a.booking_id",
+        "delete from refund_payouts; delete from refunds",
     ),
 ];
 

@@ -64,6 +64,7 @@ mod openapi;
 mod oracle;
 mod outages;
 mod papers;
+mod payouts;
 mod privacy;
 mod probe;
 mod process;

@@ -38,6 +38,8 @@ async fn each_page_and_action_opens_for_the_roles_that_have_its_power() {
         (Power::RefundMoney, "GET", format!("/admin/bookings/{reference}/refund")),
         (Power::RefundMoney, "POST", format!("/admin/bookings/{reference}/refund")),
         (Power::RefundMoney, "POST", format!("/admin/bookings/{reference}/refund/confirm")),
+        (Power::RefundMoney, "GET", format!("/admin/bookings/{reference}/refunds/{item}/payout")),
+        (Power::RefundMoney, "POST", format!("/admin/bookings/{reference}/refunds/{item}/payout")),
         (Power::ManageStaff, "GET", "/admin/staff".to_owned()),
         (Power::ManageStaff, "POST", "/admin/staff".to_owned()),
         (Power::ManageStaff, "GET", format!("/admin/staff/{alices}")),

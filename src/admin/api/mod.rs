@@ -2,6 +2,7 @@
 //! fresh proof as the pages; a token is never staff.
 
 pub mod lines;
+pub mod payout;
 pub mod refund;
 
 use axum::{Json as Answer, extract::State};
@@ -16,6 +17,7 @@ use crate::{
     admin::{self, BookingRecord, Filter, From as Start, Line, Place},
     checkout::{
         Checkout,
+        api::shapes::PaidByHand,
         staff_refund::{RefundDesk, Refundable},
     },
     db::Db,
@@ -226,6 +228,15 @@ pub struct StaffRefund {
     lines: Vec<RefundLine>,
     #[schema(required, example = "re_1")]
     stripe_refund: Option<String>,
+    /// Why Stripe has not paid it yet, while it waits, in Stripe's word.
+    #[schema(required, example = "insufficient_funds")]
+    pending_reason: Option<String>,
+    /// Why it failed, in Stripe's word.
+    #[schema(required, example = "lost_or_stolen_card")]
+    failure_reason: Option<String>,
+    /// How a person has paid it, after it had failed. Who it was, the audit log says.
+    #[schema(required)]
+    paid_by_hand: Option<PaidByHand>,
     updated_at: Timestamp,
 }
 
@@ -328,6 +339,9 @@ impl StaffBooking {
                 reason,
                 lines: lines.collect::<Result<_, AppError>>()?,
                 stripe_refund: row.stripe_id,
+                pending_reason: row.pending_reason,
+                failure_reason: row.failure,
+                paid_by_hand: row.payout.map(|(payout, _)| payout.into()),
                 updated_at: row.updated_at,
             })
         });

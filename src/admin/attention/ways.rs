@@ -25,7 +25,8 @@ pub fn way(item: &Item) -> Way {
     match (item.kind.as_str(), &item.reference) {
         ("payment_quarantined", _) => page(format!("/admin/attention/{}", item.id), "Compare and decide"),
         ("refund_failed", Some(reference)) => {
-            page(format!("/admin/bookings/{reference}/refund"), "Refund again")
+            let href = format!("/admin/bookings/{reference}/refunds/{}/payout", item.subject);
+            page(href, "Refund again, or record how it was paid")
         }
         ("clock_skew", _) => page("/admin/events".to_owned(), "Open Events"),
         ("dispute" | "dispute_due", Some(reference)) => {
@@ -57,9 +58,9 @@ pub fn next_step(kind: &str) -> &'static str {
         "ticket_without_booking" => "Void the tickets at the supplier before its window closes.",
         "authorisation_lost" => "Agree on another way to pay, or void the tickets at the supplier.",
         "capture_failed" => "Try again. If Stripe still refuses, agree on another way to pay.",
-        "refund_failed" => "Pay the traveller another way, or refund again.",
+        "refund_failed" => "Refund again, or pay the traveller another way and record it.",
         "refund_unsent" => {
-            "See whether Stripe is down or our key is wrong. The refund is asked for again every hour."
+            "See whether Stripe is down or our key is wrong. The refund is asked for again every hour, so do not pay it by hand."
         }
         "refund_not_ours" => {
             "Ask who refunded in Stripe's dashboard, and whether the ticket is to be cancelled."

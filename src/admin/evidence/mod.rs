@@ -180,13 +180,8 @@ fn summary(standing: &Standing, papers: &Papers, now: Timestamp) -> String {
         line("Contact", &format!("{}, {}", contact.email, contact.phone));
     }
     for movement in &papers.movements {
-        let paid = format!(
-            "{} on {}, {}, {}",
-            movement.amount,
-            moment(movement.at),
-            movement.payment.form(),
-            movement.number
-        );
+        let paid =
+            format!("{} on {}, {}, {}", movement.amount, moment(movement.at), movement.by, movement.number);
         line(movement.what, &paid);
     }
     text

@@ -77,6 +77,10 @@ struct RefundView {
     reason: String,
     /// Whose what, and how much of it.
     parts: Vec<String>,
+    /// Why it waits or failed, and how a person has paid it.
+    notes: Vec<String>,
+    /// Where it is recorded as paid by hand; for who may, where it failed.
+    payout: Option<String>,
     stripe: String,
     at: String,
 }
@@ -137,7 +141,7 @@ impl BookingPage {
             confirmed: booking.confirmed_at.map(moment),
             itinerary: offer.map(|offer| itinerary(&offer.slices)),
             attempts: attempts(&booking),
-            refunds: refunds(&booking),
+            refunds: refunds(&booking, staff.may(Power::RefundMoney)),
             disputes: disputes::of(&booking),
             cancellations: cancellation::views(&booking),
             timeline: log(&booking
@@ -222,16 +226,32 @@ fn part_in_words(booking: &BookingRecord, part: &admin::RefundPart, currency: &s
     format!("{whose}: {} {}", part.item.replace('_', " "), amount(part.amount_minor, currency))
 }
 
-fn refunds(booking: &BookingRecord) -> Vec<RefundView> {
+fn refunds(booking: &BookingRecord, may_refund: bool) -> Vec<RefundView> {
     let view = |refund: &admin::RefundRow| RefundView {
         state: state_badge(&refund.state),
         amount: amount(refund.amount_minor, &refund.currency),
         reason: in_words(&refund.reason),
         parts: refund.parts.iter().map(|part| part_in_words(booking, part, &refund.currency)).collect(),
+        notes: refund_notes(refund),
+        payout: (may_refund && refund.state == "failed")
+            .then(|| format!("/admin/bookings/{}/refunds/{}/payout", booking.reference, refund.id)),
         stripe: refund.stripe_id.clone().unwrap_or_default(),
         at: moment(refund.updated_at),
     };
     booking.refunds.iter().map(view).collect()
+}
+
+fn refund_notes(refund: &admin::RefundRow) -> Vec<String> {
+    let reason = |what: &str, code: &str| format!("{what}: {}", in_words(code).to_lowercase());
+    let notes = [
+        refund.pending_reason.as_deref().map(|code| reason("Stripe waits", code)),
+        refund.failure.as_deref().map(|code| reason("Failed", code)),
+        refund
+            .payout
+            .as_ref()
+            .map(|(payout, at)| format!("Paid {}. Recorded {}", payout.in_words(), moment(*at))),
+    ];
+    notes.into_iter().flatten().collect()
 }
 
 fn balances(booking: &BookingRecord) -> Vec<EntryView> {

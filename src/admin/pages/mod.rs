@@ -10,6 +10,7 @@ mod events;
 pub mod evidence;
 pub mod inbox;
 pub mod mails;
+pub mod payout;
 pub mod people;
 pub mod refund;
 mod refund_lines;
@@ -87,7 +88,7 @@ pub fn state_badge(code: &str) -> Fragment {
 fn tone(code: &str) -> Tone {
     match code {
         "confirmed" | "captured" | "ordered" | "succeeded" | "sent" | "applied" | "delivered" => Tone::Good,
-        "won" => Tone::Good,
+        "won" | "paid_by_hand" => Tone::Good,
         "lost" => Tone::Bad,
         "needs_response" | "under_review" => Tone::Warn,
         "held" | "open" | "authorised" | "pending" | "queued" | "parked" | "changed_by_airline" => Tone::Warn,

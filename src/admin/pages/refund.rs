@@ -154,7 +154,11 @@ impl RefundPage {
 
 /// "Visa ending 4242".
 pub(super) fn paid_with(refundable: &Refundable) -> String {
-    match &refundable.attempt.card {
+    paid_with_card(refundable.attempt.card.as_ref())
+}
+
+pub(super) fn paid_with_card(card: Option<&(String, String)>) -> String {
+    match card {
         Some((brand, last4)) => format!("{} ending {last4}", super::in_words(brand)),
         None => "paid without a card".to_owned(),
     }

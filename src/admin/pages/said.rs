@@ -54,6 +54,10 @@ pub fn of(code: &str) -> Option<Fragment> {
             "The money goes back",
             "A job sees to it now, and the booking shows how it goes. Nothing is bought with this payment any more.",
         ),
+        "paid_by_hand" => (
+            "Recorded as paid by hand",
+            "The refund is closed for good. The traveller gets a mail with the day and the reference.",
+        ),
         "refunding" => (
             "The refund is decided",
             "It is handed to Stripe now. How it goes stands below, among the refunds.",

@@ -14,6 +14,7 @@ use crate::{
             news::{Next, news},
             timeline::{Told, told},
         },
+        payouts::Payout,
     },
     error::AppError,
     ids::{AttemptId, BookingReference, RefundId},
@@ -218,14 +219,52 @@ pub struct Refund {
     attempt: AttemptId,
     state: RefundState,
     amount: Money,
+    /// Why the bank has not taken it yet, while it waits: Stripe's `processing`, `insufficient_funds` (ours at Stripe) or
+    /// `charge_pending`.
+    #[schema(required, example = "charge_pending")]
+    pending_reason: Option<String>,
+    /// Why it failed, in Stripe's word.
+    #[schema(required, example = "lost_or_stolen_card")]
+    failure_reason: Option<String>,
+    /// How it was paid past Stripe, after it had failed.
+    #[schema(required)]
+    paid_by_hand: Option<PaidByHand>,
     created_at: Timestamp,
     updated_at: Timestamp,
 }
 
+/// A refund that Stripe could not pay, paid by the agency itself.
+#[derive(Debug, Serialize, ToSchema)]
+pub struct PaidByHand {
+    /// `bank_transfer`, `cash` or `other`.
+    #[schema(example = "bank_transfer")]
+    way: &'static str,
+    /// When the money left.
+    paid_on: civil::Date,
+    /// What it can be found by.
+    #[schema(example = "FT26325-0041")]
+    proof: String,
+}
+
+impl From<Payout> for PaidByHand {
+    fn from(payout: Payout) -> Self {
+        Self { way: payout.way.code(), paid_on: payout.paid_on, proof: payout.proof }
+    }
+}
+
 impl From<RefundLine> for Refund {
     fn from(line: RefundLine) -> Self {
-        let RefundLine { id, attempt, state, amount, created_at, updated_at } = line;
-        Self { id, attempt, state, amount: amount.into(), created_at, updated_at }
+        Self {
+            id: line.id,
+            attempt: line.attempt,
+            state: line.state,
+            amount: line.amount.into(),
+            pending_reason: line.pending_reason,
+            failure_reason: line.failure,
+            paid_by_hand: line.payout.map(PaidByHand::from),
+            created_at: line.created_at,
+            updated_at: line.updated_at,
+        }
     }
 }
 

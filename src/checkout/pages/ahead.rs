@@ -156,9 +156,10 @@ fn releasing(standing: &Standing) -> Option<LogEntry> {
 fn shown_at_bank(standing: &Standing, here: &Here, now: Timestamp) -> Option<LogEntry> {
     let moved = |kind: &str, takes| last(standing, kind).map(|at| at + takes).filter(|at| *at > now);
     // A bank may send it back days after it has taken it.
-    let of_refunds = |kind: &str| ["refund_succeeded", "refund_failed"].contains(&kind);
+    let of_refunds =
+        |kind: &str| ["refund_succeeded", "refund_failed", "refund_paid_by_hand"].contains(&kind);
     let latest = standing.file.events.iter().rev().find(|event| of_refunds(&event.kind));
-    let is_returned = latest.is_some_and(|event| event.kind == "refund_failed");
+    let is_returned = latest.is_some_and(|event| event.kind != "refund_succeeded");
     let refund = moved("refund_succeeded", REFUND_SHOWS).filter(|_| !is_returned);
     let release = moved("payment_released", RELEASE_SHOWS);
     let (at, title) = match (refund, release) {
@@ -256,7 +257,9 @@ mod tests {
         };
         assert_eq!(told(&refunded(), 0), ["by 2 Dec: Your bank shows the refund"]);
         assert!(told(&refunded(), 60 * 24 * 11).is_empty());
-        assert!(told(&refunded().told("refund_failed", json!({})), 0).is_empty());
+        let failed = || refunded().told("refund_failed", json!({}));
+        assert!(told(&failed(), 0).is_empty());
+        assert!(told(&failed().told("refund_paid_by_hand", json!({})), 0).is_empty());
         let released =
             standing(BookingState::Expired).with(AttemptState::Released).told("payment_released", json!({}));
         assert_eq!(told(&released, 0), ["by 29 Nov: Your bank shows the reserved amount as free again"]);

@@ -12,6 +12,41 @@ use crate::{
     money::Money,
 };
 
+/// Why a refund waits, as far as it is told.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Waits {
+    /// The payment itself is not settled yet.
+    ForThePayment,
+    /// We have too little at the payment service.
+    ForOurBalance,
+    /// Nothing in particular.
+    ForTheBank,
+}
+
+impl Waits {
+    pub fn of(pending: &Value) -> Self {
+        match pending.get("pending_reason").and_then(Value::as_str) {
+            Some("charge_pending") => Self::ForThePayment,
+            Some("insufficient_funds") => Self::ForOurBalance,
+            _ => Self::ForTheBank,
+        }
+    }
+
+    pub const fn in_words(self) -> &'static str {
+        match self {
+            Self::ForThePayment => {
+                "The bank has not taken it yet: your payment has to be settled there first. It goes on by itself."
+            }
+            Self::ForOurBalance => {
+                "The bank has not taken it yet: our account at the payment service has to be filled up first. That is our task, and it goes on by itself."
+            }
+            Self::ForTheBank => {
+                "The bank has not taken it yet: it is still being worked on. It goes on by itself."
+            }
+        }
+    }
+}
+
 /// In rising order of what the traveller most needs to hear.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum MoneyIs {
@@ -21,8 +56,12 @@ pub enum MoneyIs {
     Refunded(Money),
     Releasing(Money),
     Refunding(Money),
+    /// It is handed over, and not taken yet.
+    Waiting(Money, Waits),
     OnItsWay(Money),
     RefundFailed(Money),
+    /// What the bank did not take was paid another way.
+    PaidByHand(Money),
     /// It would go back, but the bank has taken the payment back itself, and decides.
     Disputed(Money),
     /// The bank has decided, and given it back itself.
@@ -36,9 +75,9 @@ impl MoneyIs {
         match self {
             Self::Untouched => 0,
             Self::Released(_) => 1,
-            Self::Refunded(_) | Self::ReturnedByBank(_) => 2,
+            Self::Refunded(_) | Self::ReturnedByBank(_) | Self::PaidByHand(_) => 2,
             Self::Releasing(_) => 3,
-            Self::Refunding(_) => 4,
+            Self::Refunding(_) | Self::Waiting(..) => 4,
             Self::OnItsWay(_) => 5,
             Self::RefundFailed(_) => 6,
             Self::Disputed(_) => 7,
@@ -47,7 +86,7 @@ impl MoneyIs {
     }
 
     /// The money of an attempt that its booking does not live on (any more). `refund` is the last word about a refund.
-    fn of(attempt: &Attempt, refund: Option<&str>) -> Self {
+    fn of(attempt: &Attempt, refund: Option<&Event>) -> Self {
         let amount = attempt.amount;
         if attempt.quarantined.is_some() {
             return Self::Checked(amount);
@@ -56,7 +95,12 @@ impl MoneyIs {
             AttemptState::Authorised => Self::Releasing(amount),
             AttemptState::Released => Self::Released(amount),
             AttemptState::Processing => Self::OnItsWay(amount),
-            AttemptState::Captured => match refund {
+            AttemptState::Captured => match refund.map(|event| event.kind.as_str()) {
+                Some("refund_pending") => {
+                    let waits = refund.map_or(Waits::ForTheBank, |event| Waits::of(&event.data));
+                    Self::Waiting(attempt.captured, waits)
+                }
+                Some("refund_paid_by_hand") => Self::PaidByHand(attempt.captured),
                 Some("refund_succeeded") => Self::Refunded(attempt.captured),
                 Some("refund_failed") => Self::RefundFailed(attempt.captured),
                 Some("dispute_lost") => Self::ReturnedByBank(attempt.captured),
@@ -93,6 +137,8 @@ impl MoneyIs {
             _ if waits && !is_partly_taken => Self::Disputed(back),
             Self::Refunding(_) if is_partly_taken => Self::Released(back),
             Self::Refunding(_) => Self::Refunding(back),
+            Self::Waiting(_, waits) => Self::Waiting(back, waits),
+            Self::PaidByHand(_) => Self::PaidByHand(back),
             Self::Refunded(_) => Self::Refunded(back),
             Self::RefundFailed(_) => Self::RefundFailed(back),
             Self::Disputed(_) => Self::Disputed(back),
@@ -145,6 +191,12 @@ impl MoneyIs {
             Self::Refunding(amount) => format!(
                 "All of your {amount} is on its way back to the card you paid with. Banks show this within 5 to 10 days."
             ),
+            Self::Waiting(amount, waits) => {
+                format!("All of your {amount} goes back to the card you paid with. {}", waits.in_words())
+            }
+            Self::PaidByHand(amount) => format!(
+                "All of your {amount} has been paid back to you. What your bank did not take we paid another way: how and when stands below."
+            ),
             Self::OnItsWay(amount) => {
                 format!(
                     "A payment of {amount} is still on its way. When it arrives, all of it goes back to you."
@@ -175,8 +227,12 @@ impl MoneyIs {
         match self {
             Self::Untouched | Self::Released(_) => "Nothing was charged".to_owned(),
             Self::Releasing(_) => "You are not charged".to_owned(),
-            Self::Refunded(amount) | Self::ReturnedByBank(amount) => format!("{amount} went back to you"),
-            Self::Refunding(amount) | Self::RefundFailed(amount) => format!("You get back {amount}"),
+            Self::Refunded(amount) | Self::ReturnedByBank(amount) | Self::PaidByHand(amount) => {
+                format!("{amount} went back to you")
+            }
+            Self::Refunding(amount) | Self::Waiting(amount, _) | Self::RefundFailed(amount) => {
+                format!("You get back {amount}")
+            }
             Self::Disputed(_) => "Your bank decides about this payment".to_owned(),
             Self::OnItsWay(_) | Self::Checked(_) => "We look after your payment".to_owned(),
         }
@@ -185,7 +241,7 @@ impl MoneyIs {
 
 /// The last word about a refund or a dispute of this attempt. A question of the bank, and its leaving the money with us,
 /// change nothing about where it is.
-fn last_refund<'a>(standing: &'a Standing, attempt: &Attempt) -> Option<&'a str> {
+fn last_refund<'a>(standing: &'a Standing, attempt: &Attempt) -> Option<&'a Event> {
     // Events of an older version do not say of which attempt they are: they are everybody's.
     let is_its = |event: &Event| match event.data.get("attempt").and_then(Value::as_str) {
         Some(id) => id == attempt.id.to_string(),
@@ -197,9 +253,9 @@ fn last_refund<'a>(standing: &'a Standing, attempt: &Attempt) -> Option<&'a str>
         let is_dispute = event.kind.starts_with("dispute_") && !is_asked(event);
         (is_refund || is_dispute) && is_its(event)
     };
-    let mut last = standing.file.events.iter().rev().filter(counts).map(|event| event.kind.as_str());
+    let mut last = standing.file.events.iter().rev().filter(counts);
     match last.next() {
-        Some("dispute_won") => last.find(|kind| kind.starts_with("refund_")),
+        Some(event) if event.kind == "dispute_won" => last.find(|event| event.kind.starts_with("refund_")),
         last => last,
     }
 }

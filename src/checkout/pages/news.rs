@@ -224,11 +224,15 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
         MoneyIs::Refunded(amount) => {
             format!(" A second payment of {amount} was not needed and was refunded in full.")
         }
+        MoneyIs::PaidByHand(amount) => {
+            format!(" A second payment of {amount} was not needed and was paid back to you in full.")
+        }
         MoneyIs::ReturnedByBank(amount) => {
             format!(" A second payment of {amount} was given back to you by your bank.")
         }
         MoneyIs::Releasing(amount)
         | MoneyIs::Refunding(amount)
+        | MoneyIs::Waiting(amount, _)
         | MoneyIs::OnItsWay(amount)
         | MoneyIs::RefundFailed(amount) => {
             format!(" A second payment of {amount} is not needed. All of it goes back to you.")
@@ -306,6 +310,12 @@ fn quoted_money(money: MoneyIs, figures: Figures) -> String {
         MoneyIs::Untouched => "By the conditions that you accepted, no money comes back.".to_owned(),
         MoneyIs::Refunded(amount) => format!(
             "{amount} went back to where you paid from. Banks show this within 5 to 10 days.{kept_of_it}"
+        ),
+        MoneyIs::Waiting(amount, waits) => {
+            format!("{amount} goes back to where you paid from. {}{kept_of_it}", waits.in_words())
+        }
+        MoneyIs::PaidByHand(amount) => format!(
+            "{amount} was paid back to you. What your bank did not take we paid another way: how and when stands below.{kept_of_it}"
         ),
         MoneyIs::Refunding(amount) => format!(
             "{amount} is on its way back to where you paid from. Banks show this within 5 to 10 days.{kept_of_it}"

@@ -12,8 +12,10 @@ use crate::{
         Attempt, Standing,
         pages::{
             ahead,
+            money::Waits,
             news::{self, card},
         },
+        payouts::{Payout, Way},
     },
     money::Money,
     web::components::{LogEntry, Tone, words},
@@ -78,7 +80,7 @@ fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
         return with_amount(payment_line(standing, payment, data), amounts_of(payment, data));
     }
     if let Some(refund) = kind.strip_prefix("refund_") {
-        return with_amount(refund_line(refund), amount());
+        return with_amount(refund_line(refund, data), amount());
     }
     if let Some(dispute) = kind.strip_prefix("dispute_") {
         let is_inquiry = data["is_inquiry"].as_bool() == Some(true);
@@ -201,15 +203,17 @@ fn amounts_of(kind: &str, data: &Value) -> Option<String> {
     }
 }
 
-fn refund_line(kind: &str) -> Option<Said> {
+fn refund_line(kind: &str, data: &Value) -> Option<Said> {
     match kind {
         "requested" => said(Tone::Plain, "Refund granted", "It goes back to where you paid from."),
         "taken_in" => said(Tone::Plain, "Refund made", "Our payment desk sent it to where you paid from."),
         "withdrawn" => said(Tone::Off, "Refund not needed any more", "Your bank gave you the money back."),
         "submitted" => said(Tone::Plain, "Refund sent to your bank", ""),
         "submit_unknown" => said(Tone::Warn, "Refund not answered yet", "We ask again by ourselves."),
-        "pending" => {
-            said(Tone::Plain, "Refund waiting", "It is on its way as soon as the payment is settled.")
+        "pending" => said(Tone::Plain, "Refund waiting", Waits::of(data).in_words()),
+        "paid_by_hand" => {
+            let how = payout(data).map(|payout| format!("Paid {}.", payout.in_words())).unwrap_or_default();
+            said(Tone::Good, "Paid to you another way", how)
         }
         "succeeded" => said(Tone::Good, "Refunded", "Banks show this within 5 to 10 days."),
         "failed" => {
@@ -217,6 +221,14 @@ fn refund_line(kind: &str) -> Option<Said> {
         }
         _ => None,
     }
+}
+
+fn payout(data: &Value) -> Option<Payout> {
+    Some(Payout {
+        way: Way::from_code(data.get("way")?.as_str()?)?,
+        paid_on: data.get("paid_on")?.as_str()?.parse().ok()?,
+        proof: data.get("proof")?.as_str()?.to_owned(),
+    })
 }
 
 fn dispute_line(kind: &str, is_inquiry: bool) -> Option<Said> {
@@ -321,6 +333,26 @@ mod tests {
             told("price_changed", json!({ "from_minor": 80_000, "to_minor": 79_000, "currency": "EUR" }))
                 .unwrap(),
             "[Good] Price went down − EUR 10.00 | New total EUR 790.00."
+        );
+    }
+
+    #[test]
+    fn a_refund_that_waits_or_was_paid_by_hand_says_why_and_how() {
+        let waits = |reason: &str| told("refund_pending", json!({ "pending_reason": reason })).unwrap();
+        assert!(
+            waits("insufficient_funds").contains("not taken it yet: our account"),
+            "{}",
+            waits("insufficient_funds")
+        );
+        assert!(waits("charge_pending").contains("not taken it yet: your payment has to be settled"));
+        assert!(waits("of_a_newer_version").contains("not taken it yet: it is still being worked on"));
+        let mut paid = data();
+        paid["way"] = json!("bank_transfer");
+        paid["paid_on"] = json!("2026-11-21");
+        paid["proof"] = json!("FT26325-0041");
+        assert_eq!(
+            told("refund_paid_by_hand", paid).unwrap(),
+            "[Good] Paid to you another way EUR 800.00 | Paid by bank transfer on 21 Nov 2026, reference FT26325-0041."
         );
     }
 

@@ -2,15 +2,17 @@
 
 mod inbox;
 mod parts;
+mod payouts;
 mod refunds;
 
 pub use inbox::{InboxEvent, inbox_event, receive_events, set_event_state};
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 pub use parts::{insert_refund_parts, parts_back, refund_parts};
+pub use payouts::{insert_payout, payout_of};
 pub use refunds::{
     bump_refund_epoch, insert_foreign_refund, insert_refund, lock_refund, refund_by_stripe_id, refund_of,
-    refunds_of, set_refund_state, unmade_refunds, unrefunded,
+    refunds_of, set_refund_reasons, set_refund_state, unmade_refunds, unrefunded,
 };
 
 use crate::{
@@ -213,7 +215,8 @@ fn is_card(card: &Card) -> bool {
         && card.last4.bytes().all(|b| b.is_ascii_digit())
 }
 
-fn is_code(text: &str) -> bool {
+/// One of the words that Stripe gives for a reason.
+pub fn is_code(text: &str) -> bool {
     (1..=80).contains(&text.len())
         && text.bytes().all(|b| b.is_ascii_lowercase() || b.is_ascii_digit() || b == b'_')
 }

@@ -3,6 +3,7 @@
 use jiff::Timestamp;
 use jiff_sqlx::ToSqlx;
 
+use super::payouts::payout;
 use crate::{
     checkout::{Attempt, RefundLine, RefundRow, lifecycle::RefundState},
     db::{Principal, System, Tx},
@@ -113,20 +114,27 @@ pub async fn refunds_of<P: Principal>(
     booking: BookingId,
 ) -> Result<Vec<RefundLine>, AppError> {
     let rows = sqlx::query!(
-        r#"select id as "id: RefundId", attempt_id as "attempt: AttemptId", state, amount_minor, currency,
-                  created_at as "created_at: jiff_sqlx::Timestamp", updated_at as "updated_at: jiff_sqlx::Timestamp"
-             from refunds where booking_id = $1 order by created_at, id"#,
+        r#"select r.id as "id: RefundId", r.attempt_id as "attempt: AttemptId", r.state, r.amount_minor, r.currency,
+                  r.pending_reason, r.failure_code,
+                  p.way as "way?", p.paid_on as "paid_on?: jiff_sqlx::Date", p.proof as "proof?",
+                  r.created_at as "created_at: jiff_sqlx::Timestamp", r.updated_at as "updated_at: jiff_sqlx::Timestamp"
+             from refunds r left join refund_payouts p on p.refund_id = r.id
+            where r.booking_id = $1 order by r.created_at, r.id"#,
         booking.0,
     )
     .fetch_all(&mut **tx)
     .await?;
     rows.into_iter()
         .map(|row| {
+            let state = row.state.parse().map_err(|_| AppError::broken("a refund state of another form"))?;
             Ok(RefundLine {
                 id: row.id,
                 attempt: row.attempt,
-                state: row.state.parse().map_err(|_| AppError::broken("a refund state of another form"))?,
+                state,
                 amount: Money::new(row.amount_minor, row.currency.parse()?),
+                pending_reason: row.pending_reason.filter(|_| state == RefundState::Pending),
+                failure: row.failure_code,
+                payout: payout(row.way, row.paid_on, row.proof)?,
                 created_at: row.created_at.to_jiff(),
                 updated_at: row.updated_at.to_jiff(),
             })
@@ -138,7 +146,7 @@ pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow,
     let row = sqlx::query!(
         r#"select r.state, r.amount_minor, r.currency, r.booking_id as "booking_id: BookingId", r.try_epoch,
                   r.attempt_id as "attempt_id: AttemptId", r.created_at as "created_at: jiff_sqlx::Timestamp",
-                  a.payment_intent_id, r.origin = 'ours' as "is_ours!", r.stripe_refund_id
+                  a.payment_intent_id, r.origin = 'ours' as "is_ours!", r.stripe_refund_id, r.pending_reason, r.failure_code
              from refunds r join attempts a on a.id = r.attempt_id
             where r.id = $1 for no key update of r"#,
         id.0,
@@ -156,6 +164,8 @@ pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow,
         created_at: row.created_at.to_jiff(),
         is_ours: row.is_ours,
         stripe_id: row.stripe_refund_id,
+        pending_reason: row.pending_reason,
+        failure: row.failure_code,
         payment_intent: row
             .payment_intent_id
             .ok_or_else(|| AppError::broken("a refund of an attempt without a payment intent"))?,
@@ -182,6 +192,25 @@ pub async fn set_refund_state(
         id.0,
         state.code(),
         stripe_id,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Why it waits, and why it failed. What is not told again about a failure stays as it was.
+pub async fn set_refund_reasons(
+    tx: &mut Tx<System>,
+    id: RefundId,
+    pending: Option<&str>,
+    failure: Option<&str>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update refunds set pending_reason = $2, failure_code = coalesce($3, failure_code)
+          where id = $1 and (pending_reason is distinct from $2 or coalesce($3, failure_code) is distinct from failure_code)",
+        id.0,
+        pending,
+        failure,
     )
     .execute(&mut **tx)
     .await

@@ -81,7 +81,7 @@ struct Lever {
     is_once: bool,
 }
 
-const LEVERS: [Lever; 10] = [
+const LEVERS: [Lever; 11] = [
     Lever {
         name: "clock",
         title: "Clock",
@@ -119,6 +119,19 @@ const LEVERS: [Lever; 10] = [
             ("down", "is down (503)"),
             ("silent", "says nothing"),
             ("deaf", "does everything, but its answers are lost"),
+        ],
+        is_once: false,
+    },
+    Lever {
+        name: "refunds",
+        title: "Refunds at Stripe",
+        says: "One that waits is told to the traveller with its reason. Setting them to be paid pays those that wait.",
+        label: "Refunds",
+        button: "Set",
+        options: &[
+            ("paid", "are paid at once"),
+            ("insufficient_funds", "wait: too little on our balance"),
+            ("charge_pending", "wait: the payment is not settled"),
         ],
         is_once: false,
     },
@@ -218,6 +231,10 @@ impl Console {
                 "deaf" => Some(Fault::TimeoutAfter),
                 _ => None,
             }),
+            "refunds" => {
+                let reason = Some(*to).filter(|to| *to != "paid");
+                self.stripe.make_refunds_wait(reason).ok()?;
+            }
             "events" if *to == "held" => self.stripe.set_delivery(Mode::Held),
             "events" => {
                 self.stripe.set_delivery(Mode::Auto);

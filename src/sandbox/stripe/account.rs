@@ -23,6 +23,9 @@ pub struct Account {
     pub charges: BTreeMap<String, Charge>,
     /// Oldest first, as are events.
     pub refunds: Vec<Refund>,
+    /// Why refunds wait instead of being paid at once, if they do.
+    #[serde(skip)]
+    pub refunds_wait_for: Option<String>,
     pub events: Vec<Event>,
     /// Also oldest first. States that older versions wrote have none.
     #[serde(default)]
@@ -129,6 +132,12 @@ pub struct Refund {
     pub metadata: Metadata,
     pub reason: Option<String>,
     pub failure_reason: Option<String>,
+    /// Why it is pending, where it is.
+    #[serde(default)]
+    pub pending_reason: Option<String>,
+    /// It waited from the beginning, so that the balance has not paid it yet.
+    #[serde(default)]
+    pub unpaid: bool,
 }
 
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -269,7 +269,19 @@ impl Handle {
 
     /// The bank's later word on a refund: `pending`, `succeeded` or `failed`.
     pub fn settle_refund(&self, refund: &str, status: &str) -> Result<(), ApiRefusal> {
-        self.inner.change(|account, now| account.settle_refund(refund, status, now))
+        let reason = if status == "pending" { "processing" } else { "lost_or_stolen_card" };
+        self.settle_refund_for(refund, status, reason)
+    }
+
+    /// The same, with the reason that Stripe would give for it.
+    pub fn settle_refund_for(&self, refund: &str, status: &str, reason: &str) -> Result<(), ApiRefusal> {
+        self.inner.change(|account, now| account.settle_refund(refund, status, reason, now))
+    }
+
+    /// From now on refunds wait for this (`insufficient_funds`, `charge_pending`) instead of being paid at once. `None`: those
+    /// that wait are paid as well.
+    pub fn make_refunds_wait(&self, reason: Option<&str>) -> Result<(), ApiRefusal> {
+        self.inner.change(|account, now| account.make_refunds_wait(reason, now))
     }
 
     /// A bank takes a payment back, all of it or a part: the dispute's id.

@@ -213,6 +213,7 @@ impl Account {
         charge.refunded += amount;
         let currency = charge.currency.clone();
         let id = new_id("re", 24);
+        let waits_for = self.refunds_wait_for.clone();
         self.refunds.push(Refund {
             id: id.clone(),
             payment_intent: intent_id.to_owned(),
@@ -220,33 +221,61 @@ impl Account {
             created: now.as_second(),
             amount,
             currency: currency.clone(),
-            status: "succeeded".into(),
+            status: if waits_for.is_none() { "succeeded" } else { "pending" }.into(),
             metadata,
             reason,
             failure_reason: None,
+            unpaid: waits_for.is_some(),
+            pending_reason: waits_for.clone(),
         });
-        self.book(statement::KIND_REFUND, &id, (-amount, 0), &currency, now);
+        if waits_for.is_none() {
+            self.book(statement::KIND_REFUND, &id, (-amount, 0), &currency, now);
+        }
         self.emit_refund("refund.created", &id, now);
         self.emit_charge("charge.refunded", &charge_id, now);
         Ok(id)
     }
 
-    /// A bank sends the money back, or takes its time: something that no request brings about.
-    pub fn settle_refund(&mut self, id: &str, status: &str, now: Timestamp) -> Result<(), ApiRefusal> {
+    /// A bank sends the money back, or takes its time: something that no request brings about. `reason` is why it waits or
+    /// failed.
+    pub fn settle_refund(
+        &mut self,
+        id: &str,
+        status: &str,
+        reason: &str,
+        now: Timestamp,
+    ) -> Result<(), ApiRefusal> {
         let missing = || ApiRefusal::missing(404, "refund", id, "refund");
         let refund = self.refunds.iter_mut().find(|refund| refund.id == id).ok_or_else(missing)?;
         let failed = status == "failed" && refund.status != "failed";
+        let paid = status == "succeeded" && refund.unpaid;
+        let was_unpaid = refund.unpaid;
+        let (amount, currency) = (refund.amount, refund.currency.clone());
         refund.status = status.to_owned();
+        refund.pending_reason = (status == "pending").then(|| reason.to_owned());
+        refund.unpaid &= !paid;
         if failed {
-            refund.failure_reason = Some("lost_or_stolen_card".into());
-            let (amount, currency) = (refund.amount, refund.currency.clone());
+            refund.failure_reason = Some(reason.to_owned());
             if let Some(charge) = self.charges.get_mut(&refund.charge) {
                 charge.refunded -= amount;
             }
+        }
+        if paid {
+            self.book(statement::KIND_REFUND, id, (-amount, 0), &currency, now);
+        }
+        if failed && !was_unpaid {
             self.book(statement::KIND_REFUND_FAILURE, id, (amount, 0), &currency, now);
         }
         self.emit_refund(if failed { "refund.failed" } else { "refund.updated" }, id, now);
         Ok(())
+    }
+
+    pub fn make_refunds_wait(&mut self, reason: Option<&str>, now: Timestamp) -> Result<(), ApiRefusal> {
+        self.refunds_wait_for = reason.map(str::to_owned);
+        let waiting = self.refunds.iter().filter(|refund| refund.unpaid && refund.status == "pending");
+        let freed: Vec<String> =
+            waiting.filter(|_| reason.is_none()).map(|refund| refund.id.clone()).collect();
+        freed.iter().try_for_each(|id| self.settle_refund(id, "succeeded", "", now))
     }
 
     /// What time alone does: sessions expire, authorisations lapse, unanswered disputes are lost.

@@ -159,7 +159,7 @@ pub fn refund(refund: &Refund) -> Value {
         "failure_reason": refund.failure_reason,
         "metadata": refund.metadata,
         "payment_intent": refund.payment_intent,
-        "pending_reason": (refund.status == "pending").then_some("processing"),
+        "pending_reason": refund.pending_reason.as_ref().filter(|_| refund.status == "pending"),
         "reason": refund.reason,
         "receipt_number": null,
         "source_transfer_reversal": null,

@@ -15,6 +15,7 @@ use crate::{
         page::{Page, Submission},
         story::{SEARCH, passenger},
     },
+    payouts,
 };
 
 /// A page with a form, and what an honest person writes into it.
@@ -32,7 +33,7 @@ fn target(page: &str, action: &'static str, honest: &[(&'static str, &str)]) -> 
 }
 
 /// Ends of the addresses of every form that has fields; the last test holds them against the route table.
-const ATTACKED: [&str; 34] = [
+const ATTACKED: [&str; 35] = [
     "/flights",
     "/bookings",
     "/passengers",
@@ -61,6 +62,7 @@ const ATTACKED: [&str; 34] = [
     "/admin/staff/{id}/role",
     "/admin/attention/{id}/resolve",
     "/refund/confirm",
+    "/payout",
     "/documents/reveal",
     "/admin/hooks",
     "/admin/hooks/{id}/replay",
@@ -445,6 +447,16 @@ async fn decisions_about_money_take_any_reason() {
     attack(&frozen.app, &frozen.finance, &target(&frozen.item, "/admin/attention/{id}/accept", &[])).await;
     frozen.app.settle().await;
     frozen.app.finish().await;
+}
+
+#[tokio::test]
+async fn a_payment_by_hand_takes_any_proof() {
+    let desk = payouts::Desk::failed().await;
+    let honest = [("way", "cash"), ("paid_on", "2026-11-23"), ("proof", "receipt 7")];
+    attack(&desk.app, &desk.finance, &target(&desk.address(), "/payout", &honest)).await;
+    desk.app.settle().await;
+    assert_eq!(desk.app.count("refund_payouts").await, 1);
+    desk.app.finish().await;
 }
 
 #[tokio::test]

@@ -97,6 +97,40 @@ async fn two_refunds_at_once_queue_up_and_the_second_is_refused() {
 }
 
 #[tokio::test]
+async fn a_refund_is_paid_by_hand_with_its_proof_or_not_at_all() {
+    let mut schema = Schema::with_cast().await;
+    let close = format!("update refunds set state = 'paid_by_hand' where booking_id = '{HERS}';");
+    let fail = format!("update refunds set state = 'failed' where booking_id = '{HERS}';");
+    let prove = format!(
+        "insert into refund_payouts (refund_id, way, paid_on, proof, recorded_by, recorded_at)
+         select id, 'cash', '2027-01-01', 'receipt 7', '{ALICE}', '2027-01-01' from refunds where booking_id = '{HERS}';"
+    );
+    let mut tried = async |sql: &str| schema.try_as("jetbridge_system", None, sql).await;
+    assert!(tried(&format!("{fail}{prove}{close}")).await.is_ok());
+    for (sql, because) in [
+        (format!("{fail}{close}"), "refund_payouts_proof"),
+        (format!("{fail}{prove}"), "refund_payouts_proof"),
+        (format!("{prove}{close}"), "cannot go from"),
+        (format!("{fail}{close}{prove}{fail}"), "cannot go from"),
+        (format!("{fail}{close}{prove}update refund_payouts set proof = 'x';"), "permission denied"),
+        (format!("{fail}{close}{prove}delete from refund_payouts;"), "permission denied"),
+        (format!("{fail}{close}{}", prove.replace("receipt 7", "")), "refund_payouts_proof_form"),
+        (format!("{fail}{close}{}", prove.replace("'cash'", "'gold'")), "refund_payouts_way_known"),
+        // What went back another way meanwhile.
+        (
+            format!(
+                "{fail}insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason)
+                 select gen_random_uuid(), id, id, 9901, 'EUR', 'test' from bookings where id = '{HERS}';{prove}{close}"
+            ),
+            "exceed",
+        ),
+    ] {
+        Schema::refused(tried(&sql).await, because, &sql);
+    }
+    schema.end().await;
+}
+
+#[tokio::test]
 async fn the_guard_refuses_every_move_that_is_not_listed() {
     let mut schema = Schema::with_cast().await;
     let machines = [

@@ -134,6 +134,10 @@ fn a_refund_is_on_its_way_then_done_or_looked_after() {
     assert!(told(&done).contains("went back to the card"));
     let bounced = done.told("refund_failed", json!({}));
     assert!(told(&bounced).contains("a person looks after it"));
+    let paid = told(&bounced.told("refund_paid_by_hand", json!({})));
+    assert!(paid.contains("went back to you") && paid.contains("we paid another way"), "{paid}");
+    let waits = told(&failed().told("refund_pending", json!({ "pending_reason": "insufficient_funds" })));
+    assert!(waits.contains("The bank has not taken it yet: our account at the payment service"), "{waits}");
 }
 
 #[test]
@@ -169,6 +173,14 @@ fn a_cancelled_ticket_tells_what_was_kept_and_where_the_rest_is() {
         ),
         (captured().told("refund_succeeded", json!({})), "[Cancelled] EUR 650.00 went back to you |"),
         (captured().told("refund_failed", json!({})), "a person looks after it"),
+        (
+            captured().told("refund_pending", json!({})),
+            "EUR 650.00 goes back to where you paid from. The bank has not taken it yet",
+        ),
+        (
+            captured().told("refund_failed", json!({})).told("refund_paid_by_hand", json!({})),
+            "EUR 650.00 was paid back to you. What your bank did not take we paid another way",
+        ),
         (done(AttemptState::Captured, true, 0), "You get back EUR 800.00"),
         (done(AttemptState::Captured, true, 80_000), "no money comes back"),
         (

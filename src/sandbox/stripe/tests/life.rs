@@ -184,6 +184,29 @@ async fn a_refund_can_wait_and_fail_and_gives_its_amount_back() {
 }
 
 #[tokio::test]
+async fn a_refund_that_waits_from_the_beginning_leaves_the_balance_when_it_is_paid() {
+    let world = World::start().await;
+    let intent = world.captured().await;
+    let moved = || world.stripe.statement().len();
+    world.stripe.make_refunds_wait(Some("insufficient_funds")).unwrap();
+    let (before, new) = (moved(), world.refund_of(&intent, 1_000, "f1"));
+    let waits = world.payments.refund(&new).await.unwrap();
+    let reason = waits.pending_reason.as_deref();
+    assert_eq!((waits.status, reason), (RefundStatus::Pending, Some("insufficient_funds")));
+    let lost = world.payments.refund(&world.refund_of(&intent, 2_000, "f2")).await.unwrap();
+    world.stripe.settle_refund_for(&lost.id, "failed", "declined").unwrap();
+    assert_eq!(moved(), before, "what never left does not come back");
+    world.stripe.make_refunds_wait(None).unwrap();
+    assert_eq!(moved(), before + 1);
+    let told = world.payments.refunds_of(&intent).await.unwrap();
+    let told: Vec<_> =
+        told.into_iter().map(|refund| (refund.status, refund.pending_reason, refund.failure)).collect();
+    let expected =
+        [(RefundStatus::Failed, None, Some("declined".to_owned())), (RefundStatus::Succeeded, None, None)];
+    assert_eq!(told, expected);
+}
+
+#[tokio::test]
 async fn more_refunds_than_fit_on_a_page_are_all_listed() {
     let world = World::start().await;
     let intent = world.captured().await;
