@@ -162,7 +162,7 @@ impl Worker {
             Job::CheckAttempt(id) => self.checkout.check_attempt(*id).await,
             Job::ApplyEvent(id) => self.checkout.apply_event(id).await,
             Job::OrderAtSupplier(id) => self.bookings.order_at_supplier(*id, &claim).await,
-            Job::CaptureMoney(id) => self.checkout.capture_money(*id).await,
+            Job::CaptureMoney(id) => self.checkout.capture_money(*id, &claim).await,
             Job::ReturnMoney(id) => self.checkout.return_money(*id).await,
             Job::SubmitRefund(id) => self.checkout.submit_refund(*id).await,
             Job::LapseHold(id) => self.checkout.lapse_hold(*id).await,
@@ -175,6 +175,7 @@ impl Worker {
             Job::CheckFlights(id) => self.bookings.check_flights(*id).await,
             Job::WatchDispute(id) => self.checkout.watch_dispute(*id).await,
             Job::VoidTickets(id) => self.checkout.void_tickets(*id, &claim).await,
+            Job::CancelUnpaid(id) => self.checkout.cancel_unpaid(*id).await,
             Job::SpreadEvent(id) => self.hooks.spread(*id).await,
             Job::ServeEndpoint(id) => self.hooks.serve(*id).await,
         }

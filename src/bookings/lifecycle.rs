@@ -74,6 +74,8 @@ pub enum BookingEvent {
     HoldPlaced,
     /// An attempt of this booking is authorised (or captured), and it is not the one that secured it before.
     MoneySecured,
+    /// The money behind its tickets was lost before it was taken, and another attempt has replaced it.
+    PaidAgain,
     /// The supplier has issued the tickets.
     Ordered,
     /// The supplier will not sell: sold out, refused, dearer.
@@ -84,6 +86,8 @@ pub enum BookingEvent {
     Dropped,
     /// The traveller accepted a cancel quote.
     CancelAccepted,
+    /// The money behind its tickets was lost, and nobody has paid for them again in time.
+    Unpaid,
     /// The supplier has cancelled the tickets.
     SupplierCancelled,
     /// The supplier would not cancel: the tickets stay good.
@@ -94,11 +98,13 @@ impl BookingEvent {
     pub const ALL: &[Self] = &[
         Self::HoldPlaced,
         Self::MoneySecured,
+        Self::PaidAgain,
         Self::Ordered,
         Self::NotOrdered,
         Self::HoldLapsed,
         Self::Dropped,
         Self::CancelAccepted,
+        Self::Unpaid,
         Self::SupplierCancelled,
         Self::CancelRefused,
     ];
@@ -143,7 +149,8 @@ pub fn next_booking(state: BookingState, event: BookingEvent) -> BookingStep {
             go(In::Failed, &[Do::ReturnMoney, Do::ReleaseHold, Do::MailNotTicketed])
         }
 
-        (In::Confirmed, On::CancelAccepted) => go(In::Cancelling, &[]),
+        (In::Confirmed, On::PaidAgain) => stay(&[Do::CaptureMoney]),
+        (In::Confirmed, On::CancelAccepted | On::Unpaid) => go(In::Cancelling, &[]),
         (In::Cancelling, On::SupplierCancelled) => go(In::Cancelled, &[Do::ReturnMoney]),
         // Its money may have waited for the answer.
         (In::Cancelling, On::CancelRefused) => go(In::Confirmed, &[Do::CaptureMoney]),
@@ -158,9 +165,9 @@ pub fn next_booking(state: BookingState, event: BookingEvent) -> BookingStep {
 
         // Timers and answers that were overtaken.
         (In::Confirmed | In::Cancelling, On::Ordered)
-        | (In::Cancelling, On::CancelAccepted)
+        | (In::Cancelling, On::CancelAccepted | On::Unpaid)
         | (In::Failed, On::NotOrdered)
-        | (In::Cancelled, On::SupplierCancelled | On::Dropped)
+        | (In::Cancelled, On::SupplierCancelled | On::Dropped | On::Unpaid)
         | (In::Confirmed, On::CancelRefused)
         | (
             In::Ticketing | In::Confirmed | In::Cancelling | In::Cancelled | In::Expired | In::Failed,
@@ -177,7 +184,11 @@ pub fn next_booking(state: BookingState, event: BookingEvent) -> BookingStep {
         | (In::Failed, On::HoldPlaced | On::Dropped | On::CancelAccepted)
         | (
             In::Draft | In::Held | In::Ticketing | In::Expired | In::Failed,
-            On::SupplierCancelled | On::CancelRefused,
+            On::SupplierCancelled | On::CancelRefused | On::Unpaid,
+        )
+        | (
+            In::Draft | In::Held | In::Ticketing | In::Cancelling | In::Cancelled | In::Expired | In::Failed,
+            On::PaidAgain,
         ) => Step::Illegal,
     }
 }
@@ -309,12 +320,16 @@ pub(crate) mod tests {
     fn a_ticket_is_needed_before_money_is_captured() {
         for &state in BookingState::ALL {
             for &event in BookingEvent::ALL {
-                if let Step::Move { to, effects } = next_booking(state, event)
-                    && effects.contains(&BookingEffect::CaptureMoney)
-                {
+                let (to, effects) = match next_booking(state, event) {
+                    Step::Move { to, effects } => (to, effects),
+                    Step::Stay { effects } => (state, effects),
+                    Step::Replay | Step::Illegal => continue,
+                };
+                if effects.contains(&BookingEffect::CaptureMoney) {
                     let has_ticket = matches!(
                         (state, event),
                         (BookingState::Ticketing, BookingEvent::Ordered)
+                            | (BookingState::Confirmed, BookingEvent::PaidAgain)
                             | (BookingState::Cancelling, BookingEvent::CancelRefused)
                     );
                     assert!(has_ticket && to == BookingState::Confirmed, "{state:?} + {event:?}");

@@ -30,7 +30,7 @@ use crate::{
     itinerary::{Contact, DocumentRule, Offer, OfferId, Passenger, Slice},
     money::Money,
     outbox::{self, About, Attention, Job, MailKind},
-    supplier::{AirlineChange, Hold, SharedSupplier, SupplierError},
+    supplier::{AirlineChange, Flights, Hold, SharedSupplier, SupplierError},
     vault::Vault,
 };
 use documents::{DocumentNote, GivenDocument};
@@ -66,6 +66,8 @@ pub struct Booking {
     /// The attempt whose money this booking lives on.
     pub secured_by: Option<AttemptId>,
     pub confirmed_at: Option<Timestamp>,
+    /// Its tickets are issued, and the money behind them was lost before it was taken: until then they can be paid again.
+    pub pay_by: Option<Timestamp>,
     pub ended_reason: Option<String>,
     pub created_at: Timestamp,
 }
@@ -74,6 +76,12 @@ impl Booking {
     /// Names and dates may still change.
     pub fn is_open(&self) -> bool {
         matches!(self.state, BookingState::Draft | BookingState::Held)
+    }
+
+    /// Its tickets want money, and there is time. For flights that the airline does not fly nobody is asked to pay.
+    pub fn can_be_paid_again(&self, now: Timestamp) -> bool {
+        let is_flown = self.airline_change.as_ref().is_none_or(|change| change.flights != Flights::Cancelled);
+        is_flown && self.pay_by.is_some_and(|until| until > now)
     }
 
     /// It is this attempt's money.

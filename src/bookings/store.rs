@@ -39,6 +39,7 @@ struct BookingRow {
     terms_accepted_at: Option<jiff_sqlx::Timestamp>,
     secured_by: Option<AttemptId>,
     confirmed_at: Option<jiff_sqlx::Timestamp>,
+    pay_by: Option<jiff_sqlx::Timestamp>,
     ended_reason: Option<String>,
     created_at: jiff_sqlx::Timestamp,
 }
@@ -54,7 +55,8 @@ macro_rules! booking_row {
                       supplier_total_minor,
                       raised_from_minor, terms_accepted_at as "terms_accepted_at: jiff_sqlx::Timestamp",
                       secured_by as "secured_by: AttemptId",
-                      confirmed_at as "confirmed_at: jiff_sqlx::Timestamp", ended_reason,
+                      confirmed_at as "confirmed_at: jiff_sqlx::Timestamp",
+                      pay_by as "pay_by: jiff_sqlx::Timestamp", ended_reason,
                       created_at as "created_at: jiff_sqlx::Timestamp"
                  from bookings "#
                 + $tail,
@@ -103,6 +105,7 @@ impl TryFrom<BookingRow> for Booking {
             terms_accepted_at: row.terms_accepted_at.map(|at| at.to_jiff()),
             secured_by: row.secured_by,
             confirmed_at: row.confirmed_at.map(|at| at.to_jiff()),
+            pay_by: row.pay_by.map(|at| at.to_jiff()),
             ended_reason: row.ended_reason,
             created_at: row.created_at.to_jiff(),
             id: row.id,
@@ -282,6 +285,22 @@ pub async fn set_secured_by(
         .execute(&mut **tx)
         .await
         .map(drop)
+}
+
+/// Until when tickets without money can be paid; `None` once they are, or once that is over.
+pub async fn set_pay_by(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    until: Option<Timestamp>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update bookings set pay_by = $2 where id = $1",
+        id.0,
+        until.map(|until| until.to_sqlx()) as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
 }
 
 pub async fn set_quote(

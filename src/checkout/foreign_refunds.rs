@@ -118,7 +118,7 @@ async fn take_in(
     });
     bookings::store::record(tx, booking.id, "refund_taken_in", Actor::Stripe, &data, now).await?;
     step_refund(tx, refund, Word::of(told), now).await?;
-    outbox::settle(tx, Attention::RefundNotOurs, &told.id, "Taken into our books by now", now).await?;
+    outbox::settle_about(tx, Attention::RefundNotOurs, &told.id, "Taken into our books by now", now).await?;
     // One that is still being issued is live soon enough.
     let is_behind_ticket = matches!(booking.state, BookingState::Ticketing | BookingState::Confirmed)
         && booking.lives_on(attempt.id);

@@ -110,12 +110,18 @@ async fn bookings(tx: &mut Tx<System>, found: &mut Vec<Breach>, now: Timestamp) 
     ask!(
         tx,
         found,
-        "I4 confirmed means ordered, and authorised or captured",
+        "I4 confirmed means ordered, and authorised or captured, or to be paid again by a time, or written off",
         r#"select b.id::text as "subject!" from bookings b
             where b.booking_status = 'confirmed'
               and (b.supplier_status not in ('ordered', 'changed_by_airline')
-                   or not exists (select from attempts a
-                                   where a.id = b.secured_by and a.state in ('authorised', 'captured')))
+                   or not (exists (select from attempts a
+                                    where a.id = b.secured_by and a.state in ('authorised', 'captured'))
+                           or (b.pay_by is not null
+                               and exists (select from outbox o
+                                            where o.kind = 'cancel_unpaid' and o.subject = b.id::text
+                                              and o.state in ('ready', 'running')))
+                           or exists (select from ledger_transactions t
+                                       where t.posting_key = 'tickets_lost:' || b.id)))
               and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#
     );
     ask!(

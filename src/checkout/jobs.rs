@@ -11,17 +11,19 @@ use crate::{
         Attempt, Checkout, POLL_EVERY, REMIND_BEFORE,
         facts::Facts,
         lifecycle::{AttemptEvent, AttemptState},
-        store, truth, upstream,
+        store, truth, unpaid, upstream,
     },
     db::System,
     error::AppError,
     ids::{AttemptId, BookingId},
-    outbox::{self, About, Attention, MailKind, Outcome},
+    outbox::{self, About, Attention, Claim, MailKind, Outcome},
     payments::{NewSession, PaymentError},
 };
 
 /// A charge that Stripe refuses although the amount is set aside is tried again, while a person looks at it.
 const CAPTURE_AGAIN: SignedDuration = SignedDuration::from_hours(1);
+/// Then it is let go, so that the traveller can pay in another way while the tickets can still be voided.
+const CAPTURE_PATIENCE: SignedDuration = SignedDuration::from_hours(6);
 /// So is a release.
 const RELEASE_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
@@ -218,10 +220,10 @@ impl Checkout {
     }
 
     /// Charges the card of a confirmed booking: exactly what was accepted.
-    pub async fn capture_money(&self, id: BookingId) -> Result<Outcome, AppError> {
+    pub async fn capture_money(&self, id: BookingId, claim: &Claim) -> Result<Outcome, AppError> {
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
-        let booking = bookings::store::lock(&mut tx, id).await?;
+        let mut booking = bookings::store::lock(&mut tx, id).await?;
         let Some(secured_by) = booking.secured_by.filter(|_| booking.state == BookingState::Confirmed) else {
             return Ok(Outcome::Done);
         };
@@ -229,6 +231,12 @@ impl Checkout {
         if attempt.state == AttemptState::Captured {
             // A method that is charged at once was captured before there was a ticket.
             truth::sell(&mut tx, &booking, attempt.id, attempt.captured, now).await?;
+            tx.commit().await?;
+            return Ok(Outcome::Done);
+        }
+        if attempt.state == AttemptState::Released {
+            // Lost while the airline was still at it.
+            unpaid::ask_to_pay(&mut tx, &mut booking, &attempt, now).await?;
             tx.commit().await?;
             return Ok(Outcome::Done);
         }
@@ -240,7 +248,7 @@ impl Checkout {
                 self.apply_facts(&attempt, &Facts::from(intent), Actor::System).await?;
                 Ok(Outcome::Done)
             }
-            Err(PaymentError::Refused { code, .. }) => self.capture_refused(&attempt, &code).await,
+            Err(PaymentError::Refused { code, .. }) => self.capture_refused(&attempt, &code, claim).await,
             Err(error) => Err(self.lost_answer(&attempt, &error).await),
         }
     }
@@ -272,10 +280,18 @@ impl Checkout {
     }
 
     /// Captured already, or gone: Stripe's present word tells which, and a ticket without money is a person's matter.
-    async fn capture_refused(&self, attempt: &Attempt, code: &str) -> Result<Outcome, AppError> {
+    async fn capture_refused(
+        &self,
+        attempt: &Attempt,
+        code: &str,
+        claim: &Claim,
+    ) -> Result<Outcome, AppError> {
         self.apply_remote_truth(attempt.id, None, Actor::System).await?;
         let now_is = self.attempt(attempt.id).await?;
         if now_is.state == AttemptState::Authorised {
+            if self.clock.now().duration_since(claim.pushed_at) >= CAPTURE_PATIENCE {
+                return self.release(now_is).await;
+            }
             let mut tx = self.db.begin(System).await?;
             let detail = format!("the ticket stands, but Stripe will not charge the card: {code}");
             let (kind, subject) = (Attention::CaptureFailed, attempt.id.to_string());

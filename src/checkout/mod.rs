@@ -26,6 +26,7 @@ pub mod replay;
 pub mod staff_refund;
 pub mod store;
 pub mod truth;
+pub mod unpaid;
 pub mod webhook;
 
 use jiff::{SignedDuration, Timestamp};
@@ -81,7 +82,7 @@ pub enum Paying {
     PassengersMissing,
     /// Nothing to pay any more: show the booking.
     NothingToPay,
-    /// Stripe does not answer; the seats stay held until then.
+    /// Stripe does not answer; until then the seats stay held, or the tickets can be paid.
     StripeSilent { held_until: Timestamp },
 }
 
@@ -146,6 +147,9 @@ impl Checkout {
     ) -> Result<Paying, AppError> {
         let standing = self.standing(traveller, reference).await?;
         let booking = &standing.file.booking;
+        if booking.pay_by.is_some() {
+            return self.pay_for_tickets(traveller, &standing, acceptance).await;
+        }
         if !booking.is_open() || standing.is_frozen() {
             return Ok(Paying::NothingToPay);
         }
@@ -290,15 +294,10 @@ impl Checkout {
         let actor = Actor::of(traveller);
         bookings::apply(&mut tx, &mut booking, BookingEvent::HoldPlaced, actor, None, now).await?;
         let attempt = self.new_attempt(&booking, now);
-        store::insert_attempt(&mut tx, &attempt, from).await?;
-        let accepted = json!({
-            "attempt": attempt.id,
-            "amount_minor": attempt.amount.minor,
-            "currency": attempt.amount.currency,
-            "quote_hash": attempt.quote_hash,
-        });
-        bookings::store::record(&mut tx, id, "terms_accepted", actor, &accepted, now).await?;
-        self.push_attempt_jobs(&mut tx, &attempt, hold, now).await?;
+        self.begin_attempt(&mut tx, &attempt, actor, from, now).await?;
+        let remind_at = hold.expires_at - REMIND_BEFORE;
+        outbox::push(&mut tx, &Job::RemindOfHold(id), remind_at.max(now), now).await?;
+        outbox::push(&mut tx, &Job::LapseHold(id), hold.expires_at, now).await?;
         tx.commit().await?;
         Ok(Some(attempt.id))
     }
@@ -325,18 +324,25 @@ impl Checkout {
         }
     }
 
-    async fn push_attempt_jobs(
+    /// The row, what was accepted with it, and the jobs that see to it whatever becomes of this process.
+    async fn begin_attempt(
         &self,
         tx: &mut Tx<System>,
         attempt: &Attempt,
-        hold: &Hold,
+        actor: Actor,
+        from: Option<&str>,
         now: Timestamp,
     ) -> Result<(), AppError> {
+        store::insert_attempt(tx, attempt, from).await?;
+        let accepted = json!({
+            "attempt": attempt.id,
+            "amount_minor": attempt.amount.minor,
+            "currency": attempt.amount.currency,
+            "quote_hash": attempt.quote_hash,
+        });
+        bookings::store::record(tx, attempt.booking, "terms_accepted", actor, &accepted, now).await?;
         outbox::push(tx, &Job::OpenSession(attempt.id), now + SignedDuration::from_secs(20), now).await?;
         outbox::push(tx, &Job::CheckAttempt(attempt.id), now + POLL_EVERY, now).await?;
-        let remind_at = hold.expires_at - REMIND_BEFORE;
-        outbox::push(tx, &Job::RemindOfHold(attempt.booking), remind_at.max(now), now).await?;
-        outbox::push(tx, &Job::LapseHold(attempt.booking), hold.expires_at, now).await?;
         Ok(())
     }
 
@@ -346,7 +352,8 @@ impl Checkout {
         let mut tx = self.db.begin(System).await?;
         let attempt = store::attempt(&mut tx, id).await?.ok_or(AppError::NotFound)?;
         let booking = bookings::store::find_by_id(&mut tx, attempt.booking).await?;
-        let held_until = booking.and_then(|booking| booking.hold).map(|hold| hold.expires_at);
+        let held_until =
+            booking.and_then(|booking| booking.pay_by.or(booking.hold.map(|hold| hold.expires_at)));
         Ok(match (attempt.state, attempt.url, held_until) {
             (AttemptState::Open | AttemptState::Processing, Some(url), _) => Paying::At(url),
             (AttemptState::Creating | AttemptState::CreateUnknown, _, Some(held_until)) => {
@@ -356,8 +363,8 @@ impl Checkout {
                 return Err(AppError::Upstream {
                     service: "stripe",
                     reason: attempt.failure.unwrap_or_default(),
-                    detail: "The payment page could not be opened. Nothing was charged. Your seats stay held for a while: \
-                             go back to the booking and press pay again."
+                    detail: "The payment page could not be opened. Nothing was charged. The booking says until when \
+                             you can pay: go back to it and press pay again."
                         .to_owned(),
                 });
             }

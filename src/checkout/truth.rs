@@ -15,7 +15,7 @@ use crate::{
         facts::{Facts, mismatch, reading},
         ledger::{self, Posting},
         lifecycle::{AttemptEffect, AttemptEvent, next_attempt},
-        store, upstream,
+        store, unpaid, upstream,
     },
     db::{System, Tx},
     error::AppError,
@@ -165,7 +165,7 @@ async fn tell_of_capture(
     outbox::tell(tx, FactKind::PaymentCaptured, booking.id, &attempt.to_string(), &data, now).await
 }
 
-/// The money is there: the booking lives on this attempt, unless another came first.
+/// The money is there: the booking lives on this attempt, unless another came first, or has come and gone.
 async fn secure(
     tx: &mut Tx<System>,
     booking: &mut Booking,
@@ -173,7 +173,8 @@ async fn secure(
     actor: Actor,
     now: Timestamp,
 ) -> Result<(), AppError> {
-    let is_open = matches!(booking.state, BookingState::Held | BookingState::Expired);
+    let is_unpaid = booking.pay_by.is_some();
+    let is_open = is_unpaid || matches!(booking.state, BookingState::Held | BookingState::Expired);
     if is_open && attempt.quote_hash != booking.quote_hash {
         // Paid, but for other terms than the booking has now: nobody accepted these with this money.
         let detail = "the money was accepted for other terms than the booking has, and goes back";
@@ -186,7 +187,11 @@ async fn secure(
         bookings::store::set_secured_by(tx, booking.id, attempt.id).await?;
         booking.secured_by = Some(attempt.id);
     }
-    bookings::apply(tx, booking, BookingEvent::MoneySecured, actor, None, now).await
+    if is_unpaid {
+        unpaid::paid_again(tx, booking, now).await?;
+    }
+    let event = if is_unpaid { BookingEvent::PaidAgain } else { BookingEvent::MoneySecured };
+    bookings::apply(tx, booking, event, actor, None, now).await
 }
 
 /// Taken money of a confirmed booking belongs to its ticket, and the traveller gets a receipt.
@@ -216,7 +221,7 @@ pub(super) async fn sell(
 /// An authorisation ended without a charge: as we wished, or behind the back of a ticket.
 async fn lost(
     tx: &mut Tx<System>,
-    booking: &Booking,
+    booking: &mut Booking,
     attempt: &Attempt,
     now: Timestamp,
 ) -> Result<(), AppError> {
@@ -225,6 +230,7 @@ async fn lost(
             format!("the booking is {}, and the authorisation behind it is gone", booking.state.code());
         let subject = attempt.id.to_string();
         outbox::raise(tx, Attention::AuthorisationLost, &subject, Some(booking.id), &detail, now).await?;
+        unpaid::ask_to_pay(tx, booking, attempt, now).await?;
     } else if booking.secured_by != Some(attempt.id)
         && let Some(contact) = &booking.contact
     {

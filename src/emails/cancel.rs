@@ -35,9 +35,20 @@ pub struct BookingCancelled {
 }
 
 impl BookingCancelled {
+    /// Nobody's money was ever taken for it.
+    pub fn is_unpaid(&self) -> bool {
+        self.figures.terms == Terms::Unpaid
+    }
+
+    /// Of money that comes back.
+    pub fn is_told_of_money(&self) -> bool {
+        self.figures.back.minor > 0 && !self.is_unpaid()
+    }
+
     pub fn headline(&self) -> String {
         match self.figures.back.minor {
             0 => "Your booking is cancelled".to_owned(),
+            _ if self.is_unpaid() => "Not paid in time, so your booking is cancelled".to_owned(),
             _ if self.disputed => "Your booking is cancelled".to_owned(),
             _ => format!("Cancelled, and {} comes back to you", self.figures.back),
         }
@@ -47,6 +58,10 @@ impl BookingCancelled {
         let Figures { back, kept, charged, .. } = self.figures;
         let place = self.payment.place();
         match (back.minor, charged, kept.minor) {
+            _ if self.is_unpaid() => {
+                "Nothing was charged, and you owe nothing. Nobody had paid for the tickets again by the time that we told you."
+                    .to_owned()
+            }
             (0, ..) => "By the conditions that you accepted, no money comes back.".to_owned(),
             _ if self.disputed => format!(
                 "Your payment is disputed: the card's issuer has taken it back from us and decides whose it is. Nothing more \
@@ -71,6 +86,9 @@ impl BookingCancelled {
     /// How the figure is made up.
     pub fn facts(&self) -> Vec<Fact> {
         let Figures { terms, paid, returned, kept, back, charged, .. } = self.figures;
+        if self.is_unpaid() {
+            return vec![Fact::new("Charged", "Nothing"), Fact::new("Price", format!("{paid} total"))];
+        }
         let mut facts =
             vec![Fact::new(if charged { "You paid" } else { "Set aside" }, format!("{paid} total"))];
         if returned.minor > 0 {
@@ -81,6 +99,7 @@ impl BookingCancelled {
             Terms::Free => ", as the fare's conditions say",
             Terms::Fee => " by the airline, as the fare's conditions say",
             Terms::Nothing => " by the airline: the fare gives nothing back",
+            Terms::Unpaid => "",
         };
         facts.push(Fact::new(
             "Kept",
@@ -133,6 +152,7 @@ pub(super) mod samples {
             ("cancellation_started_for_nothing", started(figures(Terms::Nothing, true, total.minor))),
             ("booking_cancelled", cancelled(given)),
             ("booking_cancelled_for_nothing", cancelled(figures(Terms::Nothing, true, total.minor))),
+            ("booking_cancelled_unpaid", cancelled(Figures::of_unpaid(total, expires_at))),
             ("booking_cancelled_released", cancelled(figures(Terms::Window, false, 0))),
             ("booking_cancelled_part_charged", cancelled(figures(Terms::Fee, false, 60_000))),
             (

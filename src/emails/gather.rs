@@ -27,6 +27,7 @@ use crate::{
             PaymentReceipt, Sender, WhyNoTicket, WhyReturned,
         },
         refunds::{RefundFailed, RefundPaid, RefundPaidByHand},
+        unpaid::PayAgain,
     },
     error::AppError,
     hooks,
@@ -84,6 +85,14 @@ pub(super) async fn gather(
                 number: attempt.payment_intent.clone().unwrap_or_else(|| attempt.id.to_string()),
                 booking: brief,
             })
+        }
+        // Paid meanwhile, or too late to: both are told by mails of their own.
+        MailKind::PayAgain => {
+            let Some(pay_by) = booking.pay_by.filter(|_| booking.can_be_paid_again(now)) else {
+                return Ok(None);
+            };
+            let payment = payment(named(mail.cause.parse().ok())?);
+            Letter::PayAgain(PayAgain { booking: brief, payment, pay_by })
         }
         MailKind::NotTicketed => {
             if booking.state != BookingState::Failed {

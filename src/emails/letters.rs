@@ -18,6 +18,7 @@ use crate::{
         hook::HookPaused,
         look, parts, plain,
         refunds::{RefundFailed, RefundPaid, RefundPaidByHand},
+        unpaid::PayAgain,
     },
     papers::Issuer,
 };
@@ -92,6 +93,7 @@ impl Sender {
 pub enum Letter {
     BookingConfirmation(BookingConfirmation),
     PaymentReceipt(PaymentReceipt),
+    PayAgain(PayAgain),
     NotTicketed(NotTicketed),
     HoldLapsing(HoldLapsing),
     HoldExpired(HoldExpired),
@@ -130,6 +132,7 @@ impl Letter {
         match self {
             Self::BookingConfirmation(letter) => letter.compose(sender),
             Self::PaymentReceipt(letter) => letter.compose(sender),
+            Self::PayAgain(letter) => letter.compose(sender),
             Self::NotTicketed(letter) => letter.compose(sender),
             Self::HoldLapsing(letter) => letter.compose(sender),
             Self::HoldExpired(letter) => letter.compose(sender),
@@ -194,6 +197,7 @@ macro_rules! written_by {
 written_by! {
     BookingConfirmation: "booking_confirmation/subject.txt" "booking_confirmation/body.txt" "booking_confirmation/body.html";
     PaymentReceipt: "payment_receipt/subject.txt" "payment_receipt/body.txt" "payment_receipt/body.html";
+    PayAgain: "pay_again/subject.txt" "pay_again/body.txt" "pay_again/body.html";
     NotTicketed: "not_ticketed/subject.txt" "not_ticketed/body.txt" "not_ticketed/body.html";
     HoldLapsing: "hold_lapsing/subject.txt" "hold_lapsing/body.txt" "hold_lapsing/body.html";
     HoldExpired: "hold_expired/subject.txt" "hold_expired/body.txt" "hold_expired/body.html";

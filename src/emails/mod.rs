@@ -20,6 +20,7 @@ mod refunds;
 mod samples;
 #[cfg(test)]
 mod tests;
+mod unpaid;
 
 use std::sync::Arc;
 

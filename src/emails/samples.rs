@@ -22,6 +22,7 @@ use crate::{
             PaymentReceipt, WhyNoTicket, WhyReturned,
         },
         refunds::{RefundFailed, RefundPaid, RefundPaidByHand},
+        unpaid::PayAgain,
     },
     hooks::PausedFor,
     ids::{BookingReference, HookEndpointId, Token},
@@ -328,6 +329,7 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
     let now = at("2026-11-24T09:02:00Z")?;
     let part = || Payment { amount: Money::new(2_000, Currency::Eur), ..visa(&family) };
     let lapsing = |booking| Letter::HoldLapsing(HoldLapsing { booking, held_until });
+    let unpaid = |booking| Letter::PayAgain(PayAgain { booking, payment: visa(&family), pay_by: now });
     let expired = |booking| Letter::HoldExpired(HoldExpired { booking, held_until: Some(held_until) });
     let brief_of_family = brief(&family)?;
     let known = || brief_of_family.clone();
@@ -354,6 +356,8 @@ pub fn booking_letters() -> Option<Vec<Sample>> {
         ("booking_confirmation_not_yet_charged", confirmation(&single, kenji.clone(), false)?),
         ("payment_receipt", receipt(known(), family_members()?)),
         ("payment_receipt_jpy", receipt(brief(&single)?, kenji)),
+        ("pay_again", unpaid(known())),
+        ("pay_again_without_an_account", unpaid(by_link())),
         ("not_ticketed_released", not_ticketed(&family, WhyNoTicket::SoldOut, Return::Release)?),
         ("not_ticketed_refunded", not_ticketed(&single, WhyNoTicket::SupplierUnavailable, Return::Refund)?),
         ("hold_lapsing", lapsing(known())),

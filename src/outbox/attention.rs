@@ -135,11 +135,11 @@ pub async fn resolve(
 }
 
 /// What it was about has come right without anybody.
-pub async fn settle(
+pub async fn settle_about(
     tx: &mut Tx<System>,
     kind: Attention,
     subject: &str,
-    how: &str,
+    reason: &str,
     now: Timestamp,
 ) -> Result<(), sqlx::Error> {
     sqlx::query!(
@@ -148,7 +148,29 @@ pub async fn settle(
         kind.code(),
         subject,
         now.to_sqlx() as _,
-        how,
+        reason,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
+/// Takes the open items of these kinds about a booking off the list: what they ask for has come about by itself.
+pub async fn settle(
+    tx: &mut Tx<System>,
+    kinds: &[Attention],
+    booking: BookingId,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let kinds: Vec<String> = kinds.iter().map(|kind| kind.code().to_owned()).collect();
+    sqlx::query!(
+        "update attention_items set resolved_at = $3, resolved_reason = $4
+          where booking_id = $1 and kind = any($2) and resolved_at is null",
+        booking.0,
+        &kinds[..],
+        now.to_sqlx() as _,
+        reason,
     )
     .execute(&mut **tx)
     .await

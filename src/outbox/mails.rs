@@ -15,6 +15,8 @@ use crate::{
 pub enum MailKind {
     BookingConfirmation,
     PaymentReceipt,
+    /// There are tickets, but the money behind them was lost before it was taken.
+    PayAgain,
     /// Paid, but no ticket: the money goes back.
     NotTicketed,
     /// Nobody has paid yet, and the time to pay is nearly over.
@@ -67,6 +69,7 @@ impl MailKind {
     pub const ALL: [Self; 28] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
+        Self::PayAgain,
         Self::NotTicketed,
         Self::HoldLapsing,
         Self::HoldExpired,
@@ -99,6 +102,7 @@ impl MailKind {
         match self {
             Self::BookingConfirmation => "booking_confirmation",
             Self::PaymentReceipt => "payment_receipt",
+            Self::PayAgain => "pay_again",
             Self::NotTicketed => "not_ticketed",
             Self::HoldLapsing => "hold_lapsing",
             Self::HoldExpired => "hold_expired",

@@ -9,7 +9,7 @@ mod lease;
 mod mails;
 mod rounds;
 
-pub use attention::{Attention, raise, raise_unless_resolved, resolve, resolve_about, settle};
+pub use attention::{Attention, raise, raise_unless_resolved, resolve, resolve_about, settle, settle_about};
 pub use copies::{Copy, Resendable, forget_copies_before, keep_copy, lock_for_resending, owe_again};
 pub use facts::{FactKind, tell};
 pub use lease::{BEAT, renew};
@@ -62,6 +62,8 @@ pub enum Job {
     WatchDispute(DisputeId),
     /// Look for tickets of a booking that has ended without any, and give them back.
     VoidTickets(BookingId),
+    /// The time to pay again for tickets is over.
+    CancelUnpaid(BookingId),
     /// Send an endpoint the next event that is due. One job for each endpoint: it is the clock of a queue.
     ServeEndpoint(HookEndpointId),
 }
@@ -70,7 +72,7 @@ const SEND_MAIL: &str = "send_mail";
 const SERVE_ENDPOINT: &str = "serve_endpoint";
 
 impl Job {
-    const KINDS: [&'static str; 19] = [
+    const KINDS: [&'static str; 20] = [
         "open_session",
         "check_attempt",
         "apply_event",
@@ -89,6 +91,7 @@ impl Job {
         "spread_event",
         "watch_dispute",
         "void_tickets",
+        "cancel_unpaid",
         SERVE_ENDPOINT,
     ];
 
@@ -112,6 +115,7 @@ impl Job {
             Self::SpreadEvent(_) => "spread_event",
             Self::WatchDispute(_) => "watch_dispute",
             Self::VoidTickets(_) => "void_tickets",
+            Self::CancelUnpaid(_) => "cancel_unpaid",
             Self::ServeEndpoint(_) => SERVE_ENDPOINT,
         }
     }
@@ -132,6 +136,7 @@ impl Job {
             | Self::ReleaseHold(id)
             | Self::CheckFlights(id)
             | Self::VoidTickets(id)
+            | Self::CancelUnpaid(id)
             | Self::CancelAtSupplier(id) => id.to_string(),
             Self::SubmitRefund(id) => id.to_string(),
             Self::SendMail(id) => id.to_string(),
@@ -164,6 +169,7 @@ impl Job {
             "spread_event" => Self::SpreadEvent(subject.parse().ok()?),
             "watch_dispute" => Self::WatchDispute(subject.parse().ok()?),
             "void_tickets" => Self::VoidTickets(subject.parse().ok()?),
+            "cancel_unpaid" => Self::CancelUnpaid(subject.parse().ok()?),
             SERVE_ENDPOINT => Self::ServeEndpoint(subject.parse().ok()?),
             _ => return None,
         })
@@ -374,6 +380,7 @@ mod tests {
             Job::RemindOfHold(BookingId::new()),
             Job::SoundAlarm,
             Job::CheckFlights(BookingId::new()),
+            Job::CancelUnpaid(BookingId::new()),
             Job::SpreadEvent(HookEventId::new()),
             Job::ServeEndpoint(HookEndpointId::new()),
         ];

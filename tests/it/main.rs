@@ -64,6 +64,7 @@ mod openapi;
 mod oracle;
 mod outages;
 mod papers;
+mod pay_again;
 mod payouts;
 mod privacy;
 mod probe;

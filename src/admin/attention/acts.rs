@@ -8,7 +8,7 @@ use crate::{
     admin::{attention::resolved_already, mails},
     audit,
     bookings::{self, lifecycle::BookingState},
-    checkout::{Checkout, invariants, replay},
+    checkout::{Checkout, invariants, replay, unpaid},
     db::{System, Tx},
     error::{AppError, Refusal},
     ids::{AttemptId, BookingId, MailId, UserId},
@@ -27,6 +27,8 @@ pub enum Act {
     AskSupplier,
     /// Charge, or release, what Stripe had refused to.
     AskForMoney,
+    /// End the time to pay for tickets without money, and have them cancelled.
+    CancelTickets,
     /// Ask Stripe how a payment stands.
     AskStripe,
     /// Ask whether an invariant still does not hold.
@@ -34,12 +36,13 @@ pub enum Act {
 }
 
 impl Act {
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::RunJob,
         Self::SendMail,
         Self::ReplayEvent,
         Self::AskSupplier,
         Self::AskForMoney,
+        Self::CancelTickets,
         Self::AskStripe,
         Self::AskBooks,
     ];
@@ -55,6 +58,7 @@ impl Act {
             Self::ReplayEvent => &["event_unmatched", "event_unreadable"],
             Self::AskSupplier => &["supplier_unknown"],
             Self::AskForMoney => &["capture_failed"],
+            Self::CancelTickets => &["authorisation_lost"],
             Self::AskStripe => &["payment_contradiction"],
             Self::AskBooks => &["invariant_broken"],
         }
@@ -68,6 +72,7 @@ impl Act {
             Self::ReplayEvent => "Apply it again",
             Self::AskSupplier => "Ask the airline again",
             Self::AskForMoney => "Try Stripe again",
+            Self::CancelTickets => "Cancel the tickets now",
             Self::AskStripe => "Ask Stripe again",
             Self::AskBooks => "Check again",
         }
@@ -79,7 +84,7 @@ impl Act {
             Self::RunJob => "ran",
             Self::SendMail => "sent",
             Self::ReplayEvent => "replayed",
-            Self::AskSupplier | Self::AskForMoney | Self::AskStripe => "asked",
+            Self::AskSupplier | Self::AskForMoney | Self::CancelTickets | Self::AskStripe => "asked",
             Self::AskBooks => "holds",
         }
     }
@@ -91,7 +96,7 @@ impl Act {
             Self::SendMail => Some("Sent the mail again."),
             Self::ReplayEvent => Some("Applied the event again."),
             Self::AskBooks => Some("Asked the books: it holds again."),
-            Self::AskSupplier | Self::AskForMoney | Self::AskStripe => None,
+            Self::AskSupplier | Self::AskForMoney | Self::CancelTickets | Self::AskStripe => None,
         }
     }
 }
@@ -120,6 +125,7 @@ pub async fn act(checkout: &Checkout, staff: UserId, id: i64) -> Result<Act, App
         Act::SendMail => send_mail(&mut tx, staff, &item, now).await?,
         Act::ReplayEvent => replay::replay(&mut tx, &item.subject, now).await?,
         Act::AskSupplier | Act::AskForMoney => ask_by_job(&mut tx, act, &item, now).await?,
+        Act::CancelTickets => cancel_tickets(&mut tx, &item, now).await?,
         Act::AskStripe => {
             let attempt: AttemptId = item.subject.parse().map_err(|_| AppError::NotFound)?;
             outbox::push(&mut tx, &Job::CheckAttempt(attempt), now, now).await?;
@@ -212,6 +218,20 @@ async fn ask_by_job(tx: &mut Tx<System>, act: Act, item: &Subject, now: Timestam
     };
     outbox::push(tx, &job, now, now).await?;
     Ok(())
+}
+
+/// The job that waits for the end of the time to pay is given the present moment. A page where somebody could still pay is
+/// closed first.
+async fn cancel_tickets(tx: &mut Tx<System>, item: &Subject, now: Timestamp) -> Result<(), AppError> {
+    let id = item.booking.ok_or(AppError::NotFound)?;
+    if unpaid::cancel_now(tx, id, now).await? {
+        return Ok(());
+    }
+    Err(no(
+        "nothing_to_ask",
+        "There is nothing to ask any more",
+        "Nobody is asked to pay for these tickets. They are paid, or they are being cancelled, or the airline has refused. The booking says which.",
+    ))
 }
 
 async fn ask_books(tx: &mut Tx<System>, item: &Subject, now: Timestamp) -> Result<(), AppError> {

@@ -56,7 +56,9 @@ pub fn next_step(kind: &str) -> &'static str {
             "Ask the airline again whether there are tickets. It is asked by our reference, never twice for tickets."
         }
         "ticket_without_booking" => "Void the tickets at the supplier before its window closes.",
-        "authorisation_lost" => "Agree on another way to pay, or void the tickets at the supplier.",
+        "authorisation_lost" => {
+            "The traveller has been asked to pay again, and the booking says until when. Then the tickets are cancelled by themselves; cancel them now if nobody will pay."
+        }
         "capture_failed" => "Try again. If Stripe still refuses, agree on another way to pay.",
         "refund_failed" => "Refund again, or pay the traveller another way and record it.",
         "refund_unsent" => {

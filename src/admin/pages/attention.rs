@@ -133,9 +133,12 @@ impl From<Item> for ItemView {
             (None, Urgency::CanWait) => Tone::Warn,
         };
         let resolved = item.resolved.as_ref().map(|resolved| {
-            let by = resolved.by.as_deref().map(|by| format!(" by {by}")).unwrap_or_default();
-            let reason = resolved.reason.as_deref().unwrap_or("no reason kept");
-            format!("{}{by}: {reason}", moment(resolved.at))
+            let by = resolved.by.as_deref().unwrap_or("itself");
+            format!(
+                "{} by {by}: {}",
+                moment(resolved.at),
+                resolved.reason.as_deref().unwrap_or("no reason kept")
+            )
         });
         let (act, page) = match attention::way(&item) {
             Way::Act(act) => (Some(act), None),

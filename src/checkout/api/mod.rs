@@ -195,7 +195,7 @@ pub struct ToBePaid {
     #[schema(example = "https://checkout.stripe.com/c/pay/cs_test_a1")]
     checkout_url: String,
     attempt: PaymentAttempt,
-    /// Until when the seats are kept.
+    /// Until when the seats are kept. Of tickets that are paid again: until when they can be.
     #[schema(required)]
     held_until: Option<jiff::Timestamp>,
 }
@@ -204,7 +204,7 @@ pub struct ToBePaid {
 ///
 /// Asks the airline for today's price, holds the seats and opens a page at Stripe. If what would be paid is not what was
 /// accepted, nothing happens: look at the booking again. Called again, it answers the page that is open. The card is charged
-/// only after the airline has confirmed the seats.
+/// only after the airline has confirmed the seats. Where tickets are issued and `next` is `pay_again`, only the page is opened.
 #[utoipa::path(
     post,
     path = "/api/bookings/{reference}/checkout",
@@ -239,7 +239,8 @@ pub async fn check_out(
         Paying::At(url) => {
             let standing = checkout.standing(traveller, &reference).await?;
             let attempt = standing.payable().ok_or_else(nothing_to_pay)?;
-            let held_until = standing.file.booking.hold.as_ref().map(|hold| hold.expires_at);
+            let booking = &standing.file.booking;
+            let held_until = booking.pay_by.or(booking.hold.as_ref().map(|hold| hold.expires_at));
             Ok(Answer(ToBePaid { checkout_url: url, attempt: attempt.into(), held_until }).into_response())
         }
         Paying::LookAgain => {
@@ -256,7 +257,7 @@ pub async fn check_out(
                 service: "stripe",
                 reason: "no answer to the new session".to_owned(),
                 detail: format!(
-                    "The seats are held until {held_until}. Nothing was charged. Call this again in a moment."
+                    "It can be paid until {held_until}. Nothing was charged. Call this again in a moment."
                 ),
             };
             Ok(Problem::from(&error).retry_after(RETRY_SECONDS).into_response())

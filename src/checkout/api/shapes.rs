@@ -40,6 +40,9 @@ pub struct Booking {
     /// Until when the seats are kept.
     #[schema(required)]
     held_until: Option<Timestamp>,
+    /// Tickets are issued, and the money behind them was lost before it was taken: until when they can be paid again.
+    #[schema(required)]
+    pay_until: Option<Timestamp>,
     /// Why it came to nothing, as a code.
     #[schema(required, example = "dropped")]
     ended_reason: Option<String>,
@@ -94,6 +97,8 @@ pub enum NextStep {
     Name,
     /// Check and pay, or change names.
     Pay,
+    /// Pay for tickets whose money was lost before it was taken. Names are fixed.
+    PayAgain,
     /// Nothing: money or tickets are on their way.
     Wait,
     Travel,
@@ -106,6 +111,7 @@ impl From<Next> for NextStep {
         match next {
             Next::Name => Self::Name,
             Next::Pay => Self::Pay,
+            Next::PayAgain => Self::PayAgain,
             Next::Wait => Self::Wait,
             Next::Travel => Self::Travel,
             Next::SearchAgain => Self::SearchAgain,
@@ -292,6 +298,7 @@ impl Booking {
             created_at: booking.created_at,
             confirmed_at: booking.confirmed_at,
             held_until: booking.hold.as_ref().map(|hold| hold.expires_at),
+            pay_until: booking.pay_by,
             ended_reason: booking.ended_reason.clone(),
             airline_reference: booking.pnr.clone(),
             quote: standing.into(),

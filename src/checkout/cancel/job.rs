@@ -15,7 +15,8 @@ use crate::{
     },
     checkout::{
         Checkout,
-        cancel::{CancelQuote, store},
+        cancel::{CancelQuote, store, terms::Terms},
+        unpaid,
     },
     db::{System, Tx},
     error::AppError,
@@ -106,7 +107,9 @@ impl Checkout {
         let (now, booking) = (self.clock.now(), &begun.booking);
         let waited = now.duration_since(claim.pushed_at);
         let mut tx = self.db.begin(System).await?;
-        owe(&mut tx, booking, MailKind::CancellationStarted, &begun.quote, now).await?;
+        if begun.quote.figures.terms != Terms::Unpaid {
+            owe(&mut tx, booking, MailKind::CancellationStarted, &begun.quote, now).await?;
+        }
         if waited >= SILENCE_ALARM {
             let detail = format!("to be cancelled, and the supplier has not told the outcome: {why}");
             let (kind, subject) = (Attention::SupplierUnknown, booking.id.to_string());
@@ -129,7 +132,12 @@ impl Checkout {
         let cost = booking.supplier_total.unwrap_or(quote.figures.paid);
         let credit = creditable(told.credit, cost);
         let expected = expected_credit(&booking, cost);
-        if credit != told.credit || expected.is_some_and(|expected| credit.minor < expected.minor) {
+        let is_unpaid = quote.figures.terms == Terms::Unpaid;
+        if is_unpaid {
+            unpaid::write_off(&mut tx, &booking, cost.checked_sub(credit)?, now).await?;
+            let kinds = [Attention::AuthorisationLost, Attention::CaptureFailed];
+            outbox::settle(&mut tx, &kinds, id, "The airline has cancelled the tickets.", now).await?;
+        } else if credit != told.credit || expected.is_some_and(|expected| credit.minor < expected.minor) {
             let detail = format!("the supplier gives {} for cancelled tickets of {cost}", told.credit);
             let (kind, subject) = (Attention::CancelCredit, id.to_string());
             outbox::raise(&mut tx, kind, &subject, Some(id), &detail, now).await?;
@@ -138,8 +146,8 @@ impl Checkout {
         let events =
             ordering::step(&mut tx, id, booking.supplier_state, SupplierEvent::Cancelled, now).await?;
         for event in events {
-            let (actor, reason) = (Actor::Supplier, Some("by_traveller"));
-            bookings::apply(&mut tx, &mut booking, event, actor, reason, now).await?;
+            let reason = if is_unpaid { "unpaid" } else { "by_traveller" };
+            bookings::apply(&mut tx, &mut booking, event, Actor::Supplier, Some(reason), now).await?;
         }
         owe(&mut tx, &booking, MailKind::BookingCancelled, &quote, now).await?;
         tx.commit().await?;
@@ -163,10 +171,17 @@ impl Checkout {
         for event in events {
             bookings::apply(&mut tx, &mut booking, event, Actor::Supplier, None, now).await?;
         }
-        let detail = format!("the traveller took a cancel quote, and the supplier refuses: {why}");
         let (kind, subject) = (Attention::CancelRefused, id.to_string());
-        outbox::raise(&mut tx, kind, &subject, Some(id), &detail, now).await?;
-        owe(&mut tx, &booking, MailKind::CancellationRefused, &quote, now).await?;
+        if quote.figures.terms == Terms::Unpaid {
+            let detail =
+                format!("nobody has paid for the tickets, and the supplier refuses to cancel: {why}");
+            outbox::raise(&mut tx, kind, &subject, Some(id), &detail, now).await?;
+            unpaid::write_off(&mut tx, &booking, unpaid::cost_of(&booking), now).await?;
+        } else {
+            let detail = format!("the traveller took a cancel quote, and the supplier refuses: {why}");
+            outbox::raise(&mut tx, kind, &subject, Some(id), &detail, now).await?;
+            owe(&mut tx, &booking, MailKind::CancellationRefused, &quote, now).await?;
+        }
         tx.commit().await?;
         Ok(Outcome::Done)
     }

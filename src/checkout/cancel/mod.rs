@@ -16,8 +16,8 @@ use crate::{
         ordering,
     },
     checkout::{
-        Checkout, Standing,
-        cancel::terms::{Case, Figures, Verdict, judge},
+        Attempt, Checkout, Standing,
+        cancel::terms::{Case, Figures, Terms, Verdict, judge},
         lifecycle::AttemptState,
         store as money,
     },
@@ -188,6 +188,9 @@ impl Checkout {
         if booking.state != BookingState::Confirmed {
             return Ok(Weighed::No(not_cancellable(booking.state)));
         }
+        if booking.pay_by.is_some() {
+            return Ok(Weighed::No(unpaid()));
+        }
         let attempts = money::attempts_of(tx, booking.id).await?;
         let busy = money::busy_with(tx, booking.id).await?;
         let is_odd = attempts.iter().any(|attempt| attempt.quarantined.is_some());
@@ -235,6 +238,10 @@ async fn begin(
     now: Timestamp,
 ) -> Result<(), AppError> {
     let figures = &quote.figures;
+    let (kind, event) = match figures.terms {
+        Terms::Unpaid => ("unpaid", BookingEvent::Unpaid),
+        _ => ("cancel_accepted", BookingEvent::CancelAccepted),
+    };
     store::accept(tx, quote.id, now).await?;
     let data = json!({
         "quote": quote.id,
@@ -244,11 +251,23 @@ async fn begin(
         "kept_minor": figures.kept.minor,
         "currency": figures.back.currency,
     });
-    bookings::store::record(tx, booking.id, "cancel_accepted", actor, &data, now).await?;
-    bookings::apply(tx, booking, BookingEvent::CancelAccepted, actor, None, now).await?;
+    bookings::store::record(tx, booking.id, kind, actor, &data, now).await?;
+    bookings::apply(tx, booking, event, actor, None, now).await?;
     ordering::step(tx, booking.id, booking.supplier_state, SupplierEvent::CancelAsked, now).await?;
     outbox::push(tx, &Job::CancelAtSupplier(booking.id), now, now).await?;
     Ok(())
+}
+
+/// Of tickets that nobody has paid for again in time. `lost` is the payment that they were bought for.
+pub(super) async fn begin_unpaid(
+    tx: &mut Tx<System>,
+    booking: &mut Booking,
+    lost: &Attempt,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let figures = Figures::of_unpaid(lost.amount, now);
+    let quote = store::insert(tx, booking.id, lost.id, &figures, now).await?;
+    begin(tx, booking, &quote, Actor::System, now).await
 }
 
 fn no(code: &'static str, title: &'static str, detail: &str) -> Refusal {
@@ -276,6 +295,14 @@ fn not_cancellable(state: BookingState) -> Refusal {
             no("ended", "This booking has ended", "Its page shows what became of the money.")
         }
     }
+}
+
+fn unpaid() -> Refusal {
+    no(
+        "not_paid",
+        "These tickets are not paid",
+        "Nothing was charged. If nobody pays for them in time, they are cancelled by themselves and you owe nothing.",
+    )
 }
 
 fn departed() -> Refusal {

@@ -8,7 +8,7 @@ use crate::{
     bookings::{self, Booking},
     checkout::{
         Attempt, Checkout, POLL_EVERY,
-        cancel::{CancelQuote, store},
+        cancel::{CancelQuote, store, terms::Terms},
         facts::Facts,
         jobs::payment_intent,
         ledger::{self, Posting},
@@ -39,6 +39,10 @@ impl Checkout {
         let quote = quote.ok_or_else(|| AppError::broken("a cancelled booking without a quote"))?;
         let busy = money::busy_with(&mut tx, booking.id).await?;
         drop(tx);
+        if quote.figures.terms == Terms::Unpaid {
+            // There was no money; what the airline keeps was written off with its answer.
+            return Ok(Outcome::Done);
+        }
         if attempt.quarantined.is_some() || busy.disputed || busy.refunded_elsewhere {
             // Whoever decides there decides what is left to go back here.
             return Ok(Outcome::Again(now + LOOK_AGAIN));

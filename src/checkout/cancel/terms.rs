@@ -23,6 +23,8 @@ states! {
         Fee => "fee",
         /// The fare gives nothing back.
         Nothing => "nothing",
+        /// Nobody has paid for the tickets: nothing is kept of anybody's, and nothing comes back.
+        Unpaid => "unpaid",
     }
 }
 
@@ -74,6 +76,20 @@ pub struct Figures {
 }
 
 impl Figures {
+    /// Of tickets whose money was lost before it was taken: all of it is with the traveller already.
+    pub fn of_unpaid(set_aside: Money, now: Timestamp) -> Self {
+        let zero = Money::zero(set_aside.currency);
+        Self {
+            terms: Terms::Unpaid,
+            charged: false,
+            paid: set_aside,
+            returned: zero,
+            kept: zero,
+            back: set_aside,
+            expires_at: now + QUOTE_LIFE,
+        }
+    }
+
     /// Equal for equal figures. The times are left out: they decide whether it still stands, not what it says.
     pub fn hash(&self) -> String {
         let said = format!(

@@ -81,7 +81,7 @@ pub async fn returned(
     let asked = checkout.ask_stripe(holder.traveller, &holder.reference).await?;
     let now = checkout.clock.now();
     let news = news(&asked.standing, now);
-    if asked.stripe_is_silent && news.next == Next::Pay {
+    if asked.stripe_is_silent && matches!(news.next, Next::Pay | Next::PayAgain) {
         return waiting(chrome, &asked.standing, unsure(news), query.n, now);
     }
     after(chrome, &asked.standing, news, query.n, now)
@@ -124,11 +124,12 @@ fn after(
 
 /// A page that cannot ask must not claim that nobody has paid.
 fn unsure(news: News) -> News {
+    let then = if news.next == Next::Pay { " and then book your seats" } else { "" };
     News {
         headline: "We could not ask Stripe yet".to_owned(),
-        sentence: "If you have paid, nothing is lost: we ask again by ourselves and then book your seats. If you have \
-                   not, nothing was charged."
-            .to_owned(),
+        sentence: format!(
+            "If you have paid, nothing is lost: we ask again by ourselves{then}. If you have not, nothing was charged."
+        ),
         ..news
     }
 }

@@ -32,8 +32,15 @@ pub fn to_come(standing: &Standing, here: &Here, now: Timestamp) -> Vec<LogEntry
                 standing.secured().is_some_and(|attempt| attempt.state == AttemptState::Authorised);
             let charging =
                 is_charging.then(|| entry(Tone::Now, "now", "Your card is being charged", Some(&total)));
+            let until = booking.pay_by.filter(|_| booking.can_be_paid_again(now));
+            let paying = until.map(|until| {
+                let title = format!("Pay until {}", here.tell(until, now));
+                let text = "If nobody has paid by then, the tickets are cancelled and you owe nothing.";
+                with(entry(Tone::Todo, "next", title, Some(&total)), text)
+            });
             charging
                 .into_iter()
+                .chain(paying)
                 .chain(shown_at_bank(standing, here, now))
                 .chain(departure(standing, now))
                 .collect()

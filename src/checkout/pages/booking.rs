@@ -51,6 +51,7 @@ struct BookingPage {
     /// For whoever booked without an account.
     keep: Option<Fragment>,
     total: String,
+    quote_hash: String,
     brand: String,
     conditions: Fragment,
     prices: Fragment,
@@ -90,6 +91,7 @@ pub async fn booking(
         can_cancel: can_cancel(&standing, now),
         keep: holder.keep(""),
         total: booking.amount.to_string(),
+        quote_hash: booking.quote_hash.clone(),
         brand: offer.fare.brand.clone(),
         conditions: conditions_list(&offer.fare),
         prices: price_table(offer)?,
@@ -104,7 +106,7 @@ pub async fn booking(
 fn can_cancel(standing: &Standing, now: Timestamp) -> bool {
     let booking = &standing.file.booking;
     let is_ahead = booking.offer.slices.first().is_some_and(|slice| slice.first().departs.at > now);
-    booking.state == BookingState::Confirmed && is_ahead && !standing.is_frozen()
+    booking.state == BookingState::Confirmed && booking.pay_by.is_none() && is_ahead && !standing.is_frozen()
 }
 
 const fn has_ticket(booking: &Booking) -> bool {

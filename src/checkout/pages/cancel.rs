@@ -221,7 +221,7 @@ fn lines(figures: &Figures, airline: &str, seller: &str) -> Vec<(String, String)
     }
     let why = match figures.terms {
         Terms::Window => "nothing within our free time",
-        Terms::Free | Terms::Fee | Terms::Nothing => "as in the conditions",
+        Terms::Free | Terms::Fee | Terms::Nothing | Terms::Unpaid => "as in the conditions",
     };
     let kept = minus(figures.kept.minor, figures.kept.amount());
     lines.push((format!("{airline} keeps, {why}"), kept));
@@ -240,6 +240,7 @@ fn facts(figures: &Figures, place: Option<&str>, window: FreeWindow) -> Vec<(Str
         Terms::Free => "Your fare gives everything back until departure.".to_owned(),
         Terms::Fee => "Your fare keeps a fee for each passenger.".to_owned(),
         Terms::Nothing => "Your fare gives nothing back. You may cancel all the same.".to_owned(),
+        Terms::Unpaid => "Nobody has paid for these tickets.".to_owned(),
     };
     let mut facts = vec![("Why".to_owned(), why)];
     if figures.back.minor > 0 {

@@ -91,6 +91,7 @@ pub mod samples {
             terms_accepted_at: None,
             secured_by: None,
             confirmed_at: None,
+            pay_by: None,
             ended_reason: None,
             created_at: noon(),
         };

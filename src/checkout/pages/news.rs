@@ -11,7 +11,10 @@ use crate::{
     },
     checkout::{
         Attempt, Standing,
-        cancel::{CancelQuote, terms::Figures},
+        cancel::{
+            CancelQuote,
+            terms::{Figures, Terms},
+        },
         lifecycle::AttemptState,
         pages::money::MoneyIs,
     },
@@ -36,6 +39,8 @@ pub enum Next {
     Name,
     /// Check and pay, change names, or give it up.
     Pay,
+    /// Pay for tickets whose money was lost before it was taken.
+    PayAgain,
     /// Nothing but wait: money or tickets are on their way.
     Wait,
     Travel,
@@ -202,8 +207,54 @@ fn ticketing(standing: &Standing) -> News {
         .marked(tone, badge)
 }
 
+/// The tickets are issued, and what was set aside for them is gone.
+fn not_charged(standing: &Standing, until: Timestamp, now: Timestamp) -> News {
+    let booking = &standing.file.booking;
+    let airline = airline(&booking.offer.slices);
+    let issued = format!("{airline} has issued your tickets.");
+    let warn = |headline: &str, sentence: String, next| {
+        News::new(booking, headline, sentence, next).marked(Tone::Warn, "Not paid")
+    };
+    if let Some(frozen) = standing.attempts.iter().find(|attempt| attempt.quarantined.is_some()) {
+        let money = MoneyIs::Checked(frozen.amount);
+        return warn(&money.headline(), format!("{} {issued}", money.told()), Next::Wait);
+    }
+    let total = booking.amount;
+    let lost = format!("{issued} The {total} that your bank had set aside could not be charged any more.");
+    let over = "The airline is asked to cancel the tickets, and you owe nothing.";
+    if !booking.can_be_paid_again(now) {
+        return warn("Your tickets were not paid", format!("{lost} Nothing was charged. {over}"), Next::Wait);
+    }
+    let until = Here::of(&booking.offer).tell(until, now);
+    let pay = format!(
+        "Please pay {total} until {until}. If nobody has paid by then, the tickets are cancelled and you owe nothing."
+    );
+    match standing.payable() {
+        Some(attempt) if attempt.state == AttemptState::Processing => {
+            let sentence = format!(
+                "{issued} Your {} takes its time, as some ways of paying do. We wait for it. Please do not pay again.",
+                attempt.amount
+            );
+            News::new(booking, "Your payment is on its way", sentence, Next::Wait)
+                .marked(Tone::Now, "Payment on its way")
+        }
+        Some(Attempt { failure: Some(code), .. }) => {
+            let sentence = format!("{} Nothing was charged. {issued} {pay}", declined(code));
+            warn("Your card was declined", sentence, Next::PayAgain)
+        }
+        _ => {
+            let sentence = format!("{lost} Nothing was charged. {pay}");
+            warn("Your tickets are issued, but not paid", sentence, Next::PayAgain)
+        }
+    }
+}
+
 fn confirmed(standing: &Standing, now: Timestamp) -> News {
     let booking = &standing.file.booking;
+    let is_flown = booking.airline_change.as_ref().is_none_or(|change| change.flights != Flights::Cancelled);
+    if let Some(until) = booking.pay_by.filter(|_| is_flown) {
+        return not_charged(standing, until, now);
+    }
     let money = match standing.secured() {
         Some(attempt) if attempt.state == AttemptState::Captured => {
             format!("Your card was charged {} in total.", attempt.captured)
@@ -212,7 +263,7 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
             format!("Your card is being charged {} in total.", attempt.amount)
         }
         _ => format!(
-            "The {} that your bank had set aside could not be charged. Your tickets stand; we write to you about paying.",
+            "The {} that your bank had set aside could not be charged. Your tickets stand; a person of ours writes to you about paying.",
             booking.amount
         ),
     };
@@ -241,7 +292,7 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
             format!(" A second payment of {amount} is being looked at by a person.")
         }
     };
-    if booking.airline_change.as_ref().is_some_and(|change| change.flights == Flights::Cancelled) {
+    if !is_flown {
         let sentence = format!("You have tickets, but nobody can travel with them. {money}{besides}");
         return News::new(booking, "The airline does not fly your flights", sentence, Next::Travel)
             .marked(Tone::Bad, "Flights cancelled");
@@ -268,6 +319,11 @@ fn journey(booking: &Booking, now: Timestamp) -> String {
 
 fn cancelling(standing: &Standing) -> News {
     let booking = &standing.file.booking;
+    if standing.cancellation.as_ref().is_some_and(|quote| quote.figures.terms == Terms::Unpaid) {
+        let sentence = "Nobody had paid for your tickets in time, so the airline has been asked to cancel them. Nothing was \
+                        charged, and you owe nothing.";
+        return News::new(booking, "Your tickets are being cancelled", sentence, Next::Wait);
+    }
     let asked = "The airline has been asked to cancel. Your tickets stay good until it has answered.";
     let money = match standing.cancellation.as_ref().map(|quote| quote.figures) {
         Some(Figures { back, .. }) if back.minor == 0 => {
@@ -283,6 +339,16 @@ fn cancelling(standing: &Standing) -> News {
 /// Of a booking that had tickets: what was quoted, and where it is by now.
 fn cancelled_by(standing: &Standing, quote: &CancelQuote) -> News {
     let booking = &standing.file.booking;
+    if quote.figures.terms == Terms::Unpaid {
+        let sentence = "Nobody had paid for your tickets in time, so the airline has cancelled them. Nothing was charged, and you owe \
+             nothing.";
+        let besides = match MoneyIs::besides(standing) {
+            MoneyIs::Untouched => String::new(),
+            money => format!(" Another payment: {}", money.details()),
+        };
+        let headline = "This booking was not paid";
+        return News::new(booking, headline, format!("{sentence}{besides}"), Next::SearchAgain);
+    }
     let money = MoneyIs::quoted(standing, quote);
     let headline = match money {
         MoneyIs::Untouched | MoneyIs::Released(_) | MoneyIs::Disputed(_) => {

@@ -264,6 +264,8 @@ struct SilentPage {
     route: String,
     total: String,
     held_until: String,
+    /// They are issued: there is time to pay, and nothing to hold.
+    has_tickets: bool,
     now: String,
     quote_hash: String,
 }
@@ -283,6 +285,7 @@ fn stripe_silent(
         route: words::route(&booking.offer.slices),
         total: booking.amount.to_string(),
         held_until: here.tell(held_until, now),
+        has_tickets: booking.pay_by.is_some(),
         now: here.tell(now, now),
         quote_hash: booking.quote_hash.clone(),
     };

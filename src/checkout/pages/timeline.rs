@@ -134,6 +134,15 @@ fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
             "A person of ours asks the airline. Nothing was cancelled.",
         ),
         "cancel_accepted" => with_amount(said(Tone::Plain, "You accepted what comes back", ""), amount()),
+        "pay_again" => with_amount(
+            said(
+                Tone::Warn,
+                "Your tickets are not paid",
+                "What was set aside for them could not be charged any more. We have asked you to pay again.",
+            ),
+            amount(),
+        ),
+        "unpaid" => said(Tone::Off, "Nobody had paid for the tickets in time", "You owe nothing."),
         "cancelling" => said(Tone::Plain, "Airline asked to cancel", "The tickets stay good until it has."),
         "cancel_refused" => said(
             Tone::Warn,
@@ -304,6 +313,7 @@ mod tests {
             ["offer_chosen", "terms_accepted", "card_declined", "tickets_issued", "payment_quarantined"];
         kinds.extend(["payment_accepted", "payment_given_back"].map(str::to_owned));
         kinds.extend(others.map(str::to_owned));
+        kinds.extend(["pay_again", "unpaid"].map(str::to_owned));
         kinds.extend(["cancel_asked", "cancel_accepted", "cancel_refused"].map(str::to_owned));
         kinds.extend(["refund_taken_in", "refund_withdrawn", "dispute_opened"].map(str::to_owned));
         kinds.extend(DisputeState::ALL.iter().skip(1).map(|state| format!("dispute_{}", state.code())));

@@ -130,7 +130,7 @@ pub fn theirs(world: &World, acts: &mut Vec<Act>) {
 /// What the traveller and the staff may do next.
 pub fn people(world: &World, acts: &mut Vec<Act>) {
     let budget = &world.budget;
-    if budget.attempts > 0 && world.is_open() && !world.any_payable() {
+    if budget.attempts > 0 && (world.is_open() || world.to_pay) && !world.any_payable() {
         acts.push(Act::Pay);
     }
     let may_drop = budget.drops > 0 && world.is_open() && world.work.len() < WORKERS;
@@ -202,7 +202,9 @@ pub fn take(world: &mut World, rules: &Rules, act: Act) {
         }
         Act::Pay => {
             world.budget.attempts -= 1;
-            world.hear_booking(rules, BookingEvent::HoldPlaced);
+            if !world.to_pay {
+                world.hear_booking(rules, BookingEvent::HoldPlaced);
+            }
             world.pay();
         }
         Act::WillNotOpen(a) => {
@@ -221,7 +223,7 @@ pub fn take(world: &mut World, rules: &Rules, act: Act) {
         }
         Act::AcceptCancelQuote { kept } => {
             world.budget.cancels -= 1;
-            world.quote = Some(Quote { kept, was_asked: false, is_settled: false });
+            world.quote = Some(Quote { kept, was_asked: false, is_unpaid: false, is_settled: false });
             world.hear_booking(rules, BookingEvent::CancelAccepted);
             world.hear_supplier(rules, SupplierEvent::CancelAsked);
             world.jobs.insert(Job::Cancel);

@@ -190,6 +190,8 @@ fn money_and_tickets_agree_in_every_order_of_events() {
         ("a hanging worker", Budget { leases: 1, ..NOTHING }),
         ("a fault", Budget { faults: 1, ..NOTHING }),
         ("a payment charged at once", Budget { at_once: true, bank: 1, ..NOTHING }),
+        ("an authorisation that the bank lets go", Budget { bank: 1, ..NOTHING }),
+        ("an authorisation that the bank lets go, paid again", Budget { bank: 1, attempts: 2, ..NOTHING }),
         ("given up while it is being paid", Budget { drops: 1, ..NOTHING }),
         ("two tabs, both paid", Budget { two_tabs: true, ..NOTHING }),
         ("cancelled", Budget { cancels: 1, ..NOTHING }),
@@ -209,6 +211,7 @@ fn money_and_tickets_agree_in_every_order_of_events_with_more_trouble() {
         ("a slow payment, a hanging worker", Budget { slow: true, leases: 1, ..NOTHING }),
         ("all payments, a fault", Budget { at_once: true, slow: true, faults: 1, ..NOTHING }),
         ("the bank, a fault", Budget { bank: 1, looks: 1, faults: 1, ..NOTHING }),
+        ("the bank, paid again, a fault", Budget { bank: 1, attempts: 2, faults: 1, ..NOTHING }),
         ("given up, a fault", Budget { drops: 1, faults: 1, ..NOTHING }),
         ("two tabs, a fault", Budget { two_tabs: true, at_once: true, faults: 1, ..NOTHING }),
         ("two attempts", Budget { attempts: 2, at_once: true, ..NOTHING }),
@@ -252,7 +255,7 @@ fn walk_all(stories: &[(&str, Budget)]) {
 #[test]
 fn rules_that_lose_money_are_caught() {
     let plain = Budget { faults: 1, ..NOTHING };
-    let broken: [(&str, Rules, Budget); 7] = [
+    let broken: [(&str, Rules, Budget); 9] = [
         (
             "confirmed before it is ordered",
             Rules {
@@ -290,6 +293,28 @@ fn rules_that_lose_money_are_caught() {
                 ..PRODUCTION
             },
             NOTHING,
+        ),
+        (
+            "tickets that are paid again are not charged",
+            Rules {
+                booking: |state, event| match (state, event) {
+                    (BookingState::Confirmed, BookingEvent::PaidAgain) => Step::Replay,
+                    _ => (PRODUCTION.booking)(state, event),
+                },
+                ..PRODUCTION
+            },
+            Budget { bank: 1, attempts: 2, ..NOTHING },
+        ),
+        (
+            "tickets that nobody pays for again are flown",
+            Rules {
+                booking: |state, event| match (state, event) {
+                    (BookingState::Confirmed, BookingEvent::Unpaid) => Step::Replay,
+                    _ => (PRODUCTION.booking)(state, event),
+                },
+                ..PRODUCTION
+            },
+            Budget { bank: 1, ..NOTHING },
         ),
         (
             "a refund is asked for again under a new key, unlisted",

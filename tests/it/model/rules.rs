@@ -34,11 +34,16 @@ pub fn all() -> Vec<Property<Story>> {
                     || needs_person(w)
             },
         ),
-        Property::always("confirmed means ordered, and authorised or captured", |_, w: &World| {
-            w.booking != BookingState::Confirmed
-                || (is_ticketed(w.supplier) && w.tickets == Tickets::Issued && has_money(w))
-                || needs_person(w)
-        }),
+        Property::always(
+            "confirmed means ordered, and authorised or captured, or to be paid again by a time, or written off",
+            |_, w: &World| {
+                w.booking != BookingState::Confirmed
+                    || (is_ticketed(w.supplier)
+                        && w.tickets == Tickets::Issued
+                        && (has_money(w) || is_asked_for(w) || w.is_written_off))
+                    || needs_person(w)
+            },
+        ),
         Property::always("a card is charged only behind tickets", |_, w: &World| {
             attempts(w).all(|a| !matches!(w.payment(a).answered, Some(Question::Capture(_))))
                 || !matches!(w.tickets, Tickets::None | Tickets::Coming)
@@ -84,9 +89,17 @@ fn attempts(world: &World) -> impl Iterator<Item = u8> {
     (0_u8..).zip(&world.attempts).map(|(a, _)| a)
 }
 
-/// Somebody looks at money that may be askew. What a bank gives back of live tickets is no such thing.
+/// Somebody looks at money that may be askew. What a bank gives back of live tickets is no such thing, and what it lets go of
+/// behind them settles itself: it is paid again, or the tickets are cancelled.
 fn needs_person(world: &World) -> bool {
-    world.attention.iter().any(|what| *what != Attention::RefundedTicketLive)
+    let by_itself = [Attention::RefundedTicketLive, Attention::AuthorisationLost];
+    world.attention.iter().any(|what| !by_itself.contains(what))
+}
+
+/// The tickets can be paid again until a job ends that; or the job that asks for it is on its way.
+fn is_asked_for(world: &World) -> bool {
+    let is_lost = world.secured_by.is_some_and(|a| world.attempt(a).state == AttemptState::Released);
+    (world.to_pay && world.has_job(Job::CancelUnpaid)) || (is_lost && world.has_job(Job::Capture))
 }
 
 fn lost(world: &World, a: u8) -> u8 {

@@ -64,6 +64,8 @@ pub struct Refund {
 pub struct Quote {
     pub kept: u8,
     pub was_asked: bool,
+    /// Nobody took it: the tickets were not paid.
+    pub is_unpaid: bool,
     pub is_settled: bool,
 }
 
@@ -76,6 +78,7 @@ pub enum Attention {
     RefundFailed,
     TicketWithoutBooking,
     RefundedTicketLive,
+    CancelRefused,
 }
 
 /// How often each kind of trouble may still happen, and what the traveller may still do.
@@ -108,6 +111,10 @@ pub struct World {
     pub supplier: SupplierState,
     pub secured_by: Option<u8>,
     pub hold_is_over: bool,
+    /// The money behind the tickets was lost, and they can be paid again.
+    pub to_pay: bool,
+    /// Nobody has paid for the tickets, and the airline does not take them back.
+    pub is_written_off: bool,
     pub attempts: Vec<Attempt>,
     pub refunds: Vec<Refund>,
     pub quote: Option<Quote>,
@@ -128,6 +135,8 @@ impl World {
             supplier: SupplierState::None,
             secured_by: None,
             hold_is_over: false,
+            to_pay: false,
+            is_written_off: false,
             attempts: Vec::new(),
             refunds: Vec::new(),
             quote: None,
@@ -219,11 +228,28 @@ impl World {
 
     pub fn pay(&mut self) {
         let a = u8::try_from(self.attempts.len()).unwrap();
-        self.hold_is_over = false;
         let state = AttemptState::Creating;
         self.attempts.push(Attempt { state, captured: 0, epoch: 1, is_sold: false, dispute: None });
         self.payments.push(Payment::default());
-        self.jobs.extend([Job::Open(a), Job::Check(a), Job::Lapse]);
+        self.jobs.extend([Job::Open(a), Job::Check(a)]);
+        if !self.to_pay {
+            self.hold_is_over = false;
+            self.jobs.insert(Job::Lapse);
+        }
+    }
+
+    /// The tickets stand, and no money is behind them any more (`unpaid::ask_to_pay`).
+    pub fn ask_to_pay(&mut self, a: u8) {
+        if self.booking == BookingState::Confirmed && self.secured_by == Some(a) && !self.is_written_off {
+            self.to_pay = true;
+            self.jobs.insert(Job::CancelUnpaid);
+        }
+    }
+
+    /// What a person was called for about the lost money has settled itself.
+    pub fn settle_lost_money(&mut self) {
+        self.attention.remove(&Attention::AuthorisationLost);
+        self.attention.remove(&Attention::CaptureFailed);
     }
 
     /// A machine's word: where it goes is written down, what it must not hear calls a person.
@@ -286,15 +312,22 @@ impl World {
         for effect in effects {
             match effect {
                 AttemptEffect::SecureBooking => {
-                    if matches!(self.booking, BookingState::Held | BookingState::Expired) {
+                    let is_unpaid = std::mem::take(&mut self.to_pay);
+                    if is_unpaid || matches!(self.booking, BookingState::Held | BookingState::Expired) {
                         self.secured_by = Some(a);
                     }
-                    self.hear_booking(rules, BookingEvent::MoneySecured);
+                    if is_unpaid {
+                        self.settle_lost_money();
+                        self.hear_booking(rules, BookingEvent::PaidAgain);
+                    } else {
+                        self.hear_booking(rules, BookingEvent::MoneySecured);
+                    }
                 }
                 AttemptEffect::PostCapture => self.sell(a),
                 AttemptEffect::AuthorisationLost => {
                     if self.secured_by == Some(a) && !self.booking.has_ended() {
                         self.attention.insert(Attention::AuthorisationLost);
+                        self.ask_to_pay(a);
                     }
                 }
             }

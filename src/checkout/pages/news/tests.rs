@@ -114,6 +114,40 @@ fn seats_whose_time_is_over_are_not_called_held() {
 }
 
 #[test]
+fn tickets_without_money_are_to_be_paid_until_a_time_and_only_where_that_is_wanted() {
+    let unpaid = || {
+        let mut standing = standing(BookingState::Confirmed).with(AttemptState::Released).living_on_it();
+        standing.file.booking.pay_by = Some(noon() + SignedDuration::from_mins(30));
+        standing
+    };
+    let told_with =
+        |standing: &Standing| (news(standing, noon()).next, told(standing).replace('\u{a0}', " "));
+    let (next, text) = told_with(&unpaid());
+    assert_eq!(next, Next::PayAgain);
+    assert!(text.starts_with("[Not paid] Your tickets are issued, but not paid"), "{text}");
+    assert!(text.contains("Nothing was charged. Please pay EUR 800.00 until 12:30 Lisbon time."), "{text}");
+
+    let mut declined = unpaid().with(AttemptState::Open);
+    declined.attempts[1].failure = Some("insufficient_funds".to_owned());
+    let (next, text) = told_with(&declined);
+    assert!(next == Next::PayAgain && text.contains("not enough money") && text.contains("12:30"), "{text}");
+
+    let (next, text) = told_with(&unpaid().with(AttemptState::Processing));
+    assert!(next == Next::Wait && text.contains("Please do not pay again"), "{text}");
+    let mut frozen = unpaid().with(AttemptState::Authorised);
+    frozen.attempts[1].quarantined = Some("amount".to_owned());
+    let (next, text) = told_with(&frozen);
+    assert!(next == Next::Wait && text.contains("Please do not pay again"), "{text}");
+
+    let late = news(&unpaid(), noon() + SignedDuration::from_mins(30));
+    assert!(late.next == Next::Wait && late.sentence.contains("you owe nothing"), "{late:?}");
+    let mut not_flown = unpaid();
+    not_flown.file.booking.airline_change =
+        Some(crate::supplier::AirlineChange { id: "x".to_owned(), flights: Flights::Cancelled });
+    assert_eq!(news(&not_flown, noon()).next, Next::Travel, "nobody pays for flights that are not flown");
+}
+
+#[test]
 fn a_second_payment_beside_a_ticket_is_told() {
     let standing = standing(BookingState::Confirmed)
         .with(AttemptState::Captured)

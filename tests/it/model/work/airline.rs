@@ -8,7 +8,7 @@ use jetbridge::{
 use super::{
     super::{
         outside::Tickets,
-        world::{Rules, World},
+        world::{Attention, Rules, World},
     },
     At, Go, Luck, Word,
 };
@@ -122,7 +122,13 @@ fn write_cancel(world: &mut World, rules: &Rules, word: Word) -> Go {
     if world.booking == BookingState::Cancelling {
         let is_yes = word == Word::Yes;
         let event = if is_yes { SupplierEvent::Cancelled } else { SupplierEvent::CancelRefused };
+        let is_unpaid = world.quote.as_ref().is_some_and(|quote| quote.is_unpaid);
+        if is_yes && is_unpaid {
+            world.settle_lost_money();
+        }
         if !is_yes {
+            world.attention.extend(is_unpaid.then_some(Attention::CancelRefused));
+            world.is_written_off |= is_unpaid;
             world.quote = None;
         }
         world.hear_supplier(rules, event);

@@ -35,6 +35,8 @@ pub enum Job {
     /// Looks how an open dispute stands.
     Watch(u8),
     Lapse,
+    /// The time to pay again for tickets is over.
+    CancelUnpaid,
     /// The page "give it up": no row either.
     Drop,
     Cancel,
@@ -300,6 +302,9 @@ impl Work {
                 let any = |test: fn(AttemptState) -> bool| world.attempts.iter().any(|a| test(a.state));
                 if any(AttemptState::is_payable) {
                     Go::Again
+                } else if self.job == Job::CancelUnpaid {
+                    // Money that it does not live on goes back by its own job.
+                    Go::On(At::EndBooking)
                 } else if any(|s| matches!(s, AttemptState::Authorised | AttemptState::Captured)) {
                     Go::Done
                 } else {
@@ -383,12 +388,17 @@ impl Work {
             Job::Lapse if !world.is_open() => Go::Done,
             Job::Lapse if !world.hold_is_over => Go::Again,
             Job::Lapse => Go::On(At::Close(0)),
+            Job::CancelUnpaid if !world.to_pay => Go::Done,
+            Job::CancelUnpaid => Go::On(At::Close(0)),
             Job::Drop if world.is_open() => Go::On(At::Close(0)),
             Job::Drop => Go::Done,
             Job::Capture => match world.secured_by {
                 Some(a) if world.booking == BookingState::Confirmed => {
                     if world.attempt(a).state == AttemptState::Captured {
                         world.sell(a);
+                        Go::Done
+                    } else if world.attempt(a).state == AttemptState::Released {
+                        world.ask_to_pay(a);
                         Go::Done
                     } else {
                         still_authorised(world, a, Then::Capture(a))

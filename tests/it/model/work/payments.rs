@@ -1,14 +1,14 @@
 //! What the jobs do with a payment: ask Stripe, and write down what it said.
 
 use jetbridge::{
-    bookings::lifecycle::{BookingEvent, BookingState},
+    bookings::lifecycle::{BookingEvent, BookingState, SupplierEvent},
     checkout::lifecycle::{AttemptEvent, AttemptState},
 };
 
 use super::{
     super::{
         outside::Told,
-        world::{Attention, Rules, World},
+        world::{Attention, Quote, Rules, World},
     },
     At, Go, Job, Luck, Seen, Then,
 };
@@ -87,7 +87,14 @@ pub(super) fn end_booking(world: &mut World, rules: &Rules, job: Job) -> Go {
     if is_renewed || world.any_payable() {
         return Go::Again;
     }
-    if job == Job::Lapse {
+    if job == Job::CancelUnpaid {
+        if std::mem::take(&mut world.to_pay) {
+            world.quote = Some(Quote { kept: 0, was_asked: false, is_unpaid: true, is_settled: true });
+            world.hear_booking(rules, BookingEvent::Unpaid);
+            world.hear_supplier(rules, SupplierEvent::CancelAsked);
+            world.jobs.insert(Job::Cancel);
+        }
+    } else if job == Job::Lapse {
         world.hear_booking(rules, BookingEvent::HoldLapsed);
     } else if world.is_open() {
         world.hear_booking(rules, BookingEvent::Dropped);
