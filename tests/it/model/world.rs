@@ -103,6 +103,8 @@ pub struct Budget {
     pub two_tabs: bool,
     /// Begin with tickets that are issued and charged.
     pub is_charged: bool,
+    /// Begin with tickets that are issued, and the money behind them lost.
+    pub is_lost: bool,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
@@ -176,8 +178,18 @@ impl World {
         payment.session = Some(SessionIs::Complete);
         (payment.intent, payment.received) = (Some(IntentIs::Succeeded), PRICE);
         payment.answered = Some(Question::Capture(1));
-        self.budget.attempts = 0;
         self.jobs.clear();
+    }
+
+    /// Alice has paid and has her tickets, and her bank has let go of the money before it was taken.
+    pub fn have_lost(&mut self) {
+        self.have_charged();
+        let attempt = self.attempt_mut(0);
+        (attempt.state, attempt.captured, attempt.is_sold) = (AttemptState::Released, 0, false);
+        let payment = self.payment_mut(0);
+        (payment.intent, payment.received, payment.answered) = (Some(IntentIs::Canceled), 0, None);
+        self.attention.insert(Attention::AuthorisationLost);
+        self.ask_to_pay(0);
     }
 
     pub fn attempt(&self, a: u8) -> &Attempt {
