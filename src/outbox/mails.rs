@@ -66,7 +66,7 @@ pub enum MailKind {
 }
 
 impl MailKind {
-    pub const ALL: [Self; 28] = [
+    pub const ALL: [Self; 29] = [
         Self::BookingConfirmation,
         Self::PaymentReceipt,
         Self::PayAgain,
