@@ -205,6 +205,8 @@ async fn only_who_may_refund_and_has_just_shown_a_code_records_it() {
     desk.app.staff("owner").await.post_form(&desk.address(), &PAID).await.expect(403).says("second factor");
     // An old proof is asked for again, and what was sent meanwhile is not done.
     desk.app.clock.advance(SignedDuration::from_mins(5));
+    // As every browser does.
+    desk.finance.set_header("referer", desk.app.url.join(&desk.address()).unwrap().as_str());
     let to = desk.record(&PAID).await.redirect();
     assert!(to.starts_with("/reauthenticate?next=") && to.ends_with("%2Fpayout%3Fdone%3Dagain"), "{to}");
     desk.finance.post_form("/reauthenticate", &[("password", PASSWORD)]).await.expect(422);
@@ -309,7 +311,7 @@ async fn what_is_wrong_is_told_beside_the_field_and_what_was_typed_is_kept() {
         ("paid_on", "23.11.2026"),
         ("paid_on", "2026-02-30"),
         // To come, and long before anybody had asked.
-        ("paid_on", "2026-11-25"),
+        ("paid_on", "2026-11-24"),
         ("paid_on", "2026-11-20"),
     ] {
         let mut fields = vec![("way", "cash"), ("paid_on", "2026-11-23"), ("proof", markup)];
@@ -328,10 +330,10 @@ async fn what_is_wrong_is_told_beside_the_field_and_what_was_typed_is_kept() {
         assert_eq!(desk.state().await, "failed", "{field} {typed:?}");
     }
     // Hostile, but a text like any other.
-    desk.record(&[("way", "other"), ("paid_on", "2026-11-24"), ("proof", markup)]).await.redirect();
+    desk.record(&[("way", "other"), ("paid_on", "2026-11-23"), ("proof", markup)]).await.redirect();
     desk.app.settle().await;
     let page = desk.alice.get(&format!("/bookings/{}", desk.reference)).await.expect(200);
-    page.says(&format!("another way than by card on 24 Nov 2026, reference {markup}"));
+    page.says(&format!("another way than by card on 23 Nov 2026, reference {markup}"));
     desk.app.finish().await;
 }
 
