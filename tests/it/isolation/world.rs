@@ -134,7 +134,12 @@ impl World {
 
     pub async fn end(self) {
         self.app.abandon_jobs();
-        self.app.execute("delete from attention_items; delete from refunds where reason = 'by_hand'").await;
+        self.app
+            .execute(
+                "set session_replication_role = replica; delete from refund_payouts; reset session_replication_role;
+                 delete from attention_items; delete from refunds where reason = 'by_hand'",
+            )
+            .await;
         self.app.finish().await;
     }
 }

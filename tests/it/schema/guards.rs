@@ -108,8 +108,8 @@ async fn a_refund_is_paid_by_hand_with_its_proof_or_not_at_all() {
     let mut tried = async |sql: &str| schema.try_as("jetbridge_system", None, sql).await;
     assert!(tried(&format!("{fail}{prove}{close}")).await.is_ok());
     for (sql, because) in [
-        (format!("{fail}{close}"), "refund_payouts_proof"),
-        (format!("{fail}{prove}"), "refund_payouts_proof"),
+        (format!("{fail}{close}"), "has its proof, or neither"),
+        (format!("{fail}{prove}"), "has its proof, or neither"),
         (format!("{prove}{close}"), "cannot go from"),
         (format!("{fail}{close}{prove}{fail}"), "cannot go from"),
         (format!("{fail}{close}{prove}update refund_payouts set proof = 'x';"), "permission denied"),
