@@ -287,22 +287,6 @@ pub async fn set_secured_by(
         .map(drop)
 }
 
-/// Until when tickets without money can be paid; `None` once they are, or once that is over.
-pub async fn set_pay_by(
-    tx: &mut Tx<System>,
-    id: BookingId,
-    until: Option<Timestamp>,
-) -> Result<(), sqlx::Error> {
-    sqlx::query!(
-        "update bookings set pay_by = $2 where id = $1",
-        id.0,
-        until.map(|until| until.to_sqlx()) as _,
-    )
-    .execute(&mut **tx)
-    .await
-    .map(drop)
-}
-
 pub async fn set_quote(
     tx: &mut Tx<System>,
     id: BookingId,

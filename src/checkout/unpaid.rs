@@ -60,7 +60,7 @@ pub(super) async fn ask_to_pay(
         // They have flown, or are about to: an airline that is asked now gives nothing back.
         return write_off(tx, booking, cost_of(booking), now).await;
     };
-    bookings::store::set_pay_by(tx, booking.id, Some(until)).await?;
+    store::set_pay_by(tx, booking.id, Some(until)).await?;
     booking.pay_by = Some(until);
     let data = json!({
         "attempt": attempt.id,
@@ -83,7 +83,7 @@ pub(super) async fn paid_again(
     booking: &mut Booking,
     now: Timestamp,
 ) -> Result<(), AppError> {
-    bookings::store::set_pay_by(tx, booking.id, None).await?;
+    store::set_pay_by(tx, booking.id, None).await?;
     booking.pay_by = None;
     let kinds = [Attention::AuthorisationLost, Attention::CaptureFailed];
     outbox::settle(tx, &kinds, booking.id, "The traveller has paid again.", now).await?;
@@ -121,7 +121,7 @@ async fn is_written_off(tx: &mut Tx<System>, booking: &Booking) -> Result<bool, 
 pub async fn cancel_now(tx: &mut Tx<System>, id: BookingId, now: Timestamp) -> Result<bool, AppError> {
     let booking = bookings::store::lock(tx, id).await?;
     let Some(until) = booking.pay_by else { return Ok(false) };
-    bookings::store::set_pay_by(tx, id, Some(until.min(now))).await?;
+    store::set_pay_by(tx, id, Some(until.min(now))).await?;
     outbox::push(tx, &Job::CancelUnpaid(id), now, now).await?;
     Ok(true)
 }
@@ -202,7 +202,7 @@ impl Checkout {
         }
         let lost = attempts.iter().find(|attempt| booking.lives_on(attempt.id));
         let lost = lost.ok_or_else(|| AppError::broken("tickets that nobody ever paid for"))?;
-        bookings::store::set_pay_by(&mut tx, id, None).await?;
+        store::set_pay_by(&mut tx, id, None).await?;
         booking.pay_by = None;
         cancel::begin_unpaid(&mut tx, &mut booking, lost, now).await?;
         tx.commit().await?;

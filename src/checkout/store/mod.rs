@@ -309,6 +309,22 @@ pub async fn let_go_of(tx: &mut Tx<System>, id: AttemptId) -> Result<Option<LetG
     .transpose()
 }
 
+/// Until when tickets without money can be paid; `None` once they are, or once that is over.
+pub async fn set_pay_by(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    until: Option<Timestamp>,
+) -> Result<(), sqlx::Error> {
+    sqlx::query!(
+        "update bookings set pay_by = $2 where id = $1",
+        id.0,
+        until.map(|until| until.to_sqlx()) as _,
+    )
+    .execute(&mut **tx)
+    .await
+    .map(drop)
+}
+
 /// What of an attempt's money lies without a ticket, and whether it has bought one.
 pub struct Standing {
     pub deposits: Money,
