@@ -25,19 +25,19 @@ pub(super) fn stub(reference: &BookingReference) -> Fragment {
 pub(super) fn slices(slices: &[Slice]) -> Fragment {
     html! {
         tr { td.s bgcolor=(look::SHEET) style=(look::SHEET_CELL) {
-            @for (place, slice) in slices.iter().enumerate() { (one_slice(slice, place, slices.len())) }
+            @for (place, slice) in slices.iter().enumerate() { (one_slice(slice, &direction(place, slices), place)) }
         } }
     }
     .into()
 }
 
-fn one_slice(slice: &Slice, place: usize, count: usize) -> Markup {
+fn one_slice(slice: &Slice, direction: &str, place: usize) -> Markup {
     let (first, last) = (slice.first(), slice.last());
     let leaves = first.departs.local.date();
     let day = if place == 0 { look::DAY } else { look::DAY_AFTER };
     html! {
         table role="presentation" width="100%" cellpadding="0" cellspacing="0" border="0" {
-            tr { td.m colspan="3" style=(day) { (direction(place, count)) ", " (words::day_and_year(leaves)) } }
+            tr { td.m colspan="3" style=(day) { (direction) ", " (words::day_and_year(leaves)) } }
             tr {
                 td.i width="96" valign="top" style=(look::END) { (end(&first.departs, &first.from, false)) }
                 td valign="top" style=(look::BETWEEN) { div.l style=(look::LINE) { "\u{a0}" } }

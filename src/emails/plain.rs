@@ -73,11 +73,11 @@ pub(super) fn facts(facts: &[Fact]) -> String {
 
 pub(super) fn slices(slices: &[Slice]) -> String {
     let told: Vec<String> =
-        slices.iter().enumerate().map(|(place, slice)| one_slice(slice, place, slices.len())).collect();
+        slices.iter().enumerate().map(|(place, slice)| one_slice(slice, &direction(place, slices))).collect();
     told.join("\n\n")
 }
 
-fn one_slice(slice: &Slice, place: usize, count: usize) -> String {
+fn one_slice(slice: &Slice, direction: &str) -> String {
     let (first, last) = (slice.first(), slice.last());
     let leaves = first.departs.local.date();
     let stop = |time: &LocalTime, airport: &Airport| {
@@ -86,7 +86,7 @@ fn one_slice(slice: &Slice, place: usize, count: usize) -> String {
         format!("  {}  {} {}, {}{on}", words::clock(time.local), airport.code, airport.city, airport.name)
     };
     let mut lines = vec![
-        format!("{}, {}", direction(place, count), words::day_and_year(leaves)),
+        format!("{direction}, {}", words::day_and_year(leaves)),
         stop(&first.departs, &first.from),
         stop(&last.arrives, &last.to),
     ];

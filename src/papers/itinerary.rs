@@ -160,7 +160,7 @@ fn one_slice(sheets: &mut Sheets, papers: &Papers, slice: &Slice, place: usize) 
     // The heading never stands alone at the foot of a sheet.
     sheets.keep(130.0);
     let day = words::day_and_year(slice.first().departs.local.date());
-    let title = format!("{}, {day}", direction(place, papers.offer.slices.len()));
+    let title = format!("{}, {day}", direction(place, &papers.offer.slices));
     heading(sheets, &title, &way_in_words(slice));
     let mut before: Option<&Segment> = None;
     for segment in slice.segments() {

@@ -6,7 +6,6 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    ops::Deref,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
@@ -25,7 +24,7 @@ use crate::{
     meters,
     money::Money,
     search::{prices::AROUND, store},
-    supplier::SharedSupplier,
+    supplier::{Found, SharedSupplier},
 };
 
 /// How long an answer is fresh.
@@ -53,10 +52,12 @@ pub const LATE: &str = "The airlines have not answered yet. This says nothing ab
 
 pub type Key = [u8; 32];
 
-/// What was found, and when.
+/// What was found, and when: whole offers, or of a journey of several slices the ways of each.
 #[derive(Clone, Debug)]
 pub struct Answer {
     pub offers: Vec<Offer>,
+    /// As in [`crate::supplier::Found`].
+    pub ways: Vec<Vec<Offer>>,
     /// Offers that the supplier made and that we cannot show.
     pub left_out: u32,
     pub asked_at: Timestamp,
@@ -74,11 +75,13 @@ pub struct DaysAround {
     pub totals: Vec<Option<Money>>,
 }
 
-impl Deref for Answer {
-    type Target = [Offer];
+impl Answer {
+    pub const fn is_empty(&self) -> bool {
+        self.offers.is_empty() && self.ways.is_empty()
+    }
 
-    fn deref(&self) -> &[Offer] {
-        &self.offers
+    fn parts(&self) -> usize {
+        self.offers.len() + self.ways.iter().map(Vec::len).sum::<usize>()
     }
 }
 
@@ -155,8 +158,7 @@ pub struct Cache {
 
 impl Cache {
     pub fn new(db: Db, clock: Clock, supplier: SharedSupplier, patience: Duration) -> Self {
-        let weight =
-            |_: &Key, answer: &Arc<Answer>| u32::try_from(answer.offers.len() + 1).unwrap_or(u32::MAX);
+        let weight = |_: &Key, answer: &Arc<Answer>| u32::try_from(answer.parts() + 1).unwrap_or(u32::MAX);
         let memory = moka::future::Cache::builder()
             .max_capacity(MOST_OFFERS)
             .weigher(weight)
@@ -310,12 +312,16 @@ impl Cache {
         let now = self.clock.now();
         let answer = match found {
             Ok(found) => {
-                let (fresh_until, expires_at) = lives(query, &found.offers, now);
-                let mut offers = found.offers;
-                offers.retain(|offer| offer.expires_at > now);
+                let Found { mut offers, mut ways, left_out } = found;
+                let parts: Vec<&Offer> = offers.iter().chain(ways.iter().flatten()).collect();
+                let (fresh_until, expires_at) = lives(query, &parts, now);
+                for list in std::iter::once(&mut offers).chain(&mut ways) {
+                    list.retain(|offer| offer.expires_at > now);
+                }
                 Ok(Arc::new(Answer {
                     offers,
-                    left_out: found.left_out,
+                    ways,
+                    left_out,
                     asked_at: now,
                     fresh_until,
                     expires_at,
@@ -358,7 +364,7 @@ impl Drop for Asking {
 }
 
 /// Until when an answer is fresh, and until when it may be served at all: never longer than its shortest-lived offer.
-fn lives(query: &SearchQuery, offers: &[Offer], now: Timestamp) -> (Timestamp, Timestamp) {
+fn lives(query: &SearchQuery, offers: &[&Offer], now: Timestamp) -> (Timestamp, Timestamp) {
     let soon = query.slices.first().is_some_and(|slice| {
         let start =
             jiff::tz::TimeZone::UTC.to_timestamp(slice.date.to_datetime(jiff::civil::Time::midnight()));
@@ -405,18 +411,19 @@ mod tests {
         let far = query("LIS", "2027-03-12");
         let minutes = |count| now() + SignedDuration::from_mins(count);
         let mut offers = vec![offer("a", 100, vec![direct()]), offer("b", 100, vec![direct()])];
-        assert_eq!(lives(&far, &offers, now()), (minutes(10), minutes(20)));
+        let lives = |offers: &[Offer]| lives(&far, &offers.iter().collect::<Vec<_>>(), now());
+        assert_eq!(lives(&offers), (minutes(10), minutes(20)));
         offers[1].expires_at = minutes(3);
-        assert_eq!(lives(&far, &offers, now()), (minutes(3), minutes(3)));
+        assert_eq!(lives(&offers), (minutes(3), minutes(3)));
         offers[1].expires_at = minutes(-3);
-        assert!(lives(&far, &offers, now()).1 < now());
+        assert!(lives(&offers).1 < now());
     }
 
     #[test]
     fn close_departures_and_empty_answers_are_asked_again_soon() {
         let near = query("LIS", "2026-11-24");
         let minutes = |count| now() + SignedDuration::from_mins(count);
-        assert_eq!(lives(&near, &[offer("a", 100, vec![direct()])], now()), (minutes(2), minutes(12)));
+        assert_eq!(lives(&near, &[&offer("a", 100, vec![direct()])], now()), (minutes(2), minutes(12)));
         assert_eq!(lives(&query("LIS", "2027-03-12"), &[], now()), (minutes(2), minutes(2)));
     }
 }

@@ -1,12 +1,10 @@
 //! What of a list is shown. A filter that asks for something of the fare (a bag, a refund) does not throw a flight away
 //! whose lowest fare lacks it: it shows the lowest fare that has it.
 
-use std::borrow::Cow;
-
 use jiff::{SignedDuration, civil};
 
 use crate::{
-    itinerary::{Condition, Fare, Offer, PlaceCode, Slice},
+    itinerary::{Offer, PlaceCode, Slice},
     search::order::most_stops,
 };
 
@@ -16,7 +14,7 @@ pub struct Filters {
     /// Codes of those who sell, all segments by one of them.
     pub airlines: Vec<String>,
     pub alliances: Vec<String>,
-    /// Where to change planes, if anywhere.
+    /// Where to change planes: whoever asks for it does not mean what is direct all the way.
     pub via: Vec<PlaceCode>,
     /// Number of the slice, from 0, and when it may leave.
     pub departs: Vec<(usize, Window)>,
@@ -67,7 +65,7 @@ impl Window {
         Self::ALL.into_iter().find(|window| window.code() == code)
     }
 
-    fn of(at: civil::DateTime) -> Self {
+    pub fn of(at: civil::DateTime) -> Self {
         match at.hour() {
             ..6 => Self::Night,
             6..12 => Self::Morning,
@@ -82,40 +80,14 @@ impl Filters {
         *self != Self::default()
     }
 
-    /// The offers that fit, each at its lowest fare that does.
-    pub fn of<'a>(&self, offers: &'a [Offer]) -> Vec<Cow<'a, Offer>> {
-        offers.iter().filter_map(|offer| self.fit(offer)).collect()
+    /// Whether more is asked than what each slice can be judged by alone.
+    pub fn binds_slices(&self) -> bool {
+        let of_the_fare = self.bag || self.refund || self.change || self.max.is_some();
+        of_the_fare || !self.via.is_empty() || self.alliances.len() > 1
     }
 
-    /// How many offers fit.
-    pub fn count(&self, offers: &[Offer]) -> usize {
-        offers.iter().filter(|offer| self.fit(offer).is_some()).count()
-    }
-
-    fn fit<'a>(&self, offer: &'a Offer) -> Option<Cow<'a, Offer>> {
-        if !self.fits_way(offer) {
-            return None;
-        }
-        let fitting = if self.fits_fare(&offer.fare) {
-            Cow::Borrowed(offer)
-        } else {
-            let others = offer.other_fares.iter().filter(|other| self.fits_fare(&other.fare));
-            let lowest = others.min_by_key(|other| other.total.minor)?;
-            Cow::Owned(offer.at(lowest))
-        };
-        let unit = 10_i64.pow(fitting.total.currency.decimals());
-        let is_dear = |max: usize| fitting.total.minor > i64::try_from(max).unwrap_or(i64::MAX / unit) * unit;
-        if self.max.is_some_and(is_dear) { None } else { Some(fitting) }
-    }
-
-    fn fits_fare(&self, fare: &Fare) -> bool {
-        let allows = |condition| matches!(condition, Condition::Free | Condition::Fee(_));
-        (!self.bag || fare.checked_bags > 0)
-            && (!self.refund || allows(fare.conditions.refund))
-            && (!self.change || allows(fare.conditions.change))
-    }
-
-    fn fits_way(&self, offer: &Offer) -> bool {
+    /// Whether the slices of an offer fit, the first of which is the journey's slice of this number.
+    pub fn fits_way(&self, offer: &Offer, first: usize) -> bool {
         let stops = self.stops.is_none_or(|stops| most_stops(offer) <= stops);
         let airlines = self.airlines.is_empty()
             || offer.segments().all(|segment| self.airlines.contains(&segment.carrier.code));
@@ -132,17 +104,21 @@ impl Filters {
             && alliance
             && via
             && hours
-            && is_named(&self.departs, offer, leaves)
-            && is_named(&self.arrives, offer, lands)
-            && is_named(&self.starts, offer, begins_at)
-            && is_named(&self.ends, offer, ends_at)
+            && is_named(&self.departs, (offer, first), leaves)
+            && is_named(&self.arrives, (offer, first), lands)
+            && is_named(&self.starts, (offer, first), begins_at)
+            && is_named(&self.ends, (offer, first), ends_at)
     }
 }
 
 /// Slices of which nothing is named are free.
-fn is_named<T: PartialEq>(named: &[(usize, T)], offer: &Offer, of: impl Fn(&Slice) -> T) -> bool {
+fn is_named<T: PartialEq>(
+    named: &[(usize, T)],
+    (offer, first): (&Offer, usize),
+    of: impl Fn(&Slice) -> T,
+) -> bool {
     offer.slices.iter().enumerate().all(|(nth, slice)| {
-        let mut named = named.iter().filter(|(of, _)| *of == nth).peekable();
+        let mut named = named.iter().filter(|(of, _)| *of == first + nth).peekable();
         named.peek().is_none() || named.any(|(_, named)| *named == of(slice))
     })
 }
@@ -165,7 +141,11 @@ pub fn changes(slice: &Slice) -> impl Iterator<Item = PlaceCode> {
 mod tests {
     use super::*;
     use crate::{
-        itinerary::{OfferId, OtherFare},
+        itinerary::{Condition, Fare, OfferId, OtherFare},
+        search::{
+            choices::{Choices, Pick},
+            order::Order,
+        },
         web::components::samples::{direct, eur, offer, overnight},
     };
 
@@ -190,7 +170,22 @@ mod tests {
     fn shown(change: impl FnOnce(&mut Filters)) -> Vec<String> {
         let mut filters = Filters::default();
         change(&mut filters);
-        filters.of(&offers()).iter().map(|offer| offer.id.0.clone()).collect()
+        found(&filters).into_iter().map(|(id, _)| id).collect()
+    }
+
+    /// Ids and totals, in the order of the list that they are from.
+    fn found(filters: &Filters) -> Vec<(String, i64)> {
+        let axes = [offers()];
+        let choices = Choices::among(&axes);
+        let mut picks = choices.picks(filters, Order::Cheapest).first;
+        assert_eq!(choices.count(filters), Some(picks.len()));
+        picks.sort_by_key(|pick| pick.ways.clone());
+        let at_fare = |pick: &Pick| {
+            let offer = choices.parts(&pick.ways)[0];
+            let id = pick.fare.checked_sub(1).map_or(&offer.id, |other| &offer.other_fares[other].id);
+            (id.0.clone(), pick.total.minor)
+        };
+        picks.iter().map(at_fare).collect()
     }
 
     #[test]
@@ -203,8 +198,8 @@ mod tests {
             (|f| f.airlines = vec!["HX".into()], &["slow", "quick"]),
             (|f| f.airlines = vec!["NO".into()], &[]),
             (|f| f.alliances = vec!["Compass".into()], &["quick"]),
-            (|f| f.via = vec!["MAD".parse().unwrap()], &["slow", "quick"]),
-            (|f| f.via = vec!["CDG".parse().unwrap()], &["quick"]),
+            (|f| f.via = vec!["MAD".parse().unwrap()], &["slow"]),
+            (|f| f.via = vec!["CDG".parse().unwrap()], &[]),
             (|f| f.departs = vec![(0, Window::Evening)], &["slow"]),
             (|f| f.departs = vec![(0, Window::Evening), (0, Window::Morning)], &["slow", "quick"]),
             (|f| f.departs = vec![(1, Window::Evening)], &["slow", "quick"]),
@@ -229,11 +224,22 @@ mod tests {
         assert_eq!(shown(|f| f.bag = true), ["quick-flex"]);
         assert_eq!(shown(|f| f.refund = true), ["quick-flex"]);
         let filters = Filters { bag: true, max: Some(699), ..Filters::default() };
-        assert_eq!(filters.count(&offers()), 0, "the price is that of the fare with the bag");
+        assert_eq!(found(&filters), [], "the price is that of the fare with the bag");
         let filters = Filters { bag: true, max: Some(700), ..Filters::default() };
-        let all = offers();
-        let found = filters.of(&all);
-        assert_eq!((found[0].total, found[0].fare.brand.as_str()), (eur(70_000), "Flex"));
-        assert_eq!(found[0].segments().next().unwrap().fare_basis, "YFLEX");
+        assert_eq!(found(&filters), [("quick-flex".to_owned(), 70_000)]);
+    }
+
+    #[test]
+    fn a_refund_of_which_the_fee_leaves_nothing_is_none() {
+        // Three travel for 512.00.
+        let refundable = |fee| {
+            let mut offer = offers().remove(1);
+            offer.other_fares.clear();
+            offer.fare.conditions.refund = Condition::Fee(eur(fee));
+            let axes = [vec![offer]];
+            Choices::among(&axes).count(&Filters { refund: true, ..Filters::default() })
+        };
+        assert_eq!(refundable(17_066), Some(1), "two cents come back");
+        assert_eq!(refundable(17_067), Some(0));
     }
 }

@@ -3,6 +3,7 @@
 
 pub mod api;
 pub mod cache;
+pub mod choices;
 pub mod closest;
 pub mod filter;
 pub mod form;
@@ -24,6 +25,7 @@ use jiff::Timestamp;
 
 use self::{
     cache::{Answer, Cache, NoAnswer, PATIENCE},
+    choices::{Choices, Pick},
     form::{BadSearch, SearchForm},
     places::Places,
     prices::{AROUND, Lowest, Prices, Source, moved},
@@ -95,6 +97,21 @@ impl Search {
         self.cache.look(query).await.and_then(with_something)
     }
 
+    /// A choice as an offer.
+    pub fn offer_of(&self, choices: &Choices<'_>, pick: &Pick) -> Result<Offer, AppError> {
+        let parts = choices.parts(&pick.ways);
+        let other =
+            |offer: &'_ Offer| pick.fare.checked_sub(1).and_then(|at| offer.other_fares.get(at).cloned());
+        if let [whole] = parts.as_slice() {
+            return Ok(other(whole).map_or_else(|| (*whole).clone(), |other| whole.at(&other)));
+        }
+        let ids: Vec<OfferId> =
+            parts.iter().map(|part| other(part).map_or_else(|| part.id.clone(), |other| other.id)).collect();
+        let offer = self.supplier.together(&ids.iter().collect::<Vec<_>>());
+        let offer = offer.filter(|offer| offer.total == pick.total);
+        offer.ok_or_else(|| AppError::broken("ways of one search are no offer together"))
+    }
+
     /// The same, and what the days around cost, as far as anybody knows: told with the answer, or seen by other searches in
     /// the statement that read it.
     pub async fn offers_and_days(
@@ -138,6 +155,8 @@ pub enum Fares {
     Open { offers: Vec<Offer>, chosen: usize },
     /// Its time is over. What it was, if that is known, and what the same flights cost now.
     Lapsed { was: Option<Box<Offer>>, now: Box<Offer> },
+    /// Its flights have left, or leave too soon to be sold.
+    Closed { was: Box<Offer> },
     /// What it was, if that is known.
     SoldOut { was: Option<Box<Offer>> },
 }
@@ -157,13 +176,22 @@ pub async fn fares(supplier: &SharedSupplier, id: &OfferId) -> Result<Fares, App
             Ok(Fares::Lapsed { was: was(), now })
         }
         Err(SupplierError::SoldOut) => Ok(Fares::SoldOut { was: was() }),
-        Err(SupplierError::Gone) => Err(AppError::NotFound),
+        // What we can still read was an offer of ours once: it was not mistyped.
+        Err(SupplierError::Gone) => was().map(|was| Fares::Closed { was }).ok_or(AppError::NotFound),
         Err(error) => Err(unavailable(error)),
     }
 }
 
 pub fn sold_out() -> AppError {
     AppError::Gone(all_taken())
+}
+
+pub fn closed() -> Refusal {
+    Refusal {
+        code: "offer_closed",
+        title: "These flights are no longer sold",
+        detail: "They have left, or leave too soon to be booked.".to_owned(),
+    }
 }
 
 pub fn all_taken() -> Refusal {

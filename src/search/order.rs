@@ -1,12 +1,11 @@
 //! In which order offers stand, which are shown, and why one stands where it does.
 
-use std::collections::HashMap;
-
 use jiff::SignedDuration;
 
 use crate::{
-    itinerary::{Offer, OfferId, Slice},
-    money::Currency,
+    itinerary::{Offer, Slice},
+    money::{Currency, Money},
+    search::choices::Pick,
 };
 
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,18 +45,39 @@ impl Order {
         Self::ALL.into_iter().find(|order| order.code() == code)
     }
 
-    /// Lower stands first. The id ends every tie, so that pages never overlap.
-    fn key(self, offer: &Offer) -> (i64, i64, &str) {
-        let (price, time) = (offer.total.minor, travel_time(offer).as_mins());
-        let (first, second) = match self {
-            Self::Balance => (balance(offer), price),
+    /// Lower stands first.
+    pub fn key(self, merits: &Merits) -> (i64, i64) {
+        let (price, time) = (merits.total.minor, merits.minutes);
+        match self {
+            Self::Balance => (merits.balance(), price),
             Self::Cheapest => (price, time),
             Self::Shortest => (time, price),
-            Self::First => (leaves(offer), price),
+            Self::First => (merits.leaves, price),
             // What nobody tells stands last.
-            Self::LeastCo2 => (offer.co2_grams.map_or(i64::MAX, i64::from), price),
-        };
-        (first, second, &offer.id.0)
+            Self::LeastCo2 => (merits.co2.unwrap_or(i64::MAX), price),
+        }
+    }
+}
+
+/// What an offer is ordered by.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Merits {
+    pub total: Money,
+    /// Of all slices together.
+    pub minutes: i64,
+    /// In seconds since 1970.
+    pub leaves: i64,
+    /// In grams, where that is told.
+    pub co2: Option<i64>,
+    pub seats: u8,
+}
+
+impl Merits {
+    /// Total plus the worth of the hours of everybody with a seat.
+    fn balance(&self) -> i64 {
+        let currency = self.total.currency;
+        let hour = worth_of_an_hour(currency) * 10_i64.pow(currency.decimals()) * i64::from(self.seats);
+        self.total.minor.saturating_add(hour.saturating_mul(self.minutes) / 60)
     }
 }
 
@@ -70,20 +90,9 @@ pub const fn worth_of_an_hour(currency: Currency) -> i64 {
     }
 }
 
-/// Total plus the worth of the hours of everybody with a seat.
-fn balance(offer: &Offer) -> i64 {
-    let currency = offer.total.currency;
-    let hour = worth_of_an_hour(currency) * 10_i64.pow(currency.decimals()) * i64::from(offer.party.seats());
-    offer.total.minor.saturating_add(hour.saturating_mul(travel_time(offer).as_mins()) / 60)
-}
-
 /// Of all slices together.
 pub fn travel_time(offer: &Offer) -> SignedDuration {
     offer.slices.iter().map(Slice::duration).fold(SignedDuration::ZERO, SignedDuration::saturating_add)
-}
-
-fn leaves(offer: &Offer) -> i64 {
-    offer.slices.first().map_or(i64::MAX, |slice| slice.first().departs.at.as_second())
 }
 
 /// The stops of the slice that has most.
@@ -91,30 +100,20 @@ pub fn most_stops(offer: &Offer) -> usize {
     offer.slices.iter().map(Slice::stops).max().unwrap_or_default()
 }
 
-pub fn sort(offers: &mut [&Offer], order: Order) {
-    offers.sort_by(|a, b| order.key(a).cmp(&order.key(b)));
-}
-
-pub fn best<'a>(offers: &[&'a Offer], order: Order) -> Option<&'a Offer> {
-    offers.iter().copied().min_by(|a, b| order.key(a).cmp(&order.key(b)))
-}
-
-/// Which orders each offer leads: its reasons to be looked at first.
-pub fn leads<'a>(offers: &[&'a Offer]) -> HashMap<&'a OfferId, Vec<Order>> {
-    let mut leads: HashMap<&OfferId, Vec<Order>> = HashMap::new();
-    for order in Order::ALL {
-        let is_told = order != Order::LeastCo2 || offers.iter().any(|offer| offer.co2_grams.is_some());
-        if let Some(offer) = best(offers, order).filter(|_| is_told) {
-            leads.entry(&offer.id).or_default().push(order);
-        }
-    }
-    leads
+/// Which orders a choice leads: its reasons to be looked at first.
+pub fn led_by(pick: &Pick, leaders: &[(Order, Pick)]) -> Vec<Order> {
+    let is_told = |order: Order, leader: &Pick| order != Order::LeastCo2 || leader.merits.co2.is_some();
+    let led = leaders.iter().filter(|(order, leader)| leader.ways == pick.ways && is_told(*order, leader));
+    led.map(|(order, _)| *order).collect()
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::components::samples::{direct, offer, overnight};
+    use crate::{
+        search::{choices::Choices, filter::Filters},
+        web::components::samples::{direct, offer, overnight},
+    };
 
     /// (id, cents, direct?)
     fn offers() -> Vec<Offer> {
@@ -125,15 +124,16 @@ mod tests {
         ]
     }
 
-    fn sorted(order: Order) -> Vec<String> {
-        let offers = offers();
-        let mut shown: Vec<&Offer> = offers.iter().collect();
-        sort(&mut shown, order);
-        shown.into_iter().map(|offer| offer.id.0.clone()).collect()
+    fn sorted(order: Order, offers: Vec<Offer>) -> Vec<String> {
+        let axes = [offers];
+        let choices = Choices::among(&axes);
+        let picks = choices.picks(&Filters::default(), order).first;
+        picks.iter().map(|pick| choices.parts(&pick.ways)[0].id.0.clone()).collect()
     }
 
     #[test]
     fn each_order_puts_first_what_it_promises() {
+        let sorted = |order| sorted(order, offers());
         assert_eq!(sorted(Order::Cheapest), ["slow-cheap", "quick-dear", "quick-dearest"]);
         assert_eq!(sorted(Order::Shortest), ["quick-dear", "quick-dearest", "slow-cheap"]);
         assert_eq!(sorted(Order::First)[0], "quick-dear");
@@ -143,21 +143,22 @@ mod tests {
 
     #[test]
     fn equal_offers_keep_one_order_so_that_pages_do_not_overlap() {
-        let twins = [offer("b", 100, vec![direct()]), offer("a", 100, vec![direct()])];
+        let twins = || vec![offer("a", 100, vec![direct()]), offer("b", 100, vec![direct()])];
         for order in Order::ALL {
-            let mut shown: Vec<&Offer> = twins.iter().collect();
-            sort(&mut shown, order);
-            assert_eq!(shown[0].id.0, "a");
+            assert_eq!(sorted(order, twins()), ["a", "b"]);
         }
     }
 
     #[test]
     fn an_offer_that_leads_several_orders_has_all_their_reasons() {
-        let offers = offers();
-        let shown: Vec<&Offer> = offers.iter().collect();
-        let leads = leads(&shown);
-        assert_eq!(leads[&OfferId("slow-cheap".into())], [Order::Cheapest]);
-        assert_eq!(leads[&OfferId("quick-dear".into())], [Order::Balance, Order::Shortest, Order::First]);
+        let axes = [offers()];
+        let choices = Choices::among(&axes);
+        let none = Filters::default();
+        let picks = choices.picks(&none, Order::Cheapest);
+        let leaders = choices.leaders(&none, &picks);
+        assert_eq!(led_by(&picks.first[0], &leaders), [Order::Cheapest]);
+        assert_eq!(led_by(&picks.first[1], &leaders), [Order::Balance, Order::Shortest, Order::First]);
+        assert_eq!(led_by(&picks.first[2], &leaders), []);
     }
 
     #[test]
@@ -175,11 +176,6 @@ mod tests {
         let mut offers = offers();
         offers[1].co2_grams = Some(700_000);
         offers[2].co2_grams = Some(600_000);
-        let mut shown: Vec<&Offer> = offers.iter().collect();
-        sort(&mut shown, Order::LeastCo2);
-        assert_eq!(
-            shown.iter().map(|offer| offer.id.0.as_str()).collect::<Vec<_>>(),
-            ["quick-dearest", "quick-dear", "slow-cheap"]
-        );
+        assert_eq!(sorted(Order::LeastCo2, offers), ["quick-dearest", "quick-dear", "slow-cheap"]);
     }
 }

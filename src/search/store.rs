@@ -4,12 +4,19 @@ use std::collections::HashMap;
 
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
+use serde::Deserialize;
 
 use crate::{
     db::{Db, Guest, System, Tx},
     error::AppError,
+    itinerary::Offer,
     money::{Currency, Money},
-    search::cache::{Answer, Canonical, DaysAround, Key},
+    search::{
+        cache::{Answer, Canonical, DaysAround, Key},
+        choices::Choices,
+        filter::Filters,
+        order::Order,
+    },
 };
 
 /// The table keeps microseconds.
@@ -52,8 +59,13 @@ pub async fn find(
         let (asked_at, expires_at) = (row.created_at.to_jiff(), row.expires_at.to_jiff());
         let days = row.days.and_then(|days| serde_json::from_value::<DaysAround>(days).ok());
         // Kept by another version of this program, in a shape that this one does not read: as good as not kept.
-        answer = serde_json::from_value(results).ok().map(|offers| Answer {
+        let kept = serde_json::from_value(results).ok().map(|kept| match kept {
+            Kept::Offers(offers) => (offers, Vec::new()),
+            Kept::Ways([kept]) => (Vec::new(), kept.ways),
+        });
+        answer = kept.map(|(offers, ways)| Answer {
             offers,
+            ways,
             left_out: u32::try_from(row.left_out).unwrap_or_default(),
             asked_at,
             fresh_until: row.fresh_until.map_or(expires_at, |fresh| fresh.to_jiff()),
@@ -63,6 +75,28 @@ pub async fn find(
         });
     }
     Ok((answer, seen))
+}
+
+/// Whole offers, or as the only element the ways of each slice. Both have the lowest total where SQL looks for it, at
+/// `$[*].total`.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum Kept {
+    Offers(Vec<Offer>),
+    Ways([KeptWays; 1]),
+}
+
+#[derive(Deserialize)]
+struct KeptWays {
+    ways: Vec<Vec<Offer>>,
+}
+
+fn results_of(answer: &Answer) -> Result<serde_json::Value, AppError> {
+    if answer.ways.is_empty() {
+        return Ok(serde_json::to_value(&answer.offers)?);
+    }
+    let cheapest = Choices::of(answer).picks(&Filters::default(), Order::Cheapest).first.into_iter().next();
+    Ok(serde_json::json!([{ "total": cheapest.map(|pick| pick.total), "ways": answer.ways }]))
 }
 
 fn money(minor: i64, currency: &str) -> Option<Money> {
@@ -102,7 +136,7 @@ pub async fn settle(
                  fresh_until = excluded.fresh_until, expires_at = excluded.expires_at, days = excluded.days",
             &canonical.key[..],
             canonical.params,
-            serde_json::to_value(&answer.offers)?,
+            results_of(answer)?,
             i32::try_from(answer.left_out).unwrap_or(i32::MAX),
             answer.asked_at.to_sqlx() as _,
             answer.fresh_until.to_sqlx() as _,

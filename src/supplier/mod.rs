@@ -62,12 +62,13 @@ pub trait Supplier: Send + Sync {
     /// Kept with each booking: an order is looked up where it was made.
     fn name(&self) -> &'static str;
 
-    /// All offers for the query, one per itinerary at its lowest fare, in no particular order. Nothing found is an empty list.
+    /// Offers for the query, one per itinerary at its lowest fare, in no particular order, the cheapest among them. Nothing found is
+    /// an empty list.
     async fn search(&self, query: &SearchQuery) -> Result<Vec<Offer>, SupplierError>;
 
-    /// The same, with how much of what was found is not in it.
+    /// All of them, with how much of what was found is not in it.
     async fn look(&self, query: &SearchQuery) -> Result<Found, SupplierError> {
-        Ok(Found { offers: self.search(query).await?, left_out: 0 })
+        Ok(Found { offers: self.search(query).await?, ..Found::default() })
     }
 
     /// All fare families of the offer's itinerary, cheapest first, at today's price. Holds the offer itself.
@@ -99,6 +100,11 @@ pub trait Supplier: Send + Sync {
 
     /// An offer of ours as it was quoted, expired or not; `None` where that cannot be told any more.
     fn quoted(&self, _id: &OfferId) -> Option<Offer> {
+        None
+    }
+
+    /// One offer of these ways that a search has found ([`Found::ways`]), one of each slice, all at the same fare family.
+    fn together(&self, _ways: &[&OfferId]) -> Option<Offer> {
         None
     }
 
@@ -138,6 +144,10 @@ pub trait Supplier: Send + Sync {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Found {
     pub offers: Vec<Offer>,
+    /// Of a journey of several slices, instead of offers: the ways of each slice, as offers of that slice alone. Any of them make
+    /// one offer together ([`Supplier::together`]) whose total is the sum of theirs, if each leaves two hours after the one
+    /// before has landed; at least one chain of them does.
+    pub ways: Vec<Vec<Offer>>,
     /// Offers that were made to us and that we cannot show.
     pub left_out: u32,
 }

@@ -369,6 +369,12 @@ pub const CODES: &[Code] = &[
     ),
     code(
         410,
+        "offer_closed",
+        At::Some,
+        "The flights have left, or leave too soon to be booked. `about.close` are others at about that time, or on the next days.",
+    ),
+    code(
+        410,
         "offer_expired",
         At::Some,
         "Prices are kept for 30 minutes. `about.offer` is the same flights at today's price, `about.was` what they cost, `about.more` the difference; `about.close` are other flights at about that time, each with its own difference.",

@@ -59,7 +59,7 @@ impl Supplier for Slow {
         if *self.is_down.lock().unwrap() {
             return Err(SupplierError::Unavailable("down".to_owned()));
         }
-        Ok(Found { offers: self.offers.lock().unwrap().clone(), left_out: 3 })
+        Ok(Found { offers: self.offers.lock().unwrap().clone(), left_out: 3, ..Found::default() })
     }
 
     async fn fares(&self, _: &OfferId) -> Result<Vec<Offer>, SupplierError> {

@@ -22,9 +22,10 @@ use crate::{
     money,
     search::{
         self, Fares, Search,
+        choices::Choices,
         closest::{Close, MOST_CLOSE, closest},
+        filter::Filters,
         form::{BadSearch, SearchForm},
-        order,
         view::{View, ViewForm},
     },
     web::{
@@ -146,10 +147,15 @@ pub struct Flights {
     search: SearchAsked,
     #[schema(example = "balance")]
     sort: &'static str,
-    /// How many offers fit what was asked to be left out.
+    /// How many offers the list has, on all its pages.
     found: usize,
-    /// How many there are before anything is left out.
-    all: usize,
+    /// How many offers fit. Of a journey of several flights there may be more than the list has: then it has the first 500, in the
+    /// order asked for. `null`: too many to count.
+    #[schema(required)]
+    fitting: Option<usize>,
+    /// How many there are before anything is left out. `null`: too many to count.
+    #[schema(required)]
+    all: Option<usize>,
     /// Offers that the airlines made and that cannot be shown: the list is without them.
     #[schema(example = 0)]
     left_out: u32,
@@ -193,7 +199,8 @@ impl From<&SearchQuery> for SearchAsked {
 
 /// Search for flights
 ///
-/// One way or there and back. Answers are kept for some minutes, so sorting and paging ask nobody twice.
+/// One way, there and back, or up to six flights. Answers are kept for some minutes, so sorting, filtering and paging ask nobody
+/// twice.
 #[utoipa::path(
     get,
     path = "/api/flights",
@@ -216,7 +223,7 @@ impl From<&SearchQuery> for SearchAsked {
         ("stops" = Option<String>, Query, description = "`0` for direct flights, `1` for at most one stop each way.", example = "1"),
         ("airline" = Option<String>, Query, description = "Codes with commas between: sold by these airlines all the way.", example = "0T,9B"),
         ("alliance" = Option<String>, Query, description = "Names with commas between: sold by members of one of them all the way."),
-        ("via" = Option<String>, Query, description = "Airport codes with commas between: changes of planes only there.", example = "MAD,OPO"),
+        ("via" = Option<String>, Query, description = "Airport codes with commas between: with changes of planes, and only there.", example = "MAD,OPO"),
         ("dep" = Option<String>, Query, description = "Number of the flight and when it may leave, `night`, `morning`, `afternoon` or `evening`, with commas between.", example = "1-morning,1-afternoon"),
         ("arr" = Option<String>, Query, description = "Likewise, when it may land.", example = "1-evening"),
         ("start" = Option<String>, Query, description = "Number of the flight and the airport that it may leave from, with commas between, where the city has several.", example = "1-LGW"),
@@ -224,7 +231,7 @@ impl From<&SearchQuery> for SearchAsked {
         ("hours" = Option<u32>, Query, description = "The longest that any way may take.", minimum = 1, maximum = 99),
         ("max" = Option<u32>, Query, description = "The highest total, in whole units of the currency.", minimum = 1, maximum = 9_999_999),
         ("bag" = Option<String>, Query, description = "`1`: the lowest fare with a checked bag.", example = "1"),
-        ("refund" = Option<String>, Query, description = "`1`: the lowest fare of which something comes back.", example = "1"),
+        ("refund" = Option<String>, Query, description = "`1`: the lowest fare of which something comes back after its fee.", example = "1"),
         ("change" = Option<String>, Query, description = "`1`: the lowest fare that can be changed.", example = "1"),
         ("page" = Option<u32>, Query, description = "Twenty offers each.", minimum = 1, maximum = 10_000),
     ),
@@ -250,19 +257,20 @@ pub async fn flights(
     }
     visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
     let offers = search.offers(&query).await?;
-    let fitting = view.filters.of(&offers);
-    let mut shown: Vec<&itinerary::Offer> = fitting.iter().map(AsRef::as_ref).collect();
-    order::sort(&mut shown, view.order);
-    let page = shown.iter().skip((view.page - 1) * PER_PAGE).take(PER_PAGE);
-    let goes_on = shown.len() > view.page * PER_PAGE;
+    let choices = Choices::of(&offers);
+    let picks = choices.picks(&view.filters, view.order);
+    let page = picks.first.iter().skip((view.page - 1) * PER_PAGE).take(PER_PAGE);
+    let goes_on = picks.first.len() > view.page * PER_PAGE;
+    let shown = |pick| -> Result<Offer, AppError> { Ok(Offer::try_from(&search.offer_of(&choices, pick)?)?) };
     let answer = Flights {
         search: (&query).into(),
         sort: view.order.code(),
-        found: shown.len(),
-        all: offers.len(),
+        found: picks.first.len(),
+        fitting: choices.count(&view.filters),
+        all: choices.count(&Filters::default()),
         left_out: offers.left_out,
         asked_at: offers.asked_at,
-        items: page.map(|offer| Offer::try_from(*offer)).collect::<Result<_, _>>()?,
+        items: page.map(shown).collect::<Result<_, _>>()?,
         next: goes_on.then(|| format!("/api{}", view.at_page(view.page + 1).address(&form))),
     };
     Ok((ASK_AGAIN, Answer(answer)))
@@ -300,7 +308,7 @@ pub struct OfferFares {
     params(("id" = String, Path, description = "As a search gave it.")),
     responses(
         (status = 200, description = "It can be booked.", body = OfferFares),
-        (status = 410, description = "offer_expired sold_out"),
+        (status = 410, description = "offer_closed offer_expired sold_out"),
         (status = 429, description = "too_many_requests"),
         (status = 503, description = "upstream_unavailable"),
     ),
@@ -325,6 +333,11 @@ pub async fn offer(
             let close = close_to(&search, &was).await;
             let about = json!({ "was": Money::from(was.total), "close": close });
             Ok(Problem::refusal(StatusCode::GONE, &search::all_taken()).about(about).into_response())
+        }
+        Fares::Closed { was } => {
+            let close = close_to(&search, &was).await;
+            let about = json!({ "was": Money::from(was.total), "close": close });
+            Ok(Problem::refusal(StatusCode::GONE, &search::closed()).about(about).into_response())
         }
         Fares::SoldOut { was: None } => Err(search::sold_out()),
     }

@@ -4,18 +4,21 @@ use jiff::Timestamp;
 
 use crate::{
     itinerary::Offer,
-    search::order::{Order, most_stops, travel_time},
-    web::components::{OfferCard, warnings, words},
+    search::{
+        choices::Pick,
+        order::{Order, most_stops, travel_time},
+    },
+    web::components::{OfferCard, is_return, night_in, warnings, words},
 };
 
 pub struct Surroundings<'a> {
-    pub cheapest: &'a Offer,
+    pub cheapest: &'a Pick,
     pub now: Timestamp,
 }
 
 pub fn card<'a>(offer: &'a Offer, leads: &[Order], place: usize, around: &Surroundings<'_>) -> OfferCard<'a> {
     let way = way(offer);
-    let compared = format!("{}{}", compared(offer, around.cheapest), other_airport(offer));
+    let compared = compared(offer, around.cheapest);
     let (reason, why) =
         if leads.is_empty() { (way, compared) } else { (names(leads), format!("{way}. {compared}")) };
     OfferCard {
@@ -50,13 +53,15 @@ fn uncapitalised(name: &str) -> String {
 
 /// The shape of the journey in a few words.
 fn way(offer: &Offer) -> String {
-    if let Some(city) = night_in(offer) {
+    if let Some(city) = night_in(&offer.slices) {
         return format!("With a night in {city}");
     }
-    let both = offer.slices.len() == 2;
+    let both = is_return(&offer.slices);
+    let several = offer.slices.len() > 1 && !both;
     let stops: Vec<usize> = offer.slices.iter().map(|slice| slice.stops()).collect();
     match most_stops(offer) {
         0 if both => "Direct both ways".to_owned(),
+        0 if several => "Each flight direct".to_owned(),
         0 => "Direct".to_owned(),
         most if both && stops.iter().all(|stops| *stops == most) => {
             format!("{} each way", words::plural(most, "stop", "stops"))
@@ -68,34 +73,17 @@ fn way(offer: &Offer) -> String {
             format!("{} out, direct back", words::plural(stops[0], "stop", "stops"))
         }
         most if both => format!("Up to {most} stops each way"),
+        most if several => format!("Up to {} on a flight", words::plural(most, "stop", "stops")),
         most => words::plural(most, "stop", "stops"),
     }
 }
 
-/// Where the local date changes while waiting.
-fn night_in(offer: &Offer) -> Option<&str> {
-    offer.slices.iter().flat_map(|slice| slice.segments().windows(2)).find_map(|pair| {
-        let overnight = pair[0].arrives.local.date() != pair[1].departs.local.date();
-        overnight.then_some(pair[0].to.city.as_str())
-    })
-}
-
-/// A return that starts where the way out did not end: easily missed, and dear if it is.
-fn other_airport(offer: &Offer) -> String {
-    match offer.slices.as_slice() {
-        [out, back] if out.last().to.code != back.first().from.code => {
-            format!(" You land at {} and go on from {}.", out.last().to.code, back.first().from.code)
-        }
-        _ => String::new(),
-    }
-}
-
-fn compared(offer: &Offer, cheapest: &Offer) -> String {
+fn compared(offer: &Offer, cheapest: &Pick) -> String {
     if offer.total == cheapest.total {
         return "The lowest total of this list.".to_owned();
     }
     let Ok(above) = offer.total.checked_sub(cheapest.total) else { return String::new() };
-    let (mine, theirs) = (travel_time(offer), travel_time(cheapest));
+    let (mine, theirs) = (travel_time(offer), cheapest.travel_time());
     let in_all = if offer.slices.len() > 1 { " in all" } else { "" };
     if mine < theirs {
         format!("{above} above the cheapest, {} shorter{in_all}.", words::duration(theirs - mine))
@@ -109,13 +97,19 @@ fn compared(offer: &Offer, cheapest: &Offer) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::web::components::samples::{direct, offer, overnight};
+    use crate::{
+        itinerary::Slice,
+        search::choices::Choices,
+        web::components::samples::{direct, lisbon, new_york, offer, overnight, segment},
+    };
 
     #[test]
     fn a_card_says_its_reasons_its_shape_and_its_distance_from_the_cheapest() {
         let cheapest = offer("a", 38_900, vec![overnight()]);
         let quick = offer("b", 51_230, vec![direct()]);
-        let around = Surroundings { cheapest: &cheapest, now: cheapest.quoted_at };
+        let axes = [vec![cheapest.clone()]];
+        let lowest = Choices::among(&axes).pick_of(&[0], 0).unwrap();
+        let around = Surroundings { cheapest: &lowest, now: cheapest.quoted_at };
         let first = card(&quick, &[Order::Balance, Order::Shortest], 1, &around);
         assert_eq!(first.reason, "Best balance and shortest");
         assert_eq!(first.why, "Direct. EUR\u{a0}123.30 above the cheapest, 15\u{a0}h\u{a0}05 shorter.");
@@ -127,20 +121,22 @@ mod tests {
     }
 
     #[test]
-    fn a_return_from_another_airport_is_said() {
-        let mixed = offer("a", 1, vec![direct(), overnight()]);
-        assert_eq!(other_airport(&mixed), " You land at JFK and go on from LIS.");
-        assert_eq!(other_airport(&offer("a", 1, vec![direct()])), "");
-    }
-
-    #[test]
     fn co2_keeps_its_capitals_among_other_reasons() {
         assert_eq!(names(&[Order::Cheapest, Order::LeastCo2]), "Cheapest and least CO₂");
     }
 
+    fn home() -> Slice {
+        let leg = segment(&new_york(), &lisbon(), "2027-03-20T10:35:00Z", "2027-03-20T18:45:00Z");
+        Slice::try_from(vec![leg]).unwrap()
+    }
+
     #[test]
     fn both_ways_are_told_apart_where_they_differ() {
-        let cases = [(vec![direct(), direct()], "Direct both ways"), (vec![direct()], "Direct")];
+        let cases = [
+            (vec![direct(), home()], "Direct both ways"),
+            (vec![direct()], "Direct"),
+            (vec![direct(), direct()], "Each flight direct"),
+        ];
         for (slices, words) in cases {
             assert_eq!(way(&offer("a", 1, slices)), words);
         }

@@ -7,9 +7,10 @@ use crate::{
     error::FieldErrors,
     itinerary::{Offer, PlaceCode, SearchQuery, Slice},
     search::{
+        choices::{Choices, Pick},
         filter::{Filters, Window, begins_at, changes, ends_at},
         form::SearchForm,
-        order::{Order, travel_time},
+        order::Order,
         view::{View, ViewForm},
     },
     web::components::words,
@@ -55,6 +56,17 @@ pub struct Number {
     pub error: Option<String>,
 }
 
+/// "Direct only (9)"; where there are too many to count, without a number.
+fn counted(words: &str, count: Option<usize>) -> String {
+    count.map_or_else(|| words.to_owned(), |count| format!("{words} ({count})"))
+}
+
+/// Of this slice only this; of the others whatever was chosen.
+fn only<T>(chosen: &mut Vec<(usize, T)>, nth: usize, value: T) {
+    chosen.retain(|(slice, _)| *slice != nth);
+    chosen.push((nth, value));
+}
+
 /// What a panel is drawn from.
 pub struct Panelled<'a> {
     pub form: &'a SearchForm,
@@ -62,7 +74,7 @@ pub struct Panelled<'a> {
     pub view: &'a View,
     pub errors: &'a FieldErrors,
     pub query: &'a SearchQuery,
-    pub all: &'a [Offer],
+    pub choices: &'a Choices<'a>,
     pub airports: &'static Airports,
 }
 
@@ -87,10 +99,20 @@ impl Panelled<'_> {
         }
     }
 
-    fn count(&self, change: impl FnOnce(&mut Filters)) -> usize {
-        let mut filters = Filters::default();
+    /// How much would be shown with this choice alone in its group, and the other groups as they are.
+    fn count(&self, change: impl FnOnce(&mut Filters)) -> Option<usize> {
+        let mut filters = self.view.filters.clone();
         change(&mut filters);
-        filters.count(self.all)
+        self.choices.count(&filters)
+    }
+
+    fn offers(&self) -> impl Iterator<Item = (usize, &Offer)> {
+        self.choices.axes().enumerate().flat_map(|(nth, axis)| axis.iter().map(move |offer| (nth, offer)))
+    }
+
+    /// The slices of this number.
+    fn slices(&self, nth: usize) -> impl Iterator<Item = &Slice> {
+        self.offers().filter_map(move |(first, offer)| offer.slices.get(nth.checked_sub(first)?))
     }
 
     fn group(
@@ -132,10 +154,11 @@ impl Panelled<'_> {
         let choice = |stops: Option<usize>, words: &str| {
             let value = stops.map(|stops| stops.to_string()).unwrap_or_default();
             let count = self.count(|filters| filters.stops = stops);
-            ("stops", value, format!("{words} ({count})"), stops == self.view.filters.stops)
+            ("stops", value, counted(words, count), stops == self.view.filters.stops)
         };
         let choices = [choice(None, "Any"), choice(Some(0), "Direct only"), choice(Some(1), "Up to 1 stop")];
-        self.group("Stops each way", "radio", choices)
+        let legend = if self.query.slices.len() > 1 { "Stops each way" } else { "Stops" };
+        self.group(legend, "radio", choices)
     }
 
     fn city(&self, nth: usize, end: fn(&crate::itinerary::SliceQuery) -> PlaceCode) -> String {
@@ -146,13 +169,13 @@ impl Panelled<'_> {
     fn leaving(&self, nth: usize) -> Group {
         let legend = format!("Leaves {}{}", self.city(nth, |slice| slice.from), self.which(nth));
         let chosen = &self.view.filters.departs;
-        self.windows("dep", &legend, nth, chosen, |filters, windows| filters.departs = windows)
+        self.windows("dep", &legend, nth, chosen, |filters| &mut filters.departs)
     }
 
     fn landing(&self, nth: usize) -> Group {
         let legend = format!("Lands in {}{}", self.city(nth, |slice| slice.to), self.which(nth));
         let chosen = &self.view.filters.arrives;
-        self.windows("arr", &legend, nth, chosen, |filters, windows| filters.arrives = windows)
+        self.windows("arr", &legend, nth, chosen, |filters| &mut filters.arrives)
     }
 
     /// Which of several flights is meant, where the cities alone may not tell.
@@ -169,16 +192,22 @@ impl Panelled<'_> {
         legend: &str,
         nth: usize,
         chosen: &[(usize, Window)],
-        set: impl Fn(&mut Filters, Vec<(usize, Window)>),
+        field: fn(&mut Filters) -> &mut Vec<(usize, Window)>,
     ) -> Group {
+        let leaves = |slice: &Slice| Window::of(slice.first().departs.local);
+        let lands = |slice: &Slice| Window::of(slice.last().arrives.local);
+        let there: Vec<Window> = match name {
+            "dep" => self.slices(nth).map(leaves).collect(),
+            _ => self.slices(nth).map(lands).collect(),
+        };
         let choices: Vec<_> = Window::ALL
             .into_iter()
             .filter_map(|window| {
-                let count = self.count(|filters| set(filters, vec![(nth, window)]));
+                let count = self.count(|filters| only(field(filters), nth, window));
                 let is_chosen = chosen.contains(&(nth, window));
-                let words = format!("{} ({count})", window.hours());
+                let words = counted(window.hours(), count);
                 let value = format!("{}-{}", nth + 1, window.code());
-                (count > 0 || is_chosen).then_some((name, value, words, is_chosen))
+                (there.contains(&window) || is_chosen).then_some((name, value, words, is_chosen))
             })
             .collect();
         self.nth_group(legend, nth, choices)
@@ -189,13 +218,13 @@ impl Panelled<'_> {
         let legend =
             format!("{} airport of departure{}", self.city(nth, |slice| slice.from), self.which(nth));
         let chosen = &self.view.filters.starts;
-        self.ports("start", &legend, nth, chosen, begins_at, |filters, airports| filters.starts = airports)
+        self.ports("start", &legend, nth, chosen, begins_at, |filters| &mut filters.starts)
     }
 
     fn ends(&self, nth: usize) -> Group {
         let legend = format!("{} airport of arrival{}", self.city(nth, |slice| slice.to), self.which(nth));
         let chosen = &self.view.filters.ends;
-        self.ports("end", &legend, nth, chosen, ends_at, |filters, airports| filters.ends = airports)
+        self.ports("end", &legend, nth, chosen, ends_at, |filters| &mut filters.ends)
     }
 
     fn ports(
@@ -205,17 +234,16 @@ impl Panelled<'_> {
         nth: usize,
         chosen: &[(usize, PlaceCode)],
         of: fn(&Slice) -> PlaceCode,
-        set: impl Fn(&mut Filters, Vec<(usize, PlaceCode)>),
+        field: fn(&mut Filters) -> &mut Vec<(usize, PlaceCode)>,
     ) -> Group {
-        let slices = self.all.iter().filter_map(|offer| offer.slices.get(nth));
-        let mut codes: Vec<PlaceCode> = slices.map(of).collect();
+        let mut codes: Vec<PlaceCode> = self.slices(nth).map(of).collect();
         codes.extend(chosen.iter().filter(|(slice, _)| *slice == nth).map(|(_, code)| *code));
         codes.sort_unstable();
         codes.dedup();
         let choice = |code: PlaceCode| {
-            let count = self.count(|filters| set(filters, vec![(nth, code)]));
+            let count = self.count(|filters| only(field(filters), nth, code));
             let airport = self.airports.airport(code).map_or("", |airport| airport.name.as_str());
-            let words = format!("{airport} {code} ({count})");
+            let words = counted(&format!("{airport} {code}"), count);
             (name, format!("{}-{code}", nth + 1), words, chosen.contains(&(nth, code)))
         };
         self.nth_group(legend, nth, codes.into_iter().map(choice))
@@ -239,14 +267,20 @@ impl Panelled<'_> {
     }
 
     fn airlines(&self) -> Group {
+        // Whoever sells only a part of each way would leave nothing.
         let mut names: BTreeMap<&str, &str> = BTreeMap::new();
-        for segment in self.all.iter().flat_map(Offer::segments) {
-            names.insert(&segment.carrier.code, &segment.carrier.name);
+        for (_, offer) in self.offers() {
+            let mut carriers = offer.segments().map(|segment| &segment.carrier);
+            if let Some(first) = carriers.next().filter(|first| carriers.all(|other| other == *first)) {
+                names.insert(&first.code, &first.name);
+            }
         }
+        let alone = |code: &str| Filters { airlines: vec![code.to_owned()], ..Filters::default() };
+        names.retain(|code, _| self.choices.count(&alone(code)) != Some(0));
         for code in &self.view.filters.airlines {
             names.entry(code).or_insert(code);
         }
-        let mut airlines: Vec<(&str, &str, usize)> = names
+        let mut airlines: Vec<(&str, &str, Option<usize>)> = names
             .into_iter()
             .map(|(code, name)| (code, name, self.count(|f| f.airlines = vec![code.to_owned()])))
             .collect();
@@ -255,14 +289,18 @@ impl Panelled<'_> {
             .into_iter()
             .map(|(code, name, count)| {
                 let chosen = self.view.filters.airlines.iter().any(|known| known == code);
-                ("airline", code.to_owned(), format!("{name} ({count})"), chosen)
+                ("airline", code.to_owned(), counted(name, count), chosen)
             })
             .collect();
         self.group("Airline, all the way", "checkbox", choices)
     }
 
     fn alliances(&self) -> Group {
-        let mut names: Vec<&str> = self.all.iter().filter_map(|offer| offer.alliance.as_deref()).collect();
+        let mut names: Vec<&str> = self.offers().filter_map(|(_, offer)| offer.alliance.as_deref()).collect();
+        names.sort_unstable();
+        names.dedup();
+        let alone = |name: &str| Filters { alliances: vec![name.to_owned()], ..Filters::default() };
+        names.retain(|name| self.choices.count(&alone(name)) != Some(0));
         names.extend(self.view.filters.alliances.iter().map(String::as_str));
         names.sort_unstable();
         names.dedup();
@@ -271,19 +309,24 @@ impl Panelled<'_> {
             .map(|name| {
                 let count = self.count(|filters| filters.alliances = vec![name.to_owned()]);
                 let chosen = self.view.filters.alliances.iter().any(|known| known == name);
-                ("alliance", name.to_owned(), format!("{name} ({count})"), chosen)
+                ("alliance", name.to_owned(), counted(name, count), chosen)
             })
             .collect();
         self.group("Alliance", "checkbox", choices)
     }
 
     fn via(&self) -> Group {
-        let slices = self.all.iter().flat_map(|offer| &offer.slices);
+        let slices = self.offers().flat_map(|(_, offer)| &offer.slices);
         let mut codes: Vec<PlaceCode> = slices.flat_map(changes).collect();
+        codes.sort_unstable();
+        codes.dedup();
+        codes.retain(|code| {
+            self.choices.count(&Filters { via: vec![*code], ..Filters::default() }) != Some(0)
+        });
         codes.extend(&self.view.filters.via);
         codes.sort_unstable();
         codes.dedup();
-        let mut codes: Vec<(PlaceCode, usize)> =
+        let mut codes: Vec<(PlaceCode, Option<usize>)> =
             codes.into_iter().map(|code| (code, self.count(|filters| filters.via = vec![code]))).collect();
         codes.sort_by_key(|(code, count)| (std::cmp::Reverse(*count), *code));
         let choices: Vec<_> = codes
@@ -291,7 +334,7 @@ impl Panelled<'_> {
             .map(|(code, count)| {
                 let city = self.airports.airport(code).map_or("", |airport| airport.city.as_str());
                 let chosen = self.view.filters.via.contains(&code);
-                ("via", code.to_string(), format!("{city} {code} ({count})"), chosen)
+                ("via", code.to_string(), counted(&format!("{city} {code}"), count), chosen)
             })
             .collect();
         self.group("Change planes only in", "checkbox", choices)
@@ -299,8 +342,8 @@ impl Panelled<'_> {
 
     fn included(&self) -> Group {
         let now = &self.view.filters;
-        let choice = |name, words: &str, chosen, count: usize| {
-            (name, "1".to_owned(), format!("{words} ({count})"), chosen)
+        let choice = |name, words: &str, chosen, count: Option<usize>| {
+            (name, "1".to_owned(), counted(words, count), chosen)
         };
         let choices = [
             choice("bag", "Checked bag", now.bag, self.count(|filters| filters.bag = true)),
@@ -311,15 +354,15 @@ impl Panelled<'_> {
     }
 
     fn numbers(&self) -> Vec<Number> {
-        let currency = self.all.first().map_or(String::new(), |offer| format!(", {}", offer.total.currency));
-        let totals = || self.all.iter().map(|offer| offer.total);
-        let (low, high) = (totals().min_by_key(|t| t.minor), totals().max_by_key(|t| t.minor));
-        let range = low
-            .zip(high)
-            .map(|(low, high)| format!("Lowest fares from {} to {}", words::whole(low), words::whole(high)));
-        let longest = |offer: &Offer| offer.slices.iter().map(Slice::duration).max().unwrap_or_default();
-        let quickest = self.all.iter().min_by_key(|offer| travel_time(offer));
-        let hours = quickest.map(|offer| format!("The shortest takes {}", words::duration(longest(offer))));
+        let currency = format!(", {}", self.choices.currency());
+        let first = |order| self.choices.picks(&Filters::default(), order).first.into_iter().next();
+        let range = first(Order::Cheapest).map(|pick| format!("The lowest is {}", words::whole(pick.total)));
+        let longest = |pick: &Pick| {
+            let slices = self.choices.parts(&pick.ways).into_iter().flat_map(|part| &part.slices);
+            slices.map(Slice::duration).max().unwrap_or_default()
+        };
+        let quickest = first(Order::Shortest).as_ref().map(longest);
+        let hours = quickest.map(|longest| format!("The shortest takes {}", words::duration(longest)));
         let number = |name, label: String, hint: Option<String>| Number {
             name,
             label,

@@ -11,14 +11,16 @@ use jiff::Timestamp;
 use crate::{
     airports::Airports,
     error::{AppError, FieldErrors},
-    itinerary::{Offer, SearchQuery, SliceQuery},
+    itinerary::{SearchQuery, SliceQuery},
     limits::Rule,
     money::Currency,
     search::{
         Search,
         cache::Answer,
+        choices::{Choices, Pick, Picks},
+        filter::Filters,
         form::SearchForm,
-        order::{self, Order, travel_time},
+        order::{self, Order, led_by},
         pages::{
             card::{Surroundings, card},
             filters::{FilterPanel, Panelled},
@@ -55,8 +57,9 @@ struct FlightsPage {
     /// What of the answer is not in the list.
     missing: Option<Fragment>,
     cards: Vec<Fragment>,
-    found: usize,
-    all: usize,
+    found: String,
+    /// How many are in the list, and of how many.
+    listed: usize,
     pager: Fragment,
     /// Where nothing fits the filters: address and words of what would.
     less: Vec<(String, String)>,
@@ -114,7 +117,7 @@ pub async fn flights(
     let html = if answer.is_empty() {
         nothing(chrome, &search, &list, lowest.as_ref()).await?
     } else {
-        list.page(chrome, search.airports, lowest.as_ref(), now)?.render()?
+        list.page(chrome, &search, lowest.as_ref(), now)?.render()?
     };
     let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
     Ok((status, recent.with(&search, &asked), Html(html)).into_response())
@@ -135,19 +138,19 @@ impl List<'_> {
     fn page(
         &self,
         chrome: Chrome,
-        airports: &'static Airports,
+        search: &Search,
         lowest: Option<&Lowest>,
         now: Timestamp,
     ) -> Result<FlightsPage, AppError> {
-        let fitting = self.view.filters.of(self.answer);
-        let mut shown: Vec<&Offer> = fitting.iter().map(AsRef::as_ref).collect();
-        order::sort(&mut shown, self.view.order);
-        let all: Vec<&Offer> = self.answer.iter().collect();
-        let any = order::best(&all, Order::Cheapest).ok_or_else(|| AppError::broken("an empty list"))?;
-        let pages = shown.len().div_ceil(PAGE).max(1);
+        let airports = search.airports;
+        let choices = Choices::of(self.answer);
+        let picks = choices.picks(&self.view.filters, self.view.order);
+        let leaders = choices.leaders(&self.view.filters, &picks);
+        let pages = picks.first.len().div_ceil(PAGE).max(1);
         let view = self.view.at_page(self.view.page.min(pages));
         let first = (view.page - 1) * PAGE;
-        let cards = self.cards(&shown, first, now);
+        let cards = self.cards(search, &choices, (&picks, &leaders), (first, now))?;
+        let all = choices.count(&Filters::default());
         Ok(FlightsPage {
             chrome,
             canonical: view.address(self.form),
@@ -155,57 +158,80 @@ impl List<'_> {
             summary: error_summary_of(self.errors, label),
             asked: in_words(self.query, airports, self.form),
             strip: lowest.map(|lowest| self.strip(lowest, airports, now)),
-            sorts: sorts(self.form, &view, &shown),
-            panel: self.panel(airports),
-            pager: pages_of(self.form, &view, pages, (first, cards.len(), shown.len())),
-            found: shown.len(),
-            all: self.answer.len(),
-            less: if shown.is_empty() { self.without_each_filter() } else { Vec::new() },
+            sorts: sorts(self.form, &view, &choices, &leaders),
+            panel: self.panel(&choices, airports),
+            pager: pages_of(self.form, &view, pages, (first, cards.len(), picks.first.len())),
+            found: found(&picks, choices.count(&self.view.filters), all),
+            listed: picks.first.len(),
+            less: if picks.first.is_empty() { self.without_each_filter(&choices) } else { Vec::new() },
             cards,
             missing: missing(self.answer.left_out),
-            why: why(view.order, any.total.currency),
+            why: why(view.order, choices.currency()),
         })
     }
 
-    fn panel(&self, airports: &'static Airports) -> FilterPanel {
-        let Self { form, typed, view, errors, query, answer } = *self;
-        Panelled { form, typed, view, errors, query, all: answer, airports }.panel()
+    fn panel(&self, choices: &Choices<'_>, airports: &'static Airports) -> FilterPanel {
+        let Self { form, typed, view, errors, query, answer: _ } = *self;
+        Panelled { form, typed, view, errors, query, choices, airports }.panel()
     }
 
-    fn cards(&self, shown: &[&Offer], first: usize, now: Timestamp) -> Vec<Fragment> {
-        let leads = order::leads(shown);
-        let Some(cheapest) = order::best(shown, Order::Cheapest) else { return Vec::new() };
-        let around = Surroundings { cheapest, now };
-        let drawn = |(place, offer): (usize, &&Offer)| {
-            let reasons = leads.get(&offer.id).map(Vec::as_slice).unwrap_or_default();
-            offer_card(&card(offer, reasons, place + 1, &around))
+    fn cards(
+        &self,
+        search: &Search,
+        choices: &Choices<'_>,
+        (picks, leaders): (&Picks, &[(Order, Pick)]),
+        (first, now): (usize, Timestamp),
+    ) -> Result<Vec<Fragment>, AppError> {
+        let Some((_, cheapest)) = leaders.iter().find(|(order, _)| *order == Order::Cheapest) else {
+            return Ok(Vec::new());
         };
-        shown.iter().skip(first).take(PAGE).enumerate().map(drawn).collect()
+        let around = Surroundings { cheapest, now };
+        let mut cards = Vec::new();
+        for (place, pick) in picks.first.iter().skip(first).take(PAGE).enumerate() {
+            let offer = search.offer_of(choices, pick)?;
+            cards.push(offer_card(&card(&offer, &led_by(pick, leaders), place + 1, &around)));
+        }
+        Ok(cards)
     }
 
     pub fn strip(&self, lowest: &Lowest, airports: &Airports, now: Timestamp) -> Strip {
-        let own = self.answer.iter().map(|offer| offer.total).min_by_key(|total| total.minor);
+        let choices = Choices::of(self.answer);
+        let cheapest = choices.picks(&Filters::default(), Order::Cheapest).first.into_iter().next();
+        let own = cheapest.map(|pick| pick.total);
         Around { form: self.form, view: self.view, query: self.query, own, airports, now }.strip(lowest)
     }
 
     /// What each filter alone leaves out.
-    fn without_each_filter(&self) -> Vec<(String, String)> {
+    fn without_each_filter(&self, choices: &Choices<'_>) -> Vec<(String, String)> {
         let set = self.view.at_page(1).fields().into_iter().filter(|(name, _)| *name != "sort");
         let mut less = Vec::new();
+        let offers = |count: Option<usize>| match count {
+            Some(count) => words::plural(count, "offer", "offers"),
+            None => "many offers".to_owned(),
+        };
         for (name, value) in set {
             let without = self.view.without(self.typed, name);
-            let count = without.filters.count(self.answer);
-            if count > 0 {
-                let offers = words::plural(count, "offer", "offers");
+            let count = choices.count(&without.filters);
+            if count != Some(0) {
                 let filter = format!("“{}: {}”", label(name), value.replace(',', ", "));
-                less.push((without.address(self.form), format!("Without {filter}: {offers}")));
+                less.push((without.address(self.form), format!("Without {filter}: {}", offers(count))));
             }
         }
-        less.push((
-            self.view.unfiltered().address(self.form),
-            format!("Without any filter: {}", words::plural(self.answer.len(), "offer", "offers")),
-        ));
+        let all = offers(choices.count(&Filters::default()));
+        less.push((self.view.unfiltered().address(self.form), format!("Without any filter: {all}")));
         less
+    }
+}
+
+/// "12 of 60 shown"; of a journey with too many combinations for a list "the first 500 of 125,000".
+fn found(picks: &Picks, fitting: Option<usize>, all: Option<usize>) -> String {
+    let listed = picks.first.len();
+    let count = |count: Option<usize>| count.map(words::thousands);
+    match (picks.is_cut, count(fitting), count(all)) {
+        (true, Some(fitting), _) => format!("the first {listed} of {fitting} that fit"),
+        (true, None, _) => format!("the first {listed} of many that fit"),
+        (false, _, Some(all)) => format!("{listed} of {all} shown"),
+        (false, _, None) => format!("{listed} shown"),
     }
 }
 
@@ -258,21 +284,25 @@ fn why(order: Order, currency: Currency) -> String {
     format!("{first} The list is the same for everybody, and nobody pays for a place in it.")
 }
 
-fn sorts(form: &SearchForm, view: &View, shown: &[&Offer]) -> Vec<SortLink> {
+fn sorts(form: &SearchForm, view: &View, choices: &Choices<'_>, leaders: &[(Order, Pick)]) -> Vec<SortLink> {
     let told = |order: Order| {
-        order::best(shown, order).map_or_else(String::new, |offer| match order {
+        let Some((_, first)) = leaders.iter().find(|(of, _)| *of == order) else { return String::new() };
+        match order {
             Order::First => {
-                let leaves = offer.slices.first().map(|slice| words::clock(slice.first().departs.local));
-                format!("{}, {}", leaves.unwrap_or_default(), offer.total)
+                let parts = choices.parts(&first.ways);
+                let leaves = parts.first().and_then(|part| part.slices.first());
+                let leaves = leaves.map(|slice| words::clock(slice.first().departs.local));
+                format!("{}, {}", leaves.unwrap_or_default(), first.total)
             }
-            Order::LeastCo2 => match offer.co2_grams {
+            Order::LeastCo2 => match first.merits.co2 {
                 Some(grams) => {
-                    format!("{}\u{a0}kg, {}", words::thousands(grams.div_ceil(1_000)), offer.total)
+                    let kilograms = grams.saturating_add(999) / 1_000;
+                    format!("{}\u{a0}kg, {}", words::thousands(kilograms), first.total)
                 }
                 None => "unknown".to_owned(),
             },
-            _ => format!("{}, {}", offer.total, words::duration(travel_time(offer))),
-        })
+            _ => format!("{}, {}", first.total, words::duration(first.travel_time())),
+        }
     };
     Order::ALL
         .into_iter()
@@ -314,7 +344,7 @@ fn worth_in_words(currency: Currency) -> String {
 pub fn in_words(query: &SearchQuery, airports: &Airports, form: &SearchForm) -> Asked {
     Asked {
         title: way_in_words(query, airports, form.is_multi()),
-        dates: dates(&query.slices),
+        dates: dates(&query.slices, form.is_multi()),
         party: query.party.in_words(),
         cabin: query.cabin.name(),
         change: format!("/?{}", form.address()),
@@ -331,18 +361,20 @@ fn months_apart(query: &SearchQuery, airports: &Airports) -> Vec<(String, String
     query.slices.iter().map(month).collect()
 }
 
-/// "Fri 12 Mar to Fri 26 Mar 2027".
-fn dates(slices: &[SliceQuery]) -> String {
+/// "Fri 12 Mar to Fri 26 Mar 2027"; of several flights the day of each.
+fn dates(slices: &[SliceQuery], is_multi: bool) -> String {
+    if is_multi {
+        let days: Vec<String> = slices.iter().map(|slice| words::day_and_year(slice.date)).collect();
+        return days.join(", ");
+    }
     match slices {
-        [out, back] if out.date == back.date && out.from == back.to => {
+        [out, back] if out.date == back.date => {
             format!("{}, there and back", words::day_and_year(out.date))
         }
         [out, back] if out.date.year() == back.date.year() => {
             format!("{} to {}", words::day(out.date), words::day_and_year(back.date))
         }
-        [first, .., last] if first.date != last.date => {
-            format!("{} to {}", words::day_and_year(first.date), words::day_and_year(last.date))
-        }
+        [out, back] => format!("{} to {}", words::day_and_year(out.date), words::day_and_year(back.date)),
         slices => slices.first().map_or(String::new(), |slice| words::day_and_year(slice.date)),
     }
 }
@@ -373,18 +405,20 @@ mod tests {
 
     #[test]
     fn the_dates_of_a_search_are_told_once_each() {
-        let told = |days: &[Date]| {
+        let told = |days: &[Date], is_multi| {
             let slice = |(nth, date): (usize, &Date)| {
                 let [from, to] = ["LIS", "OPO"].map(|code| code.parse().unwrap());
                 let (from, to) = if nth % 2 == 0 { (from, to) } else { (to, from) };
                 SliceQuery { from, to, date: *date }
             };
-            dates(&days.iter().enumerate().map(slice).collect::<Vec<_>>())
+            dates(&days.iter().enumerate().map(slice).collect::<Vec<_>>(), is_multi)
         };
         let day = date(2026, 12, 20);
-        assert_eq!(told(&[day]), "Sun 20 Dec 2026");
-        assert_eq!(told(&[day, day]), "Sun 20 Dec 2026, there and back");
-        assert_eq!(told(&[day, date(2026, 12, 23)]), "Sun 20 Dec to Wed 23 Dec 2026");
-        assert_eq!(told(&[day, date(2027, 1, 3)]), "Sun 20 Dec 2026 to Sun 3 Jan 2027");
+        assert_eq!(told(&[day], false), "Sun 20 Dec 2026");
+        assert_eq!(told(&[day, day], false), "Sun 20 Dec 2026, there and back");
+        assert_eq!(told(&[day, date(2026, 12, 23)], false), "Sun 20 Dec to Wed 23 Dec 2026");
+        assert_eq!(told(&[day, date(2027, 1, 3)], false), "Sun 20 Dec 2026 to Sun 3 Jan 2027");
+        let three = [day, date(2026, 12, 23), date(2027, 1, 3)];
+        assert_eq!(told(&three, true), "Sun 20 Dec 2026, Wed 23 Dec 2026, Sun 3 Jan 2027");
     }
 }

@@ -22,8 +22,9 @@ use crate::{
     web::{
         chrome::Chrome,
         components::{
-            self, Fragment, OfferCard, Tone, conditions_table, fares, kilometres, notice, offer_card, price,
-            price_table, route_map, warnings, words,
+            Fragment, OfferCard, Tone, conditions_table, direction, fares, itinerary_by_day, journey,
+            kilometres, legs, notice, offer_card, other_airports, price, price_table, route_map, warnings,
+            words,
         },
         form::Path,
         visitor::Visitor,
@@ -34,14 +35,15 @@ use crate::{
 #[template(path = "search/offer.html")]
 struct OfferPage {
     chrome: Chrome,
-    from: String,
-    to: String,
+    journey: String,
     party: String,
     cabin: &'static str,
     airlines: String,
     seen: String,
     valid_until: String,
     all: String,
+    /// What the flights one by one do not tell.
+    warnings: Vec<String>,
     slices: Vec<SlicePart>,
     map: Fragment,
     distance: String,
@@ -69,8 +71,9 @@ struct FarePart {
 #[template(path = "search/offer_lapsed.html")]
 struct OfferLapsedPage {
     chrome: Chrome,
-    from: String,
-    to: String,
+    journey: String,
+    party: String,
+    cabin: &'static str,
     itinerary: Fragment,
     price: Fragment,
     difference: Fragment,
@@ -83,8 +86,11 @@ struct OfferLapsedPage {
 #[template(path = "search/offer_sold_out.html")]
 struct OfferSoldOutPage {
     chrome: Chrome,
-    from: String,
-    to: String,
+    journey: String,
+    party: String,
+    cabin: &'static str,
+    /// It has left, or leaves too soon; otherwise somebody took the last seats.
+    is_closed: bool,
     itinerary: Fragment,
     was: String,
     close: Vec<Fragment>,
@@ -110,7 +116,11 @@ pub async fn offer(
         }
         Fares::SoldOut { was: Some(was) } => {
             let close = close_to(&search, &was).await;
-            sold_out(chrome, &was, close, search.airports).render()?
+            sold_out(chrome, (&was, false), close, search.airports).render()?
+        }
+        Fares::Closed { was } => {
+            let close = close_to(&search, &was).await;
+            sold_out(chrome, (&was, true), close, search.airports).render()?
         }
         Fares::SoldOut { was: None } => return Err(search::sold_out()),
     };
@@ -160,8 +170,8 @@ fn open(
     clock: &Clock,
 ) -> Result<OfferPage, AppError> {
     let offer = offers.get(chosen).ok_or_else(|| AppError::broken("no fare is chosen"))?;
-    let (from, to) = ends(offer);
     let lapses = offers.iter().map(|offer| offer.expires_at).min().unwrap_or(offer.expires_at);
+    let from = offer.slices.first().map_or("", |slice| slice.first().from.city.as_str());
     let zone = offer.slices.first().map_or("UTC", |slice| slice.first().from.zone.as_str());
     let mut parts = Vec::new();
     for offer in offers {
@@ -175,8 +185,8 @@ fn open(
     Ok(OfferPage {
         chrome,
         valid_until: format!("{} {from} time", words::moment_clock(lapses, zone)),
-        from,
-        to,
+        journey: journey(&offer.slices),
+        warnings: other_airports(&offer.slices),
         party: offer.party.in_words(),
         cabin: offer.cabin.name(),
         airlines: airlines(offer),
@@ -198,12 +208,12 @@ fn lapsed(
     close: Vec<Fragment>,
     airports: &'static Airports,
 ) -> OfferLapsedPage {
-    let (from, to) = ends(fresh);
     OfferLapsedPage {
         chrome,
-        from,
-        to,
-        itinerary: components::itinerary(&fresh.slices),
+        journey: journey(&fresh.slices),
+        party: fresh.party.in_words(),
+        cabin: fresh.cabin.name(),
+        itinerary: itinerary_by_day(&fresh.slices),
         price: price(fresh.total, &["total, all taxes", "asked just now"]),
         difference: difference(was.map(|was| was.total), fresh.total),
         fresh: format!("/offers/{}", fresh.id),
@@ -214,16 +224,17 @@ fn lapsed(
 
 fn sold_out(
     chrome: Chrome,
-    was: &Offer,
+    (was, is_closed): (&Offer, bool),
     close: Vec<Fragment>,
     airports: &'static Airports,
 ) -> OfferSoldOutPage {
-    let (from, to) = ends(was);
     OfferSoldOutPage {
         chrome,
-        from,
-        to,
-        itinerary: components::itinerary(&was.slices),
+        journey: journey(&was.slices),
+        party: was.party.in_words(),
+        cabin: was.cabin.name(),
+        is_closed,
+        itinerary: itinerary_by_day(&was.slices),
         was: was.total.to_string(),
         close,
         all: search_address(was, airports),
@@ -254,13 +265,6 @@ fn difference(was: Option<Money>, now: Money) -> Fragment {
     }
 }
 
-/// The cities that the journey is about.
-fn ends(offer: &Offer) -> (String, String) {
-    let first = offer.slices.first();
-    let city = |of: fn(&Slice) -> &str| first.map_or(String::new(), |slice| of(slice).to_owned());
-    (city(|slice| &slice.first().from.city), city(|slice| &slice.last().to.city))
-}
-
 fn airlines(offer: &Offer) -> String {
     let mut names: Vec<&str> = Vec::new();
     for segment in offer.segments() {
@@ -276,10 +280,10 @@ fn slice_parts(slices: &[Slice]) -> Vec<SlicePart> {
         .iter()
         .enumerate()
         .map(|(place, slice)| SlicePart {
-            direction: components::direction(place, slices.len()),
+            direction: direction(place, slices),
             date: words::day_and_year(slice.first().departs.local.date()),
             length: format!("{}, {}", words::duration(slice.duration()), words::stops(slice)),
-            legs: components::legs(slice),
+            legs: legs(slice),
         })
         .collect()
 }

@@ -33,7 +33,7 @@ impl Duffel {
             ways.entry(flights(&offer)).or_default().push(offer);
         }
         let offers = ways.into_values().filter_map(cheapest).collect();
-        Ok(Found { offers, left_out })
+        Ok(Found { offers, left_out, ..Found::default() })
     }
 
     /// Everything that Duffel found, and how much of it has no words of ours.

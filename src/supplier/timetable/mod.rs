@@ -186,6 +186,11 @@ impl Supplier for Timetable {
         self.find_offers(query).await
     }
 
+    async fn look(&self, query: &SearchQuery) -> Result<super::Found, SupplierError> {
+        self.answering()?;
+        self.find_all(query).await
+    }
+
     async fn lowest_totals(
         &self,
         query: &SearchQuery,
@@ -222,6 +227,15 @@ impl Supplier for Timetable {
 
     fn quoted(&self, id: &OfferId) -> Option<Offer> {
         offers::offer(self.world, &OfferKey::parse(id)?)
+    }
+
+    fn together(&self, ways: &[&OfferId]) -> Option<Offer> {
+        let mut keys = ways.iter().map(|id| OfferKey::parse(id));
+        let mut whole = keys.next()??;
+        for key in keys {
+            whole.slices.extend(key?.slices);
+        }
+        offers::offer(self.world, &whole)
     }
 
     async fn reprice(&self, offer: &Offer) -> Result<Offer, SupplierError> {

@@ -3,6 +3,7 @@
 use jiff::{SignedDuration, Timestamp, civil, tz::TimeZone};
 
 use super::{
+    LATEST_SALE_MINUTES,
     airlines::{AIRLINES, ALLIANCES, Kind},
     engine::{self, Leg},
     fleet::{self, aircraft},
@@ -84,7 +85,7 @@ pub(super) fn offer(world: &World, key: &OfferKey) -> Option<Offer> {
         prices,
         total: euros(0),
         quoted_at,
-        expires_at: quoted_at.checked_add(LIFE).ok()?,
+        expires_at: quoted_at.checked_add(LIFE).ok()?.min(last_call(&located)?),
         co2_grams: Some(grams),
         documents: DocumentRule::NotAsked,
         alliance: alliance(&located),
@@ -93,6 +94,12 @@ pub(super) fn offer(world: &World, key: &OfferKey) -> Option<Offer> {
     offer.total = offer.sum_of_prices(CURRENCY).ok()?;
     offer.documents = passports::rule(&offer);
     Some(offer)
+}
+
+/// When the first flight is sold for the last time.
+fn last_call(located: &[Vec<Found>]) -> Option<Timestamp> {
+    let first = located.first()?.first()?;
+    Timestamp::from_second((first.leg.departs - LATEST_SALE_MINUTES) * 60).ok()
 }
 
 /// The same flights at each fare above the key's own.

@@ -13,10 +13,10 @@ use super::{
 };
 use crate::{
     itinerary::{Offer, Party, SearchQuery},
-    supplier::SupplierError,
+    supplier::{Found as SupplierFound, SupplierError},
 };
 
-/// Offers in one answer, and ways of each slice that are combined into them.
+/// Whole offers in one answer, and ways of each slice that are combined into them.
 const MOST_OFFERS: usize = 60;
 const MOST_COMBINED: usize = 40;
 /// Between landing and the next slice's departure.
@@ -26,20 +26,44 @@ pub(super) const BETWEEN_SLICES_MINUTES: i64 = 120;
 pub(super) type Free = Vec<(Priced, Vec<SegmentKey>)>;
 
 impl Timetable {
+    /// The best of whole offers, the cheapest among them.
     pub(super) async fn find_offers(&self, query: &SearchQuery) -> Result<Vec<Offer>, SupplierError> {
         let now = self.clock.now();
+        let slices = self.free(query, now).await?;
+        let combined = combine(slices, query.party).into_iter();
+        Ok(combined.filter_map(|slices| self.with_fares(query, slices, now)).collect())
+    }
+
+    /// All ways of each slice that have seats for everyone.
+    pub(super) async fn find_all(&self, query: &SearchQuery) -> Result<SupplierFound, SupplierError> {
+        let now = self.clock.now();
+        let slices = self.free(query, now).await?;
+        if !is_chain(&slices) {
+            return Ok(SupplierFound::default());
+        }
+        let alone = |free: Free| -> Vec<Offer> {
+            free.into_iter().filter_map(|(_, keys)| self.with_fares(query, vec![keys], now)).collect()
+        };
+        let mut ways: Vec<Vec<Offer>> = slices.into_iter().map(alone).collect();
+        Ok(match ways.len() {
+            1 => SupplierFound { offers: ways.remove(0), ..SupplierFound::default() },
+            _ => SupplierFound { ways, ..SupplierFound::default() },
+        })
+    }
+
+    fn with_fares(&self, query: &SearchQuery, slices: Vec<Vec<SegmentKey>>, now: Timestamp) -> Option<Offer> {
+        let key = self.lowest_key(query, slices, now);
+        let offer = offers::offer(self.world, &key)?;
+        Some(Offer { other_fares: offers::others(self.world, &key), ..offer })
+    }
+
+    async fn free(&self, query: &SearchQuery, now: Timestamp) -> Result<Vec<Free>, SupplierError> {
         let market = Market::new(self.world, &self.switches, query, now);
         let ways: Vec<Vec<Priced>> = query.slices.iter().map(|slice| ways(&market, slice)).collect();
-        if ways.is_empty() || ways.iter().any(Vec::is_empty) {
+        if ways.iter().any(Vec::is_empty) {
             return Ok(Vec::new());
         }
-        let slices = self.with_seats(query, ways, now).await?;
-        let offers = combine(slices, query.party).into_iter().filter_map(|slices| {
-            let key = self.lowest_key(query, slices, now);
-            let offer = offers::offer(self.world, &key)?;
-            Some(Offer { other_fares: offers::others(self.world, &key), ..offer })
-        });
-        Ok(offers.collect())
+        self.with_seats(query, ways, now).await
     }
 
     /// Of each slice's ways those that have seats for everyone, with the keys of their flights.
@@ -98,6 +122,20 @@ impl Timetable {
     }
 }
 
+/// Whether some way of each slice leaves after one of the slice before has landed.
+fn is_chain(slices: &[Free]) -> bool {
+    let mut earliest = Some(i64::MIN / 2);
+    for ways in slices {
+        let reached = |lands: i64| {
+            let merits = ways.iter().map(|(priced, _)| priced.merit);
+            let after = merits.filter(|merit| merit.departs >= lands + BETWEEN_SLICES_MINUTES);
+            after.map(|merit| merit.arrives).min()
+        };
+        earliest = earliest.and_then(reached);
+    }
+    !slices.is_empty() && earliest.is_some()
+}
+
 /// The best of all sensible combinations, slice by slice.
 pub(super) fn combine(slices: Vec<Free>, party: Party) -> Vec<Vec<Vec<SegmentKey>>> {
     struct Chosen {
@@ -107,9 +145,12 @@ pub(super) fn combine(slices: Vec<Free>, party: Party) -> Vec<Vec<Vec<SegmentKey
         slices: Vec<Vec<SegmentKey>>,
     }
     let mut chosen = vec![Chosen { cents: 0, minutes: 0, lands: i64::MIN, slices: Vec::new() }];
+    if slices.is_empty() {
+        return Vec::new();
+    }
     let several = slices.len() > 1;
     for ways in slices {
-        let most = if several { MOST_COMBINED } else { MOST_OFFERS };
+        let most = if several { MOST_COMBINED } else { ways.len() };
         let ways = engine::worthwhile(ways, most, |(priced, _)| priced.merit.cost(party));
         let mut next = Vec::with_capacity(chosen.len() * ways.len());
         for before in &chosen {
@@ -126,7 +167,8 @@ pub(super) fn combine(slices: Vec<Free>, party: Party) -> Vec<Vec<Vec<SegmentKey
                 }
             }
         }
-        chosen = engine::worthwhile(next, MOST_OFFERS, |chosen| (chosen.cents, chosen.minutes));
+        let most = if several { MOST_OFFERS } else { next.len() };
+        chosen = engine::worthwhile(next, most, |chosen| (chosen.cents, chosen.minutes));
     }
     chosen.into_iter().map(|chosen| chosen.slices).collect()
 }

@@ -24,13 +24,16 @@ pub struct PricedDay {
 pub(super) struct Scale {
     lowest: i64,
     span: i64,
+    /// A price that stands alone is not the lowest of anything.
+    compares: bool,
 }
 
 impl Scale {
     pub(super) fn of(totals: impl Iterator<Item = Money> + Clone) -> Self {
         let minor = || totals.clone().map(|total| total.minor);
         let (lowest, highest) = (minor().min().unwrap_or(0), minor().max().unwrap_or(0));
-        Self { lowest, span: highest.saturating_sub(lowest).max(1) }
+        let compares = totals.clone().nth(1).is_some();
+        Self { lowest, span: highest.saturating_sub(lowest).max(1), compares }
     }
 
     fn of_days(days: &[PricedDay]) -> Self {
@@ -42,7 +45,7 @@ impl Scale {
     }
 
     pub(super) const fn is_lowest(&self, total: Money) -> bool {
-        total.minor == self.lowest
+        self.compares && total.minor == self.lowest
     }
 }
 

@@ -17,7 +17,7 @@ pub mod samples {
     //! Slices and offers for the unit tests of whoever draws, sorts or keeps them.
     pub use super::{
         offer::samples::{eur, offer, plain},
-        slice::samples::{direct, lisbon, new_york, overnight, segment},
+        slice::samples::{direct, lisbon, madrid, new_york, overnight, segment},
     };
 }
 
@@ -33,7 +33,10 @@ pub use self::{
     offer::{OfferCard, conditions_list, conditions_table, facts, fares, offer_card, price, price_table},
     pairs::{PairTable, PricedPair, pair_table},
     part::{Tone, badge, facts_list, money_lines, notice, pager, tile},
-    slice::{direction, itinerary, itinerary_by_day, legs, slice_line, warnings, way_in_words},
+    slice::{
+        direction, is_return, itinerary, itinerary_by_day, journey, legs, night_in, other_airports,
+        slice_line, warnings, way_in_words,
+    },
     ticket::{Ticket, qr, ticket},
 };
 

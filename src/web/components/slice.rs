@@ -1,6 +1,6 @@
 //! The slice line, drawn to scale, and the same slice told segment by segment.
 
-use jiff::SignedDuration;
+use jiff::{SignedDuration, civil};
 use maud::{Markup, html};
 
 use crate::{
@@ -16,8 +16,16 @@ struct Wait<'a> {
     start: f64,
     width: f64,
     span: SignedDuration,
-    /// The local date changes while waiting.
+    /// The local date changes while waiting, or it is the small hours.
     night: bool,
+}
+
+/// Of the hours from midnight to six, so many spent waiting are a night, even where the date has changed before.
+const A_NIGHT: SignedDuration = SignedDuration::from_hours(3);
+
+fn is_night(landing: civil::DateTime, leaving: civil::DateTime) -> bool {
+    let six = landing.date().to_datetime(civil::time(6, 0, 0, 0));
+    landing.date() != leaving.date() || leaving.min(six).duration_since(landing) >= A_NIGHT
 }
 
 fn waits(slice: &Slice) -> Vec<Wait<'_>> {
@@ -35,7 +43,7 @@ fn waits(slice: &Slice) -> Vec<Wait<'_>> {
                 start: share(landing.at.duration_since(slice.first().departs.at)),
                 width: share(span),
                 span,
-                night: landing.local.date() != leaving.local.date(),
+                night: is_night(landing.local, leaving.local),
             }
         })
         .collect()
@@ -124,7 +132,25 @@ pub fn warnings(slices: &[Slice]) -> Vec<String> {
             told.push(format!("You change airports on your own, from {from} to {to}."));
         }
     }
+    told.extend(other_airports(slices));
     told
+}
+
+/// Where one flight of a journey lands at another airport of a city than the next one leaves from: easily missed, and dear if
+/// it is.
+pub fn other_airports(slices: &[Slice]) -> Vec<String> {
+    let other = |pair: &[Slice]| {
+        let (lands, leaves) = (&pair[0].last().to, &pair[1].first().from);
+        let same_city = (&lands.city, &lands.country) == (&leaves.city, &leaves.country);
+        (lands.code != leaves.code && same_city)
+            .then(|| format!("In {} you land at {} and go on from {}.", lands.city, lands.code, leaves.code))
+    };
+    slices.windows(2).filter_map(other).collect()
+}
+
+/// Where the first night on the way is.
+pub fn night_in(slices: &[Slice]) -> Option<&str> {
+    slices.iter().flat_map(waits).find(|wait| wait.night).map(|wait| wait.to.city.as_str())
 }
 
 /// Segments of one airline stand together: "Norrland NO 442 and NO 601".
@@ -145,9 +171,18 @@ fn by(slice: &Slice) -> Markup {
     }
 }
 
-/// All slices of an offer, one under the other.
+/// All slices of an offer, one under the other; where there are several, each with its date.
 pub fn itinerary(slices: &[Slice]) -> Fragment {
-    html! { div.offer-way { @for slice in slices { (slice_line(slice)) } } }.into()
+    let date = |slice: &Slice| words::day(slice.first().departs.local.date());
+    html! {
+        div.offer-way {
+            @for (place, slice) in slices.iter().enumerate() {
+                @if slices.len() > 1 { p.small.muted { (direction(place, slices)) ", " (date(slice)) } }
+                (slice_line(slice))
+            }
+        }
+    }
+    .into()
 }
 
 /// The same, each with its date above it: for tickets and reviews, which stand far from the search.
@@ -156,7 +191,7 @@ pub fn itinerary_by_day(slices: &[Slice]) -> Fragment {
         div.offer-way {
             @for (place, slice) in slices.iter().enumerate() {
                 div {
-                    h3.small.muted { (direction(place, slices.len())) ", " (words::day_and_year(slice.first().departs.local.date())) }
+                    h3.small.muted { (direction(place, slices)) ", " (words::day_and_year(slice.first().departs.local.date())) }
                     (slice_line(slice))
                 }
             }
@@ -165,13 +200,40 @@ pub fn itinerary_by_day(slices: &[Slice]) -> Fragment {
     .into()
 }
 
-pub fn direction(place: usize, count: usize) -> String {
-    match (place, count) {
+/// "Out" and "Back"; of a journey of several flights "Flight 2".
+pub fn direction(place: usize, slices: &[Slice]) -> String {
+    match (place, slices.len()) {
         (_, 1) => "Out".to_owned(),
-        (0, 2) => "Out".to_owned(),
-        (1, 2) => "Back".to_owned(),
-        (place, _) => format!("Slice {}", place + 1),
+        (0, 2) if is_return(slices) => "Out".to_owned(),
+        (1, 2) if is_return(slices) => "Back".to_owned(),
+        (place, _) => format!("Flight {}", place + 1),
     }
+}
+
+/// From the city of arrival back to the city of departure, whichever of their airports.
+pub fn is_return(slices: &[Slice]) -> bool {
+    let same = |a: &Airport, b: &Airport| a.code == b.code || (&a.city, &a.country) == (&b.city, &b.country);
+    match slices {
+        [out, back] => same(&out.last().to, &back.first().from) && same(&out.first().from, &back.last().to),
+        _ => false,
+    }
+}
+
+/// "Lisbon to New York", also there and back; of several flights every place: "Lisbon, New York, Los Angeles".
+pub fn journey(slices: &[Slice]) -> String {
+    let Some(first) = slices.first() else { return String::new() };
+    if slices.len() == 1 || is_return(slices) {
+        return format!("{} to {}", first.first().from.city, first.last().to.city);
+    }
+    let mut cities = vec![first.first().from.city.as_str()];
+    for slice in slices {
+        for city in [&slice.first().from.city, &slice.last().to.city] {
+            if cities.last() != Some(&city.as_str()) {
+                cities.push(city);
+            }
+        }
+    }
+    cities.join(", ")
 }
 
 /// Stop by stop, top to bottom.
@@ -324,6 +386,42 @@ mod tests {
         segments[1].from = airport("TOJ", "Madrid", "Europe/Madrid", 40.49, -3.45);
         let moved = Slice::try_from(segments).unwrap();
         assert_eq!(warnings(&[moved])[1], "You change airports on your own, from MAD to TOJ.");
+    }
+
+    #[test]
+    fn hours_after_midnight_are_a_night_as_well() {
+        let wait =
+            |landing: &str, leaving: &str| is_night(landing.parse().unwrap(), leaving.parse().unwrap());
+        // Nine hours in Toronto from midnight: nobody's date has changed while waiting.
+        assert!(wait("2027-01-16T00:00", "2027-01-16T09:20"));
+        assert!(wait("2027-01-15T23:50", "2027-01-16T05:00"));
+        assert!(!wait("2027-01-16T04:30", "2027-01-16T09:20"));
+        assert!(!wait("2027-01-16T13:00", "2027-01-16T19:20"));
+    }
+
+    #[test]
+    fn a_journey_that_does_not_lead_back_is_no_return() {
+        let away = [direct(), overnight()];
+        assert_eq!([direction(0, &away), direction(1, &away)], ["Flight 1", "Flight 2"]);
+        assert_eq!(journey(&away), "Lisbon, New York, Lisbon, New York");
+        let home = segment(&new_york(), &lisbon(), "2027-03-20T10:35:00Z", "2027-03-20T18:45:00Z");
+        let back = [direct(), Slice::try_from(vec![home]).unwrap()];
+        assert_eq!([direction(0, &back), direction(1, &back)], ["Out", "Back"]);
+        assert_eq!(journey(&back), "Lisbon to New York");
+        assert!(itinerary(&back).to_string().contains("Back, Sat 20 Mar"));
+    }
+
+    #[test]
+    fn going_on_from_another_airport_of_the_city_is_warned_of() {
+        let newark = airport("EWR", "New York", "America/New_York", 40.69, -74.17);
+        let home = segment(&newark, &lisbon(), "2027-03-20T10:35:00Z", "2027-03-20T18:45:00Z");
+        let home = Slice::try_from(vec![home]).unwrap();
+        assert_eq!(warnings(&[direct(), home]), ["In New York you land at JFK and go on from EWR."]);
+        assert_eq!(
+            warnings(&[direct(), direct()]),
+            Vec::<String>::new(),
+            "to go on from elsewhere was asked for"
+        );
     }
 
     #[test]
