@@ -116,6 +116,7 @@ const OF_PAGES: [&str; 22] = [
     "mail_is_personal",
     "mail_on_its_way",
     "mail_sent",
+    "money_has_gone",
     "money_is_needed",
     "no_contact",
     "no_documents",

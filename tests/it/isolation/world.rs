@@ -44,7 +44,7 @@ set session_replication_role = replica;
 insert into refunds (id, booking_id, attempt_id, amount_minor, currency, reason)
     select id, booking_id, id, 1, currency, 'by_hand' from attempts where booking_id = ':doras';
 insert into refund_payouts (refund_id, way, paid_on, proof, recorded_by, recorded_at)
-    select id, 'cash', '2026-11-23', 'receipt 7', ':carol', '2026-11-23' from refunds where booking_id = ':refunded';
+    select id, 'cash', '2026-11-23', 'receipt 7', ':carol', '2026-11-23' from refunds where booking_id in (':refunded', ':doras');
 reset session_replication_role;
 insert into disputes (id, booking_id, attempt_id, stripe_dispute_id, is_inquiry, amount_minor, currency, reason, opened_at)
     select id, booking_id, id, 'dp_hers', true, 1, currency, 'by_hand', '2026-11-23' from attempts where booking_id = ':confirmed';
