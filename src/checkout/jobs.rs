@@ -321,7 +321,7 @@ impl Checkout {
             }
             match attempt.state {
                 AttemptState::Authorised if !booking.needs(attempt.id) => {
-                    outcome = sooner(outcome, self.release(attempt).await?);
+                    outcome = sooner(outcome, self.release_unneeded(attempt).await?);
                 }
                 AttemptState::Captured if !booking.needs(attempt.id) => self.owe_refund(&attempt).await?,
                 _ => {}
@@ -330,16 +330,17 @@ impl Checkout {
         Ok(outcome)
     }
 
-    async fn release(&self, attempt: Attempt) -> Result<Outcome, AppError> {
-        let Some(attempt) = &self.still_authorised(attempt).await? else { return Ok(Outcome::Done) };
-        // Whoever sent us here looked without a lock: by now the booking may live on it. Once it is set aside and not needed, it
-        // is never needed again.
+    /// Whoever sends us here has looked without a lock: by now the booking may live on it. Once it is set aside and not needed,
+    /// it is never needed again.
+    async fn release_unneeded(&self, attempt: Attempt) -> Result<Outcome, AppError> {
         let mut tx = self.db.begin(System).await?;
         let booking = bookings::store::lock(&mut tx, attempt.booking).await?;
         drop(tx);
-        if booking.needs(attempt.id) {
-            return Ok(Outcome::Done);
-        }
+        if booking.needs(attempt.id) { Ok(Outcome::Done) } else { self.release(attempt).await }
+    }
+
+    async fn release(&self, attempt: Attempt) -> Result<Outcome, AppError> {
+        let Some(attempt) = &self.still_authorised(attempt).await? else { return Ok(Outcome::Done) };
         let intent = payment_intent(attempt)?;
         match self.payments.release(intent, &attempt.key("release")).await {
             Ok(intent) => self.apply_facts(attempt, &Facts::from(intent), Actor::System).await?,

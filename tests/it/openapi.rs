@@ -106,7 +106,7 @@ fn every_code_is_told_by_some_operation() {
 }
 
 /// Codes that only pages answer: no call of the API comes to them.
-const OF_PAGES: [&str; 22] = [
+const OF_PAGES: [&str; 23] = [
     "address_not_verified",
     "decided_already",
     "differs_still",

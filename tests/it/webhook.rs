@@ -43,7 +43,7 @@ async fn a_signed_event_is_taken_in_once_however_often_it_comes() {
 async fn an_event_that_cannot_be_written_holds_up_none_of_those_that_come_with_it() {
     let app = TestApp::start().await;
     app.execute("alter table stripe_events add constraint broken check (id <> 'evt_3')").await;
-    let http = reqwest::Client::new();
+    let http = jetbridge::outgoing::client().build().unwrap();
     let mut posts = tokio::task::JoinSet::new();
     // Each of them twice.
     for n in (0..12).chain(0..12) {
