@@ -122,6 +122,12 @@ impl Airports {
         }
     }
 
+    /// Airports of one city, whatever town they stand in: JFK and Newark are New York's.
+    pub fn serve_one_city(&self, one: PlaceCode, other: PlaceCode) -> bool {
+        let serves = |city: &City| city.airports.contains(&one) && city.airports.contains(&other);
+        one == other || self.cities.iter().any(serves)
+    }
+
     /// The English name of a country; an unknown code is its own name.
     pub fn country<'a>(&self, code: &'a str) -> &'a str {
         self.countries.get(code).copied().unwrap_or(code)
@@ -213,6 +219,13 @@ mod tests {
 
     fn code(text: &str) -> PlaceCode {
         text.parse().unwrap()
+    }
+
+    #[test]
+    fn airports_of_one_city_are_known_whatever_town_they_stand_in() {
+        let same = |one, other| Airports::world().serve_one_city(code(one), code(other));
+        assert!(same("JFK", "EWR") && same("LHR", "LTN") && same("LIS", "LIS"));
+        assert!(!same("JFK", "LAX") && !same("LIS", "OPO"));
     }
 
     #[test]

@@ -225,7 +225,7 @@ impl List<'_> {
 
 /// "12 of 60 shown"; of a journey with too many combinations for a list "the first 500 of 125,000".
 fn found(picks: &Picks, fitting: Option<usize>, all: Option<usize>) -> String {
-    let listed = picks.first.len();
+    let listed = words::thousands(picks.first.len());
     let count = |count: Option<usize>| count.map(words::thousands);
     match (picks.is_cut, count(fitting), count(all)) {
         (true, Some(fitting), _) => format!("the first {listed} of {fitting} that fit"),
@@ -324,7 +324,7 @@ fn pages_of(
     if pages < 2 {
         return Fragment::default();
     }
-    let shown = format!("{} to {} of {all} offers", first + 1, first + here);
+    let shown = format!("{} to {} of {} offers", first + 1, first + here, words::thousands(all));
     let before = (view.page > 1).then(|| view.at_page(view.page - 1).address(form));
     let after = (view.page < pages).then(|| view.at_page(view.page + 1).address(form));
     let next = format!("Next {}", PAGE.min(all - first - here));

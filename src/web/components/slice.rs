@@ -4,6 +4,7 @@ use jiff::{SignedDuration, civil};
 use maud::{Markup, html};
 
 use crate::{
+    airports::Airports,
     itinerary::{Airport, Carrier, LocalTime, Segment, Slice},
     web::components::{Fragment, tile, words},
 };
@@ -212,7 +213,9 @@ pub fn direction(place: usize, slices: &[Slice]) -> String {
 
 /// From the city of arrival back to the city of departure, whichever of their airports.
 pub fn is_return(slices: &[Slice]) -> bool {
-    let same = |a: &Airport, b: &Airport| a.code == b.code || (&a.city, &a.country) == (&b.city, &b.country);
+    let same = |a: &Airport, b: &Airport| {
+        (&a.city, &a.country) == (&b.city, &b.country) || Airports::world().serve_one_city(a.code, b.code)
+    };
     match slices {
         [out, back] => same(&out.last().to, &back.first().from) && same(&out.first().from, &back.last().to),
         _ => false,
