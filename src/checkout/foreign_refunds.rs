@@ -30,7 +30,8 @@ impl Checkout {
     }
 }
 
-/// Those that were made while a person had still to decide about the payment; under the booking's lock.
+/// All of a payment that our books do not have: those made while a person had still to decide about it, or before ours
+/// was asked for. Under the booking's lock.
 pub(super) async fn take_in_others(
     tx: &mut Tx<System>,
     booking: &Booking,

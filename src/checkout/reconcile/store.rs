@@ -11,7 +11,7 @@ use crate::{
     payments::Movement,
 };
 
-/// A reading that has come to nothing is made again; until then it is somebody's who is at it.
+/// The pace of reading. One that has come to nothing is made again after this; until then it is somebody's who is at it.
 const AGAIN_AFTER: SignedDuration = SignedDuration::from_mins(5);
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
