@@ -12,6 +12,7 @@ use crate::{
     checkout::{
         Checkout,
         ledger::{self, Posting},
+        unpaid,
     },
     db::System,
     error::AppError,
@@ -80,7 +81,7 @@ impl Checkout {
         bookings::store::lock(&mut tx, id).await?;
         let posting = Posting::TicketsLost { booking: id, amount: lost };
         if !ledger::is_posted(&mut tx, &posting).await? {
-            ledger::post(&mut tx, id, &posting, now).await?;
+            unpaid::lose_tickets(&mut tx, id, &order.pnr, lost, now).await?;
             let data = json!({
                 "order": order.id,
                 "pnr": order.pnr,
@@ -88,11 +89,6 @@ impl Checkout {
                 "currency": lost.currency,
             });
             bookings::store::record(&mut tx, id, "late_tickets", Actor::Supplier, &data, now).await?;
-        }
-        if lost.minor > 0 {
-            let detail = format!("the airline keeps {lost} for {}, which nobody has paid", order.pnr);
-            let (kind, subject) = (Attention::TicketsLost, id.to_string());
-            outbox::raise(&mut tx, kind, &subject, Some(id), &detail, now).await?;
         }
         tx.commit().await?;
         Ok(Outcome::Done)

@@ -102,10 +102,19 @@ pub(super) async fn write_off(
     lost: Money,
     now: Timestamp,
 ) -> Result<(), AppError> {
-    let id = booking.id;
+    lose_tickets(tx, booking.id, booking.pnr.as_deref().unwrap_or_default(), lost, now).await
+}
+
+/// Tickets may also be there without their booking's knowing of them (`late_tickets`).
+pub(super) async fn lose_tickets(
+    tx: &mut Tx<System>,
+    id: BookingId,
+    pnr: &str,
+    lost: Money,
+    now: Timestamp,
+) -> Result<(), AppError> {
     ledger::post(tx, id, &Posting::TicketsLost { booking: id, amount: lost }, now).await?;
     if lost.minor > 0 {
-        let pnr = booking.pnr.as_deref().unwrap_or_default();
         let detail = format!("the airline keeps {lost} for {pnr}, which nobody has paid");
         outbox::raise(tx, Attention::TicketsLost, &id.to_string(), Some(id), &detail, now).await?;
     }
