@@ -28,6 +28,9 @@ const ASK_AGAIN: SignedDuration = SignedDuration::from_secs(20);
 /// After a no: whether there are tickets all the same.
 const LOOK_AGAIN: SignedDuration = SignedDuration::from_mins(15);
 
+/// Why a booking fails whose order never became the one that was wanted.
+const NOT_AS_ASKED: &str = "not_as_asked";
+
 /// Two of them fit into what a job may take.
 const LONGEST_CALL: Duration = Duration::from_secs(60);
 
@@ -45,6 +48,8 @@ enum Answer {
     No(&'static str),
     NotNow(String),
     Lost(String),
+    /// There is an order, but not the one that was wanted. Tickets may still be added to it.
+    Odd(String),
 }
 
 impl Bookings {
@@ -76,7 +81,9 @@ impl Bookings {
                 }
                 Ok(Outcome::Again(now + ASK_AGAIN))
             }
-            Answer::Lost(why) => {
+            // Nothing but what was accepted is charged: it goes back to the airline, and the money to the traveller.
+            Answer::Odd(_) if waited >= PATIENCE => self.settle(id, Err(NOT_AS_ASKED)).await,
+            Answer::Lost(why) | Answer::Odd(why) => {
                 self.note(id, SupplierEvent::NoAnswer).await?;
                 if waited >= SILENCE_ALARM {
                     self.raise_silence(id, &why, now).await?;
@@ -182,9 +189,12 @@ impl Bookings {
         for event in booking_events {
             apply(&mut tx, &mut booking, event, Actor::Supplier, word.err(), now).await?;
         }
+        let kinds = [Attention::SupplierUnknown];
+        outbox::settle(&mut tx, &kinds, id, "The airline’s answer is known.", now).await?;
         if word.is_err() && booking.supplier_state != SupplierState::None {
             // It was asked once, and an airline may be slow: tickets that turn up later are given back.
-            outbox::push(&mut tx, &Job::VoidTickets(id), now + LOOK_AGAIN, now).await?;
+            let at = if word.err() == Some(NOT_AS_ASKED) { now } else { now + LOOK_AGAIN };
+            outbox::push(&mut tx, &Job::VoidTickets(id), at, now).await?;
         }
         tx.commit().await?;
         Ok(Outcome::Done)
@@ -241,7 +251,7 @@ fn judged(order: Order, booking: &Booking, party: usize) -> Answer {
     if fits && order.tickets.len() == party {
         Answer::Made(order)
     } else {
-        Answer::Lost(format!("order {} is not what was asked for", order.id))
+        Answer::Odd(format!("order {} is not what was asked for", order.id))
     }
 }
 

@@ -52,6 +52,7 @@ pub struct RefundRow {
     pub attempt: AttemptId,
     pub state: RefundState,
     pub amount: Money,
+    pub reason: String,
     pub try_epoch: i32,
     pub payment_intent: String,
     pub created_at: Timestamp,

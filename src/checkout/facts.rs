@@ -65,23 +65,22 @@ pub fn mismatch(attempt: &Attempt, booking: &Booking, facts: &Facts) -> Option<&
     let session = facts.session.as_ref();
     let intent = facts.intent.as_ref();
     let livemodes = session.map(|s| s.livemode).into_iter().chain(intent.map(|i| i.livemode));
-    let amounts = session.and_then(|s| s.amount).into_iter().chain(intent.map(|i| i.amount));
-    let differs = |named: Option<&String>, ours: &str| named.is_some_and(|name| name != ours);
+    let amounts = session.map(|s| s.amount).into_iter().chain(intent.map(|i| Some(i.amount)));
     let attempts = session.map(|s| s.attempt).into_iter().chain(intent.map(|i| i.attempt));
-    let hashes = [session.and_then(|s| s.quote_hash.as_ref()), intent.and_then(|i| i.quote_hash.as_ref())];
-    let references = [session.and_then(|s| s.reference.as_ref()), intent.and_then(|i| i.reference.as_ref())];
+    let hashes = session.map(|s| &s.quote_hash).into_iter().chain(intent.map(|i| &i.quote_hash));
+    let references = session.map(|s| &s.reference).into_iter().chain(intent.map(|i| &i.reference));
 
     if livemodes.into_iter().any(|livemode| livemode != attempt.livemode) {
         Some("livemode")
     } else if attempts.into_iter().any(|named| named != Some(attempt.id)) {
         Some("attempt")
-    } else if references.into_iter().any(|named| differs(named, booking.reference.as_str())) {
+    } else if references.into_iter().any(|named| named.as_deref() != Some(booking.reference.as_str())) {
         Some("reference")
-    } else if hashes.into_iter().any(|named| differs(named, &attempt.quote_hash)) {
+    } else if hashes.into_iter().any(|named| named.as_ref() != Some(&attempt.quote_hash)) {
         Some("quote_hash")
-    } else if amounts.clone().any(|amount| amount.currency != attempt.amount.currency) {
+    } else if amounts.clone().flatten().any(|amount| amount.currency != attempt.amount.currency) {
         Some("currency")
-    } else if amounts.into_iter().any(|amount| amount != attempt.amount)
+    } else if amounts.into_iter().any(|amount| amount != Some(attempt.amount))
         || intent.is_some_and(|intent| intent.received > attempt.amount.minor)
     {
         Some("amount")
@@ -193,9 +192,12 @@ mod tests {
         assert_eq!(intent(&|it| it.amount = dollars), Some("currency"));
         assert_eq!(session(&|it| it.amount = Some(more)), Some("amount"));
         assert_eq!(intent(&|it| it.amount = more), Some("amount"));
-        // What Stripe does not say differs from nothing, but for whose it is.
-        assert_eq!(session(&|it| (it.reference, it.quote_hash, it.amount) = (None, None, None)), None);
-        assert_eq!(intent(&|it| (it.reference, it.quote_hash) = (None, None)), None);
+        // All of it was sent along by us: what Stripe does not say any more, somebody has taken out.
+        assert_eq!(session(&|it| it.reference = None), Some("reference"));
+        assert_eq!(intent(&|it| it.reference = None), Some("reference"));
+        assert_eq!(session(&|it| it.quote_hash = None), Some("quote_hash"));
+        assert_eq!(intent(&|it| it.quote_hash = None), Some("quote_hash"));
+        assert_eq!(session(&|it| it.amount = None), Some("amount"));
     }
 
     #[test]

@@ -31,21 +31,24 @@ impl Checkout {
 }
 
 /// All of a payment that our books do not have: those made while a person had still to decide about it, or before ours
-/// was asked for. Under the booking's lock.
+/// was asked for. Under the booking's lock. Returns how much of it they are.
 pub(super) async fn take_in_others(
     tx: &mut Tx<System>,
     booking: &Booking,
     attempt: AttemptId,
     told: &[Refund],
     now: Timestamp,
-) -> Result<(), AppError> {
+) -> Result<i64, AppError> {
+    let mut gone = 0_i64;
     // Oldest first: the one that does not fit any more is the last one.
     for told in told.iter().rev() {
         if known(tx, attempt, told).await?.is_none() {
             take_in(tx, booking, attempt, told, now).await?;
+            let has_moved = refund_event(&told.status) != RefundEvent::Failed;
+            gone = gone.saturating_add(if has_moved { told.amount.minor } else { 0 });
         }
     }
-    Ok(())
+    Ok(gone)
 }
 
 /// None but ours, and what has been taken in; one that failed has moved nothing.

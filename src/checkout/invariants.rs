@@ -4,7 +4,10 @@
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
 
-use crate::db::{System, Tx};
+use crate::{
+    db::{System, Tx},
+    outbox::Attention,
+};
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Breach {
@@ -15,6 +18,42 @@ pub struct Breach {
 
 /// Nothing waits for a supplier longer than this without a person knowing.
 const SUPPLIER_LIMIT: SignedDuration = SignedDuration::from_mins(60);
+
+// Whom a person has been called for is not called for again. Only for the matter itself: who looks at a mail that is late does
+// not look at the money.
+
+/// Tickets stand without money behind them.
+const WITHOUT_MONEY: [Attention; 6] = [
+    Attention::AuthorisationLost,
+    Attention::CaptureFailed,
+    Attention::PaymentContradiction,
+    Attention::PaymentQuarantined,
+    Attention::CancelRefused,
+    Attention::IllegalStep,
+];
+/// Money stays that should go back.
+const MONEY_WAITS: [Attention; 9] = [
+    Attention::RefundFailed,
+    Attention::RefundUnsent,
+    Attention::RefundNotOurs,
+    Attention::PaymentContradiction,
+    Attention::PaymentQuarantined,
+    Attention::Dispute,
+    Attention::CancelCredit,
+    Attention::TicketsLost,
+    Attention::IllegalStep,
+];
+/// The airline has not said how it stands.
+const AIRLINE_WAITS: [Attention; 4] = [
+    Attention::SupplierUnknown,
+    Attention::CancelRefused,
+    Attention::PaymentQuarantined,
+    Attention::IllegalStep,
+];
+
+fn codes(kinds: &[Attention]) -> Vec<String> {
+    kinds.iter().map(|kind| kind.code().to_owned()).collect()
+}
 
 /// The numbers of all of them, by which they are counted.
 pub const CODES: [&str; 14] =
@@ -122,7 +161,9 @@ async fn bookings(tx: &mut Tx<System>, found: &mut Vec<Breach>, now: Timestamp) 
                                               and o.state in ('ready', 'running')))
                            or exists (select from ledger_transactions t
                                        where t.posting_key = 'tickets_lost:' || b.id)))
-              and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#
+              and not exists (select from attention_items i
+                               where i.booking_id = b.id and i.resolved_at is null and i.kind = any($1))"#,
+        &codes(&WITHOUT_MONEY)
     );
     ask!(
         tx,
@@ -137,7 +178,9 @@ async fn bookings(tx: &mut Tx<System>, found: &mut Vec<Breach>, now: Timestamp) 
               and not exists (select from outbox o
                                where o.kind = 'return_money' and o.subject = b.id::text
                                  and o.state in ('ready', 'running'))
-              and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#
+              and not exists (select from attention_items i
+                               where i.booking_id = b.id and i.resolved_at is null and i.kind = any($1))"#,
+        &codes(&MONEY_WAITS)
     );
     ask!(
         tx,
@@ -159,8 +202,10 @@ async fn bookings(tx: &mut Tx<System>, found: &mut Vec<Breach>, now: Timestamp) 
         r#"select b.id::text as "subject!" from bookings b
             where b.booking_status in ('ticketing', 'cancelling')
               and (select max(e.at) from booking_events e where e.booking_id = b.id and e.kind = b.booking_status) < $1
-              and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#,
-        (now - SUPPLIER_LIMIT).to_sqlx() as _
+              and not exists (select from attention_items i
+                               where i.booking_id = b.id and i.resolved_at is null and i.kind = any($2))"#,
+        (now - SUPPLIER_LIMIT).to_sqlx() as _,
+        &codes(&AIRLINE_WAITS)
     );
     Ok(())
 }
@@ -189,7 +234,9 @@ async fn cancelled(tx: &mut Tx<System>, found: &mut Vec<Breach>) -> Result<(), s
               and not exists (select from outbox o
                                where o.kind = 'return_money' and o.subject = b.id::text
                                  and o.state in ('ready', 'running'))
-              and not exists (select from attention_items i where i.booking_id = b.id and i.resolved_at is null)"#
+              and not exists (select from attention_items i
+                               where i.booking_id = b.id and i.resolved_at is null and i.kind = any($1))"#,
+        &codes(&MONEY_WAITS)
     );
     Ok(())
 }

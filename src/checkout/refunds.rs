@@ -14,6 +14,7 @@ use crate::{
     db::{System, Tx},
     error::AppError,
     ids::RefundId,
+    money::Money,
     outbox::{self, About, Attention, FactKind, Job, MailKind, Outcome},
     payments::{NewRefund, PaymentError, Refund, RefundStatus},
 };
@@ -169,9 +170,11 @@ impl Checkout {
         if foreign_refunds::are_all_known(&mut tx, refund.attempt, &told).await? {
             step_refund(&mut tx, refund.id, Word::refused(code), now).await?;
         } else {
-            withdraw(&mut tx, refund.id, now).await?;
-            foreign_refunds::take_in_others(&mut tx, &booking, refund.attempt, &told, now).await?;
-            outbox::push(&mut tx, &Job::ReturnMoney(booking.id), now, now).await?;
+            let withdrawn = withdraw(&mut tx, refund.id, now).await?;
+            let gone = foreign_refunds::take_in_others(&mut tx, &booking, refund.attempt, &told, now).await?;
+            if let Some(withdrawn) = withdrawn {
+                owe_rest(&mut tx, &withdrawn, gone, now).await?;
+            }
         }
         tx.commit().await?;
         Ok(Outcome::Done)
@@ -242,15 +245,39 @@ impl Checkout {
     }
 }
 
-/// The traveller has this money, or gets it, by another way.
-pub(super) async fn withdraw(tx: &mut Tx<System>, id: RefundId, now: Timestamp) -> Result<(), AppError> {
+/// The traveller has this money, or a part of it, by another way. `None`: it is not ours to withdraw any more.
+pub(super) async fn withdraw(
+    tx: &mut Tx<System>,
+    id: RefundId,
+    now: Timestamp,
+) -> Result<Option<RefundRow>, AppError> {
     let refund = store::lock_refund(tx, id).await?;
-    let Step::Move { to, .. } = next_refund(refund.state, RefundEvent::Failed) else { return Ok(()) };
+    let Step::Move { to, .. } = next_refund(refund.state, RefundEvent::Failed) else { return Ok(None) };
     store::set_refund_state(tx, id, to, None).await?;
     let posting = Posting::RefundFailed { refund: id, amount: refund.amount };
     ledger::post(tx, refund.booking, &posting, now).await?;
     let data = json!({ "refund": id, "attempt": refund.attempt });
     bookings::store::record(tx, refund.booking, "refund_withdrawn", Actor::System, &data, now).await?;
+    Ok(Some(refund))
+}
+
+/// What a refund was to pay back is owed all the same, less what has gone by another way.
+pub(super) async fn owe_rest(
+    tx: &mut Tx<System>,
+    withdrawn: &RefundRow,
+    gone: i64,
+    now: Timestamp,
+) -> Result<(), AppError> {
+    let attempt = store::lock_attempt(tx, withdrawn.attempt).await?;
+    let left = store::unrefunded(tx, &attempt).await?;
+    let amount = Money::new((withdrawn.amount.minor - gone).min(left.minor), left.currency);
+    if amount.minor <= 0 {
+        return Ok(());
+    }
+    let refund = RefundId::new();
+    store::insert_refund(tx, refund, &attempt, amount, &withdrawn.reason, now).await?;
+    ledger::post(tx, attempt.booking, &Posting::RefundPromised { refund, amount }, now).await?;
+    outbox::push(tx, &Job::SubmitRefund(refund), now, now).await?;
     Ok(())
 }
 

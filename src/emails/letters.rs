@@ -304,6 +304,7 @@ pub enum WhyNoTicket {
     OfferGone,
     SupplierUnavailable,
     AuthorisationLost,
+    NotAsAsked,
     /// A reason that a newer version wrote.
     Other,
 }
@@ -317,6 +318,7 @@ impl WhyNoTicket {
             "offer_gone" => Self::OfferGone,
             "supplier_unavailable" => Self::SupplierUnavailable,
             "authorisation_lost" => Self::AuthorisationLost,
+            "not_as_asked" => Self::NotAsAsked,
             _ => Self::Other,
         }
     }
@@ -334,6 +336,9 @@ impl WhyNoTicket {
             }
             Self::AuthorisationLost => {
                 "Your bank took back the amount that was set aside before the airline issued your tickets."
+            }
+            Self::NotAsAsked => {
+                "The airline issued something other than what you accepted, so we gave it back."
             }
             Self::Other => "The airline did not issue your tickets.",
         }

@@ -173,7 +173,15 @@ fn a_name_is_text_and_never_markup_or_a_second_line() {
 
 #[test]
 fn every_reason_has_words_that_say_both_facts() {
-    let codes = ["sold_out", "refused", "price_up", "offer_gone", "supplier_unavailable", "moon_in_the_way"];
+    let codes = [
+        "sold_out",
+        "refused",
+        "price_up",
+        "offer_gone",
+        "supplier_unavailable",
+        "not_as_asked",
+        "moon_in_the_way",
+    ];
     let mut told = std::collections::BTreeSet::new();
     for code in codes {
         for (back, money) in [(Return::Release, "never charged"), (Return::Refund, "refunded")] {

@@ -2,7 +2,8 @@
 
 use jiff::Timestamp;
 use secrecy::{ExposeSecret, SecretString};
-use serde_json::Value;
+use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 use stripe_webhook::{Webhook, WebhookError};
 
 use crate::ids::AttemptId;
@@ -35,6 +36,7 @@ pub enum EventError {
         /// Stripe's clock when it signed, in seconds since 1970.
         signed_at: i64,
     },
+    /// Not even text, so nothing that Stripe signs.
     #[error("not an event")]
     Malformed,
 }
@@ -53,8 +55,8 @@ pub(super) fn read(
         let verdict =
             Webhook::construct_event_with_timestamp(text, signature, secret.expose_secret(), now.as_second());
         match verdict {
-            Ok(_) => return from_payload(text, true),
-            Err(WebhookError::BadParse(_)) => return from_payload(text, false),
+            Ok(_) => return Ok(from_text(text, true, now)),
+            Err(WebhookError::BadParse(_)) => return Ok(from_text(text, false, now)),
             Err(WebhookError::BadTimestamp(signed_at)) => answer = Err(EventError::TooOld { signed_at }),
             Err(WebhookError::BadSignature | WebhookError::BadKey | WebhookError::BadHeader(_)) => {}
         }
@@ -62,39 +64,58 @@ pub(super) fn read(
     answer
 }
 
-fn from_payload(text: &str, readable: bool) -> Result<Event, EventError> {
-    // PostgreSQL keeps no NUL in its JSON.
-    if text.contains("\\u0000") {
-        return Err(EventError::Malformed);
+fn from_text(text: &str, readable: bool, now: Timestamp) -> Event {
+    match serde_json::from_str(text) {
+        Ok(payload) => from_value(payload, readable, now),
+        Err(_) => nameless(text.as_bytes(), false, json!({ "bytes": text.len() }), now),
     }
-    let payload: Value = serde_json::from_str(text).map_err(|_| EventError::Malformed)?;
-    from_value(payload, readable)
 }
 
-/// From a webhook whose signature has been checked, or from Stripe's own list.
-pub(super) fn from_value(payload: Value, readable: bool) -> Result<Event, EventError> {
+/// From a webhook whose signature has been checked, or from Stripe's own list. Whatever it is, nothing of it gets lost.
+pub(super) fn from_value(payload: Value, readable: bool, now: Timestamp) -> Event {
+    // The people in it are nobody's to keep, also where it says nothing that we know.
+    let kept = keepable(payload);
+    named(&kept, readable).unwrap_or_else(|| {
+        let livemode = kept.get("livemode").and_then(Value::as_bool).unwrap_or_default();
+        nameless(kept.to_string().as_bytes(), livemode, kept, now)
+    })
+}
+
+/// Stripe's word, but none that says which event it is. The same words again are the same one.
+fn nameless(words: &[u8], livemode: bool, payload: Value, now: Timestamp) -> Event {
+    Event {
+        id: format!("evt_nameless_{}", hex::encode(&Sha256::digest(words)[..16])),
+        kind: "nameless".to_owned(),
+        created: now,
+        livemode,
+        payload,
+        attempt: None,
+        session: None,
+        payment_intent: None,
+        readable: false,
+    }
+}
+
+fn named(payload: &Value, readable: bool) -> Option<Event> {
     let text_at = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-    let id = text_at("/id").filter(|id| is_event_id(id)).ok_or(EventError::Malformed)?;
-    let kind =
-        text_at("/type").filter(|kind| (1..=120).contains(&kind.len())).ok_or(EventError::Malformed)?;
-    let created = payload.get("created").and_then(Value::as_i64).and_then(|s| Timestamp::from_second(s).ok());
-    let livemode = payload.get("livemode").and_then(Value::as_bool);
-    let (Some(created), Some(livemode)) = (created, livemode) else {
-        return Err(EventError::Malformed);
-    };
+    let id = text_at("/id").filter(|id| is_event_id(id))?;
+    let kind = text_at("/type").filter(|kind| (1..=120).contains(&kind.len()))?;
+    let created =
+        payload.get("created").and_then(Value::as_i64).and_then(|s| Timestamp::from_second(s).ok())?;
+    let livemode = payload.get("livemode").and_then(Value::as_bool)?;
 
     let object = text_at("/data/object/object");
     let own_id = text_at("/data/object/id");
     let (session, payment_intent) = match object.as_deref() {
-        Some("checkout.session") => (own_id, intent_of(&payload)),
+        Some("checkout.session") => (own_id, intent_of(payload)),
         Some("payment_intent") => (None, own_id),
-        _ => (None, intent_of(&payload)),
+        _ => (None, intent_of(payload)),
     };
     let attempt = ["/data/object/client_reference_id", "/data/object/metadata/attempt_id"]
         .into_iter()
         .find_map(|pointer| text_at(pointer)?.parse().ok());
-    let payload = without_people(payload);
-    Ok(Event { id, kind, created, livemode, attempt, session, payment_intent, readable, payload })
+    let payload = payload.clone();
+    Some(Event { id, kind, created, livemode, attempt, session, payment_intent, readable, payload })
 }
 
 /// Who paid is Stripe's to know. We keep events for their facts about money, and for longer than people stay with us.
@@ -112,15 +133,21 @@ const PEOPLE: [&str; 11] = [
     "address",
 ];
 
-fn without_people(node: Value) -> Value {
+/// Without the people in it, and without NUL, which PostgreSQL's JSON does not take.
+fn keepable(node: Value) -> Value {
     match node {
         Value::Object(fields) => {
             let kept = fields.into_iter().filter(|(name, _)| !PEOPLE.contains(&name.as_str()));
-            Value::Object(kept.map(|(name, value)| (name, without_people(value))).collect())
+            Value::Object(kept.map(|(name, value)| (without_nul(name), keepable(value))).collect())
         }
-        Value::Array(items) => Value::Array(items.into_iter().map(without_people).collect()),
+        Value::Array(items) => Value::Array(items.into_iter().map(keepable).collect()),
+        Value::String(text) => Value::String(without_nul(text)),
         plain => plain,
     }
+}
+
+fn without_nul(text: String) -> String {
+    if text.contains('\0') { text.replace('\0', "\u{fffd}") } else { text }
 }
 
 /// As the inbox keeps it.
@@ -137,8 +164,6 @@ fn intent_of(payload: &Value) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use serde_json::json;
-
     use super::*;
 
     #[test]
@@ -156,6 +181,15 @@ mod tests {
             "id": "evt_1",
             "data": { "object": { "amount": 41260, "charges": [{ "last4": "4242", "owner": {} }] } },
         });
-        assert_eq!(without_people(told), kept);
+        assert_eq!(keepable(told), kept);
+    }
+
+    #[test]
+    fn what_postgresql_cannot_keep_is_replaced_wherever_it_stands() {
+        let told = json!({ "a\0": ["\0b", { "c": "d\0\0" }], "e": 1 });
+        assert_eq!(
+            keepable(told),
+            json!({ "a\u{fffd}": ["\u{fffd}b", { "c": "d\u{fffd}\u{fffd}" }], "e": 1 })
+        );
     }
 }

@@ -239,7 +239,7 @@ impl Payments {
 
     /// What happened since then, of these kinds, oldest first.
     pub async fn events(&self, kinds: &[&str], since: Timestamp) -> Result<Vec<Event>, PaymentError> {
-        self.reader.events(kinds, since).await
+        self.reader.events(kinds, since, self.clock.now()).await
     }
 
     /// What moved the balance since then, oldest first.

@@ -117,12 +117,11 @@ impl Reader {
         &self,
         kinds: &[&str],
         since: Timestamp,
+        now: Timestamp,
     ) -> Result<Vec<super::Event>, PaymentError> {
         let types = (0..).zip(kinds).map(|(place, kind)| (format!("types[{place}]"), (*kind).to_owned()));
         let objects = self.list("/v1/events", since, types.collect(), "events").await?;
-        // One that cannot even be named, or that PostgreSQL would not take, is none that we could keep.
-        let kept = objects.into_iter().filter(|object| !object.to_string().contains("\\u0000"));
-        Ok(kept.filter_map(|object| event::from_value(object, true).ok()).collect())
+        Ok(objects.into_iter().map(|object| event::from_value(object, true, now)).collect())
     }
 
     /// Lines of the balance since then, oldest first.

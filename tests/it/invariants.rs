@@ -128,6 +128,36 @@ async fn each_invariant_notices_its_breach() {
 }
 
 #[tokio::test]
+async fn who_was_called_for_something_else_is_called_for_the_money_too() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    // Each with what somebody may be called for that is the matter itself.
+    let excused = [
+        ("I4", "authorisation_lost"),
+        ("I5", "refund_failed"),
+        ("I10", "supplier_unknown"),
+        ("I13", "refund_unsent"),
+    ];
+    for (name, itself) in excused {
+        let (_, breaks, mends) = CASES.iter().find(|(number, ..)| *number == name).unwrap();
+        app.execute(&format!("set session_replication_role = replica; {breaks}")).await;
+        for (kind, is_found) in [("mail_late", true), ("airline_change", true), (itself, false)] {
+            app.execute(&format!(
+                "insert into attention_items (kind, subject, booking_id, detail, raised_at)
+                 select '{kind}', id::text, id, 'test', '2026-11-23' from bookings"
+            ))
+            .await;
+            let found = app.breaches().await.iter().any(|breach| breach.code() == name);
+            assert_eq!(found, is_found, "{name} beside {kind}");
+        }
+        app.execute(&format!("set session_replication_role = replica; delete from attention_items; {mends}"))
+            .await;
+    }
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn the_worker_tells_a_person_about_a_breach() {
     let app = TestApp::start().await;
     let alice = app.alice().await;

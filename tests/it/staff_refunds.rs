@@ -78,6 +78,22 @@ impl Till {
 }
 
 #[tokio::test]
+async fn u16_while_a_bank_only_asks_money_can_go_back_and_not_when_it_is_in_earnest() {
+    let till = Till::open().await;
+    let intent = till.app.stripe.intents().remove(0);
+    let inquiry = till.app.stripe.inquire(&intent.id).unwrap();
+    till.app.settle().await;
+    till.refund("amount", "50").await;
+    till.app.settle().await;
+    assert_eq!(till.app.stripe.refunds().iter().map(|refund| refund.amount).collect::<Vec<_>>(), [5_000]);
+    assert_eq!(till.app.texts("select state from refunds").await, ["succeeded"]);
+    till.app.stripe.escalate_inquiry(&inquiry).unwrap();
+    till.app.settle().await;
+    till.step_1().await.says("This booking is in dispute");
+    till.app.finish().await;
+}
+
+#[tokio::test]
 async fn a_part_goes_back_and_everybody_concerned_hears_of_it() {
     let till = Till::open().await;
     let review = till.review("part", "20.00").await.expect(200);

@@ -4,7 +4,7 @@ use maud::html;
 
 use super::{amount, moment, state_badge};
 use crate::{
-    admin::{BookingRecord, Cancellation},
+    admin::{BookingRecord, Cancellation, DisputeRow},
     web::components::{Fragment, Tone, badge},
 };
 
@@ -73,7 +73,12 @@ fn supplier(cancellation: &Cancellation) -> (Fragment, String) {
 
 fn money(booking: &BookingRecord, cancellation: &Cancellation) -> Fragment {
     let refund = booking.refunds.iter().find(|refund| refund.reason == "cancelled");
-    let disputed = booking.attention.iter().any(|item| item.kind == "dispute");
+    let is_taken = |dispute: &DisputeRow| {
+        !dispute.is_inquiry && matches!(dispute.state.as_str(), "needs_response" | "under_review")
+    };
+    // One that our books do not have is known by its item only.
+    let is_told_of = || booking.attention.iter().any(|item| item.kind == "dispute");
+    let disputed = booking.disputes.iter().any(is_taken) || (booking.disputes.is_empty() && is_told_of());
     let markup = if cancellation.refused_at.is_some() {
         html! { "Nothing moves" }
     } else if let Some(refund) = refund {
@@ -86,7 +91,7 @@ fn money(booking: &BookingRecord, cancellation: &Cancellation) -> Fragment {
     } else if cancellation.done_at.is_none() {
         html! { "Waits for the supplier" }
     } else if disputed {
-        html! { (badge(Tone::Bad, "In dispute")) " Nothing more goes back until the item is resolved" }
+        html! { (badge(Tone::Bad, "In dispute")) " Nothing more goes back until the bank has decided" }
     } else if cancellation.charged {
         html! { (badge(Tone::Now, "To be refunded")) }
     } else {

@@ -12,7 +12,7 @@ use crate::{
         Attempt, Checkout,
         ledger::{self, Posting},
         lifecycle::{DisputeEffect, DisputeEvent, DisputeState, next_dispute},
-        refunds::withdraw,
+        refunds::{owe_rest, withdraw},
         store as money, upstream,
     },
     db::{System, Tx},
@@ -194,13 +194,19 @@ async fn lost(
     now: Timestamp,
 ) -> Result<(), AppError> {
     let attempt = money::lock_attempt(tx, row.attempt).await?;
+    let mut withdrawn = Vec::new();
     for refund in money::unmade_refunds(tx, row.attempt).await? {
-        withdraw(tx, refund, now).await?;
+        withdrawn.extend(withdraw(tx, refund, now).await?);
     }
     let deposits = money::standing_in_ledger(tx, &attempt).await?.deposits;
     let from_deposits = Money::new(deposits.minor.clamp(0, row.amount.minor), row.amount.currency);
     let posting = Posting::DisputeLost { dispute: row.id, amount: row.amount, from_deposits };
     ledger::post(tx, row.booking, &posting, now).await?;
+    let mut gone = row.amount.minor;
+    for refund in withdrawn {
+        owe_rest(tx, &refund, gone, now).await?;
+        gone = (gone - refund.amount.minor).max(0);
+    }
     // One that is still being issued, or that an airline will not take back, is live soon enough.
     if booking.needs(row.attempt) {
         let detail = format!(

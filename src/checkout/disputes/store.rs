@@ -132,11 +132,12 @@ pub async fn set_state(
     .map(drop)
 }
 
-/// A bank has this payment, or has asked for it, and has not decided.
+/// A bank has this payment and has not decided. One that only asks has taken nothing: money may go back while it does.
 pub async fn is_open_of(tx: &mut Tx<System>, attempt: AttemptId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
         r#"select exists (select from disputes
-                           where attempt_id = $1 and state in ('needs_response', 'under_review')) as "open!""#,
+                           where attempt_id = $1 and state in ('needs_response', 'under_review')
+                             and not is_inquiry) as "open!""#,
         attempt.0,
     )
     .fetch_one(&mut **tx)

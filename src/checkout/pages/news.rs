@@ -462,6 +462,9 @@ pub fn not_ticketed(reason: Option<&str>) -> &'static str {
             "The amount that was set aside on your card was taken back before the airline had confirmed."
         }
         Some("supplier_unavailable") => "The airline’s system did not answer for too long.",
+        Some("not_as_asked") => {
+            "The airline issued something other than what you had accepted, and we gave it back."
+        }
         _ => "The airline did not confirm your seats.",
     }
 }

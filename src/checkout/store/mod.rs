@@ -356,6 +356,7 @@ pub async fn standing_in_ledger<P: Principal>(
 /// Jobs or people that are at this booking's money at the moment: a refund of ours would cross theirs.
 pub struct Busy {
     pub returning: bool,
+    /// In earnest: a bank that only asks has taken nothing.
     pub disputed: bool,
     /// Refunded in Stripe's dashboard, in a way that our books cannot take in.
     pub refunded_elsewhere: bool,
@@ -365,7 +366,8 @@ pub async fn busy_with<P: Principal>(tx: &mut Tx<P>, booking: BookingId) -> Resu
     let row = sqlx::query!(
         r#"select exists (select from outbox where kind = 'return_money' and subject = $1::uuid::text
                              and state in ('ready', 'running')) as "returning!",
-                  exists (select from disputes where booking_id = $1 and state in ('needs_response', 'under_review'))
+                  exists (select from disputes where booking_id = $1 and state in ('needs_response', 'under_review')
+                             and not is_inquiry)
                     or exists (select from attention_items i where i.kind = 'dispute' and i.booking_id = $1
                                   and i.resolved_at is null
                                   and not exists (select from disputes d where d.stripe_dispute_id = i.subject)) as "disputed!",

@@ -144,7 +144,7 @@ pub async fn refunds_of<P: Principal>(
 
 pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow, AppError> {
     let row = sqlx::query!(
-        r#"select r.state, r.amount_minor, r.currency, r.booking_id as "booking_id: BookingId", r.try_epoch,
+        r#"select r.state, r.amount_minor, r.currency, r.reason, r.booking_id as "booking_id: BookingId", r.try_epoch,
                   r.attempt_id as "attempt_id: AttemptId", r.created_at as "created_at: jiff_sqlx::Timestamp",
                   a.payment_intent_id, r.origin = 'ours' as "is_ours!", r.stripe_refund_id, r.pending_reason, r.failure_code
              from refunds r join attempts a on a.id = r.attempt_id
@@ -160,6 +160,7 @@ pub async fn lock_refund(tx: &mut Tx<System>, id: RefundId) -> Result<RefundRow,
         attempt: row.attempt_id,
         state: row.state.parse().map_err(|_| AppError::broken("a refund state of another form"))?,
         amount: Money::new(row.amount_minor, row.currency.parse()?),
+        reason: row.reason,
         try_epoch: row.try_epoch,
         created_at: row.created_at.to_jiff(),
         is_ours: row.is_ours,

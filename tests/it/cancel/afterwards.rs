@@ -1,9 +1,9 @@
 //! What else happens to the money of a cancelled booking.
 
-use jetbridge::sandbox::stripe::{Endpoint, Fault as StripeFault};
+use jetbridge::sandbox::stripe::{Endpoint, Fault as StripeFault, Mode};
 use jiff::SignedDuration;
 
-use super::{Ticketed, euros, has_fee};
+use super::{Ticketed, euros, has_fee, is_free};
 use crate::helpers::{
     app::TestApp,
     story::{GOOD_CARD, state},
@@ -31,6 +31,63 @@ async fn a_dispute_that_comes_in_between_freezes_the_refund_until_it_is_settled(
     booked.page().await.says("went back to where you paid from");
     let viewer = booked.app.sign_in("viewer@example.com").await;
     viewer.get(&record).await.expect(200).says("Accepted 23 Nov 09:").says("Succeeded Refund of");
+    booked.app.finish().await;
+}
+
+/// Cancelled, and Stripe has not been asked for the refund yet.
+async fn cancelled_while_stripe_is_down() -> (Ticketed, String) {
+    let booked = Ticketed::new(is_free).await;
+    let intent = booked.app.stripe.intents().remove(0).id;
+    booked.cancel().await;
+    booked.app.stripe.set_delivery(Mode::Held);
+    booked.app.stripe.fault(Endpoint::CreateRefund, StripeFault::TimeoutBefore);
+    booked.app.settle().await;
+    assert_eq!(booked.refunds().await, [format!("{} cancelled submit_unknown", booked.back())]);
+    (booked, intent)
+}
+
+#[tokio::test]
+async fn u14_a_part_that_the_dashboard_returns_first_is_taken_in_and_the_rest_of_the_quote_is_returned() {
+    let (booked, intent) = cancelled_while_stripe_is_down().await;
+    booked.app.stripe.refund_in_dashboard(&intent, Some(700)).unwrap();
+    for _ in 0..3 {
+        booked.app.advance(SignedDuration::from_mins(61)).await;
+        booked.app.settle().await;
+    }
+    let back = booked.back();
+    let mut refunds = booked.refunds().await;
+    refunds.sort();
+    let mut expected = [
+        format!("{back} cancelled failed"),
+        "700 dashboard succeeded".to_owned(),
+        format!("{} cancelled succeeded", back - 700),
+    ];
+    expected.sort();
+    assert_eq!(refunds, expected);
+    booked.books_are_closed(0, 0).await;
+    booked.app.finish().await;
+}
+
+#[tokio::test]
+async fn u16_what_a_bank_leaves_of_a_cancelled_payment_is_still_owed_and_a_person_pays_it() {
+    let (booked, intent) = cancelled_while_stripe_is_down().await;
+    let dispute = booked.app.stripe.dispute(&intent, Some(700)).unwrap();
+    booked.app.settle().await;
+    booked.app.stripe.close_dispute(&dispute, false).unwrap();
+    for _ in 0..3 {
+        booked.app.settle().await;
+        booked.app.advance(SignedDuration::from_mins(61)).await;
+    }
+    // Stripe pays nothing back of what a bank has decided about.
+    let rest = booked.back() - 700;
+    assert!(
+        booked.refunds().await.contains(&format!("{rest} cancelled failed")),
+        "{:?}",
+        booked.refunds().await
+    );
+    let owed = booked.app.texts("select detail from attention_items where kind = 'refund_failed'").await;
+    assert_eq!(owed.len(), 1);
+    assert!(owed[0].replace('\u{a0}', " ").contains(&euros(rest)), "{owed:?}");
     booked.app.finish().await;
 }
 

@@ -69,6 +69,32 @@ async fn u1_paid_after_the_hold_had_lapsed_gets_the_seats_if_they_are_still_ther
 }
 
 #[tokio::test]
+async fn u1_paid_after_the_hold_had_lapsed_goes_back_where_the_seats_are_gone_or_dearer() {
+    for (name, reason) in [("Soldout", "sold_out"), ("Priceup", "price_up")] {
+        let app = TestApp::start().await;
+        let (alice, reference, session) = app.at_stripe(name).await;
+        app.advance(SignedDuration::from_mins(50)).await;
+        app.settle().await;
+        assert_eq!(app.state(&reference).await, state("expired", "none", &["expired"]));
+
+        app.stripe.tamper_session(&session.id, |session| {
+            session.status = "open".to_owned();
+            session.expires_at += 3_600;
+        });
+        app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+        app.settle().await;
+        assert_eq!(app.state(&reference).await, state("failed", "refused", &["released"]));
+        assert_eq!(app.texts("select ended_reason from bookings").await, [reason]);
+        let intent = &app.stripe.intents()[0];
+        assert_eq!((intent.status.as_str(), intent.received), ("canceled", 0));
+        assert_eq!(app.mails().await, ["hold_expired", "not_ticketed"]);
+        assert!(app.balances().await.is_empty());
+        alice.get(&format!("/bookings/{reference}")).await.expect(200).says("was released");
+        app.finish().await;
+    }
+}
+
+#[tokio::test]
 async fn a_hold_that_nobody_pays_lapses_and_gives_the_seats_back() {
     let app = TestApp::start().await;
     let alice = app.alice().await;

@@ -40,6 +40,24 @@ async fn u7_a_price_that_goes_up_after_paying_is_never_charged() {
 }
 
 #[tokio::test]
+async fn u7_a_price_that_goes_up_after_money_was_taken_sends_all_of_it_back() {
+    let app = TestApp::start().await;
+    let (alice, reference, session) = app.at_stripe("Priceup").await;
+    app.stripe.tamper_session(&session.id, |session| session.capture_method = "automatic".to_owned());
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("failed", "refused", &["captured"]));
+    let intent = &app.stripe.intents()[0];
+    let refunds = app.stripe.refunds();
+    assert_eq!(refunds.iter().map(|refund| refund.amount).collect::<Vec<_>>(), [intent.received]);
+    assert_eq!(app.texts("select reason || ' ' || state from refunds").await, ["not_needed succeeded"]);
+    assert!(app.balances().await.is_empty());
+    assert!(app.mails().await.contains(&"not_ticketed".to_owned()));
+    alice.get(&format!("/bookings/{reference}")).await.expect(200).says("We never charge more than that");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_held_is_what_is_ordered_although_the_offer_lapsed_before_paying() {
     let app = TestApp::start().await;
     let alice = app.alice().await;

@@ -68,7 +68,7 @@ async fn take(plan: &Plan, seen: &Seen) {
     for (place, step) in plan.steps.iter().enumerate() {
         world.take(step).await;
         if step.is_ours() {
-            rules::hold_always(&world, &format!("step {place}, {step:?}")).await;
+            rules::hold_always(&mut world, &format!("after step {place}, {step:?}")).await;
         }
     }
     world.come_to_rest(plan.bank_gives_in).await;

@@ -236,7 +236,7 @@ fn a_cancelled_ticket_tells_what_was_kept_and_where_the_rest_is() {
 
 #[test]
 fn why_the_airline_did_not_sell_is_told_for_every_reason() {
-    for reason in ["sold_out", "price_up", "offer_gone", "refused", "supplier_unavailable"] {
+    for reason in ["sold_out", "price_up", "offer_gone", "refused", "supplier_unavailable", "not_as_asked"] {
         assert_ne!(not_ticketed(Some(reason)), not_ticketed(None), "{reason}");
     }
 }
