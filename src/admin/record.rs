@@ -34,6 +34,8 @@ pub struct BookingRecord {
     pub order: Option<String>,
     pub pnr: Option<String>,
     pub hold_expires_at: Option<Timestamp>,
+    /// Tickets without money can be paid again until then.
+    pub pay_by: Option<Timestamp>,
     pub confirmed_at: Option<Timestamp>,
     pub ended_reason: Option<String>,
     pub created_at: Timestamp,
@@ -145,7 +147,7 @@ pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<Bo
     let row = sqlx::query!(
         r#"select id, booking_reference, booking_status, supplier_status, quote, airline_change, quote_hash, amount_minor, currency, origin,
                   destination, departs_at as "departs_at: jiff_sqlx::Timestamp", supplier, supplier_order_id, pnr,
-                  hold_expires_at as "hold_expires_at: jiff_sqlx::Timestamp",
+                  hold_expires_at as "hold_expires_at: jiff_sqlx::Timestamp", pay_by as "pay_by: jiff_sqlx::Timestamp",
                   confirmed_at as "confirmed_at: jiff_sqlx::Timestamp", ended_reason, contact_email, contact_phone,
                   user_id is not null as "has_account!", created_at as "created_at: jiff_sqlx::Timestamp"
              from bookings where booking_reference = $1"#,
@@ -192,6 +194,7 @@ pub async fn load(tx: &mut Tx<Staff>, reference: &BookingReference) -> Result<Bo
         order: row.supplier_order_id,
         pnr: row.pnr,
         hold_expires_at: row.hold_expires_at.map(jiff_sqlx::Timestamp::to_jiff),
+        pay_by: row.pay_by.map(jiff_sqlx::Timestamp::to_jiff),
         confirmed_at: row.confirmed_at.map(jiff_sqlx::Timestamp::to_jiff),
         ended_reason: row.ended_reason,
         created_at: row.created_at.to_jiff(),

@@ -49,6 +49,8 @@ impl Checkout {
             return Ok(Outcome::Done);
         }
         self.apply_remote_truth(attempt.id, names.0, Actor::Stripe).await?;
+        // By now it knows its payment, although this event may be the first that we hear of it.
+        let attempt = self.attempt(attempt.id).await?;
         if event.kind.starts_with("refund.") || event.kind.starts_with("charge.refund") {
             self.apply_refunds(&attempt).await?;
         }

@@ -1,4 +1,4 @@
-//! What pages cost in statements. `cargo test --test it statements -- --nocapture` prints the table.
+//! What pages cost in statements, and what Stripe's webhooks cost. `cargo test --test it statements -- --nocapture` prints the table.
 
 use crate::helpers::{app::TestApp, browser::Browser, story::SEARCH};
 
@@ -38,5 +38,27 @@ async fn statements_of_each_page_stay_within_budget() {
     open(&app, &dora, "a guest's draft", &format!("/bookings/{doras}"), 7).await;
     open(&app, &carol, "the staff's list", "/admin/bookings", 3).await;
     open(&app, &carol, "a booking for staff", &format!("/admin/bookings/{confirmed}"), 13).await;
+    app.finish().await;
+}
+
+/// Stripe waits for the answer: all but keeping the event is left to jobs.
+#[tokio::test]
+async fn a_webhook_costs_two_statements_whatever_it_says() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    app.stripe.set_delivery(jetbridge::sandbox::stripe::Mode::Held);
+    let intent = app.stripe.intents().remove(0).id;
+    app.stripe.refund_in_dashboard(&intent, Some(700)).unwrap();
+    for event in app.stripe.held() {
+        for again in [false, true] {
+            app.statements.take();
+            assert_eq!(app.stripe.deliver(&event.id).await, Some(200));
+            let statements = app.statements.take();
+            println!("{:>3} of 2  {}, again: {again}", statements.len(), event.kind);
+            assert!(statements.len() <= 2, "{}: {statements:#?}", event.kind);
+        }
+    }
+    app.settle().await;
     app.finish().await;
 }

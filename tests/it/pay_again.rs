@@ -95,6 +95,9 @@ async fn u27_lost_money_is_paid_again_once_and_the_item_closes_itself() {
     let shown = page(&alice, &reference).await;
     shown.says("Your tickets are issued, but not paid").says("Nothing was charged");
     assert!(!shown.has("a[href$='/cancel']"), "there is nothing to cancel for money");
+    let record = format!("/admin/bookings/{reference}");
+    let viewer = app.staff("viewer").await;
+    viewer.get(&record).await.expect(200).says("To be paid by").says("24 Nov");
 
     let session = press(&app, &alice, &reference).await;
     assert_eq!(session.amount, total, "what was accepted");
@@ -108,6 +111,7 @@ async fn u27_lost_money_is_paid_again_once_and_the_item_closes_itself() {
     assert!(app.attention().await.is_empty());
     assert_eq!(resolutions(&app).await, ["The traveller has paid again."]);
     assert_eq!(app.count("ledger_transactions where kind = 'sold'").await, 1);
+    assert!(!viewer.get(&record).await.expect(200).words().contains("To be paid by"));
     let shown = page(&alice, &reference).await;
     shown.says("Your card was charged");
     assert!(!shown.has(PAY));

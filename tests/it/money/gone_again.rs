@@ -106,3 +106,23 @@ async fn a_dashboard_that_is_quicker_than_our_refund_is_taken_in_for_it_and_the_
         app.finish().await;
     }
 }
+
+#[tokio::test]
+async fn a_refund_whose_event_is_the_first_that_is_heard_of_a_payment_is_taken_in_at_once() {
+    let app = TestApp::start().await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
+    app.supplier().set_order_fault(Some(jetbridge::supplier::timetable::Fault::Unavailable));
+    app.stripe.set_delivery(Mode::Held);
+    app.stripe.tamper_session(&session.id, |session| session.capture_method = "automatic".to_owned());
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.stripe.refund_in_dashboard(&app.stripe.intents()[0].id, Some(700)).unwrap();
+    let (told, unheard): (Vec<_>, Vec<_>) =
+        app.stripe.held().into_iter().partition(|event| event.kind == "charge.refunded");
+    assert_eq!((told.len(), unheard.is_empty()), (1, false));
+    app.stripe.deliver(&told[0].id).await;
+    app.run_jobs().await;
+    assert_eq!(app.state(&reference).await, state("ticketing", "ordering", &["captured"]));
+    assert_eq!(app.texts("select origin || ' ' || amount_minor from refunds").await, ["dashboard 700"]);
+    app.abandon_jobs();
+    app.finish().await;
+}
