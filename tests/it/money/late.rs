@@ -2,6 +2,7 @@
 
 use jetbridge::sandbox::stripe::{Endpoint, Fault, Mode};
 use jiff::SignedDuration;
+use sqlx::Connection;
 
 use super::endpoints;
 use crate::helpers::{
@@ -241,5 +242,48 @@ async fn an_event_about_nothing_of_ours_is_parked_for_three_days_and_then_shown_
     app.settle().await;
     assert_eq!(app.texts(of_it).await, ["abandoned"]);
     assert_eq!(app.attention().await, ["event_unmatched"]);
+    app.finish().await;
+}
+
+/// Whoever sends money back reads the booking and its payments one after the other, and in between the booking may come to
+/// live on one of them. Staged by hand: the payments are locked, and what a late payment does is done meanwhile.
+#[tokio::test]
+async fn u1_money_that_a_booking_takes_while_it_is_about_to_go_back_stays() {
+    let app = TestApp::start().await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
+    app.advance(SignedDuration::from_mins(50)).await;
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("expired", "none", &["expired"]));
+    app.stripe.set_delivery(Mode::Held);
+    app.stripe.tamper_session(&session.id, |session| {
+        session.status = "open".to_owned();
+        session.expires_at += 3_600;
+    });
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    let intent = app.stripe.intents().remove(0).id;
+    app.execute(
+        "insert into outbox (kind, subject, due_at) select 'return_money', id::text, '2026-11-23' from bookings",
+    )
+    .await;
+
+    let mut sql = app.sql().await;
+    let mut payments = sql.begin().await.unwrap();
+    sqlx::raw_sql("lock table attempts in access exclusive mode").execute(&mut *payments).await.unwrap();
+    let late = async {
+        app.until_somebody_waits().await;
+        let take = format!(
+            "set local session_replication_role = replica;
+             update attempts set state = 'authorised', payment_intent_id = '{intent}';
+             update bookings set booking_status = 'ticketing', ended_reason = null,
+                                 secured_by = (select id from attempts)"
+        );
+        sqlx::raw_sql(&take).execute(&mut *payments).await.unwrap();
+        payments.commit().await.unwrap();
+    };
+    tokio::join!(app.run_jobs(), late);
+    assert_eq!(app.count("outbox where kind = 'return_money' and state = 'done'").await, 1);
+    assert_eq!(app.stripe.intents()[0].status, "requires_capture", "nothing was let go");
+    assert_eq!(app.state(&reference).await, state("ticketing", "none", &["authorised"]));
+    app.abandon_jobs();
     app.finish().await;
 }
