@@ -51,10 +51,8 @@ impl Checkout {
         let request =
             CancelRequest { booking: id, order: order.id.clone(), idempotency_key: format!("void:{id}") };
         match timeout(LONGEST_CALL, self.bookings.supplier.cancel(&request)).await {
-            Ok(Ok(cancellation)) => self.write_off(id, &order, cancellation.credit).await,
-            Ok(Err(SupplierError::Refused(_))) => {
-                self.write_off(id, &order, Money::zero(order.total.currency)).await
-            }
+            Ok(Ok(cancellation)) => self.write_off(id, &order, Some(cancellation.credit)).await,
+            Ok(Err(SupplierError::Refused(_))) => self.write_off(id, &order, None).await,
             // Voided or not: asked again, the answer is the same.
             Ok(Err(_)) | Err(_) => again,
         }
@@ -72,13 +70,24 @@ impl Checkout {
         Ok(())
     }
 
-    /// What of the tickets is owed all the same. A whole void leaves nothing.
-    async fn write_off(&self, id: BookingId, order: &Order, credit: Money) -> Result<Outcome, AppError> {
+    /// What of the tickets is owed all the same. A whole void leaves nothing; without any credit they are not void, and a
+    /// person still has to see to them.
+    async fn write_off(
+        &self,
+        id: BookingId,
+        order: &Order,
+        credit: Option<Money>,
+    ) -> Result<Outcome, AppError> {
         let now = self.clock.now();
-        let credited = if credit.currency == order.total.currency { credit.minor } else { 0 };
+        let credited =
+            credit.filter(|credit| credit.currency == order.total.currency).map_or(0, |credit| credit.minor);
         let lost = Money::new(order.total.minor - credited.clamp(0, order.total.minor), order.total.currency);
         let mut tx = self.db.begin(System).await?;
         bookings::store::lock(&mut tx, id).await?;
+        if credit.is_some() {
+            let kinds = [Attention::TicketWithoutBooking];
+            outbox::settle(&mut tx, &kinds, id, "The airline has voided the tickets.", now).await?;
+        }
         let posting = Posting::TicketsLost { booking: id, amount: lost };
         if !ledger::is_posted(&mut tx, &posting).await? {
             unpaid::lose_tickets(&mut tx, id, &order.pnr, lost, now).await?;

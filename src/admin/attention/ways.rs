@@ -53,9 +53,11 @@ pub fn next_step(kind: &str) -> &'static str {
             "Set this server's clock right (NTP), and see under Events whether webhooks arrive again."
         }
         "supplier_unknown" => {
-            "Ask the airline again whether there are tickets. It is asked by our reference, never twice for tickets."
+            "Ask the airline again whether there are tickets. It is asked by our reference, never twice for tickets. An order that stays other than what was asked for goes back by itself after 45 minutes."
         }
-        "ticket_without_booking" => "Void the tickets at the supplier before its window closes.",
+        "ticket_without_booking" => {
+            "The supplier is asked to void them, and this closes itself when it has. Otherwise void them there before its window closes."
+        }
         "authorisation_lost" => {
             "The traveller has been asked to pay again, and the booking says until when. Then the tickets are cancelled by themselves; cancel them now if nobody will pay."
         }
