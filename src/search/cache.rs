@@ -6,7 +6,7 @@
 
 use std::{
     collections::{HashMap, hash_map::Entry},
-    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError, Weak},
     time::Duration,
 };
 
@@ -219,6 +219,16 @@ impl Cache {
             Ok(Err(_)) => Err(AppError::broken("a search was given up").into()),
             Err(_) => Err(NoAnswer::Late),
         }
+    }
+
+    /// Whether this is the answer that is in memory, and still holds.
+    pub async fn has(&self, key: &Key, answer: &Weak<Answer>, now: Timestamp) -> bool {
+        let known = self.remembered(key, now).await;
+        let is_it = known.is_some_and(|known| std::ptr::eq(Arc::as_ptr(&known), answer.as_ptr()));
+        if is_it {
+            meters::searched(true);
+        }
+        is_it
     }
 
     async fn remembered(&self, key: &Key, now: Timestamp) -> Option<Arc<Answer>> {

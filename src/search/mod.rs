@@ -16,6 +16,7 @@ mod places;
 pub mod prices;
 pub mod recent;
 pub mod sent;
+pub mod shelf;
 mod store;
 pub mod view;
 
@@ -29,6 +30,7 @@ use self::{
     form::{BadSearch, SearchForm},
     places::Places,
     prices::{AROUND, Lowest, Prices, Source, moved},
+    shelf::Shelf,
 };
 use crate::{
     airports::{Airports, Suggestion},
@@ -53,6 +55,7 @@ pub struct Search {
     pub prices: Prices,
     places: Places,
     cache: Cache,
+    shelf: Shelf,
 }
 
 impl Search {
@@ -61,7 +64,7 @@ impl Search {
         let cache = Cache::new(db.clone(), clock.clone(), supplier.clone(), PATIENCE);
         let airports = Airports::world();
         let places = Places::new(supplier.clone(), airports);
-        Self { db, clock, supplier, airports, prices, places, cache }
+        Self { db, clock, supplier, airports, prices, places, cache, shelf: Shelf::default() }
     }
 
     /// What a text may mean: by our own list, or where that has nothing by the supplier's.

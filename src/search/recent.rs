@@ -14,7 +14,7 @@ const MOST: usize = 4;
 /// Four journeys of six flights are shorter.
 const LONGEST: usize = 3_000;
 /// In no query that we write.
-const BETWEEN: char = '|';
+pub const BETWEEN: char = '|';
 
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Recent(Vec<SearchQuery>);

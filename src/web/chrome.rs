@@ -9,6 +9,7 @@ use tower_sessions::Session;
 use crate::{
     config::{Config, Mode},
     error::AppError,
+    ids,
     personal::personal,
     web::{frame::Frame, powers::Power, principal::StaffRole, session::SessionUser},
 };
@@ -71,6 +72,24 @@ pub struct Chrome {
     pub current: String,
 }
 
+/// All that a page which is kept for many may know of who looks at it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Onlooker {
+    Anybody,
+    SignedIn,
+    Staff,
+}
+
+/// The text of a page, with a gap wherever each answer has a nonce of its own.
+#[derive(Debug, Default)]
+pub struct Gaps(Vec<String>);
+
+impl Gaps {
+    pub fn len(&self) -> usize {
+        self.0.iter().map(String::len).sum()
+    }
+}
+
 impl Chrome {
     pub fn new(frame: &Frame, user: Option<SessionUser>) -> Self {
         Self {
@@ -83,6 +102,34 @@ impl Chrome {
             }),
             current: frame.path.clone(),
         }
+    }
+
+    pub fn onlooker(&self) -> Onlooker {
+        match &self.signed_in {
+            None => Onlooker::Anybody,
+            Some(SignedInName { staff: None, .. }) => Onlooker::SignedIn,
+            Some(SignedInName { staff: Some(_), .. }) => Onlooker::Staff,
+        }
+    }
+
+    /// The same page as all see it who are no more to it than an [`Onlooker`], written out by `render`: nobody's address is in
+    /// it, nobody's role, and no nonce. Not for the staff's own rooms, where roles differ.
+    pub fn for_all<E>(&self, render: impl FnOnce(Self) -> Result<String, E>) -> Result<Gaps, E> {
+        let somebody = |staff| SignedInName { email: String::new(), staff };
+        let signed_in = match self.onlooker() {
+            Onlooker::Anybody => None,
+            Onlooker::SignedIn => Some(somebody(None)),
+            Onlooker::Staff => Some(somebody(Some(StaffRole::Viewer))),
+        };
+        // Nobody knows this mark, so that nobody can have written it anywhere else on the page.
+        let mark = ids::random_secret();
+        let text = render(Self { nonce: mark.clone(), signed_in, ..self.clone() })?;
+        Ok(Gaps(text.split(&mark).map(str::to_owned).collect()))
+    }
+
+    /// For this answer.
+    pub fn fill(&self, gaps: &Gaps) -> String {
+        gaps.0.join(&self.nonce)
     }
 
     /// For `aria-current`: the page is `path`, or something below it.
@@ -147,5 +194,35 @@ mod tests {
         assert!(chrome.is_at("/bookings/K7WQ4M"));
         assert!(!chrome.is_at("/"));
         assert!(!chrome.is_at("/book"));
+    }
+
+    #[test]
+    fn what_is_written_for_all_knows_nobody_and_takes_each_answers_own_nonce() {
+        let who = |staff: Option<&str>| SignedInName {
+            email: "maria@example.com".to_owned(),
+            staff: staff.and_then(|role| role.parse().ok()),
+        };
+        for who in [None, Some(who(None)), Some(who(Some("viewer"))), Some(who(Some("owner")))] {
+            let frame = Frame::for_tests("/flights");
+            let chrome = Chrome { signed_in: who, ..Chrome::new(&frame, None) };
+            let mut marks = Vec::new();
+            let gaps = chrome.for_all(|chrome| {
+                marks.push(chrome.nonce.clone());
+                let text = format!(
+                    "<a {}>{:?}{}<b {}>",
+                    chrome.nonce, chrome.signed_in, chrome.current, chrome.nonce
+                );
+                Ok::<_, AppError>(text)
+            });
+            let gaps = gaps.unwrap();
+            let page = chrome.fill(&gaps);
+            assert_eq!(page.matches(&frame.nonce).count(), 2, "{page}");
+            assert!(
+                !page.contains("maria") && !page.contains("Owner") && !page.contains(&marks[0]),
+                "{page}"
+            );
+            let other = Chrome::new(&Frame::for_tests("/flights"), None);
+            assert!(!other.fill(&gaps).contains(&frame.nonce));
+        }
     }
 }

@@ -32,6 +32,7 @@ use crate::{
         },
         prices::Lowest,
         sent::Sent,
+        shelf::{Place, Written},
         view::{View, ViewForm},
     },
     web::{
@@ -57,6 +58,8 @@ struct FlightsPage {
     /// What of the answer is not in the list.
     missing: Option<Fragment>,
     cards: Vec<Fragment>,
+    /// The moments whose age the cards tell.
+    told: Vec<Timestamp>,
     found: String,
     /// How many are in the list, and of how many.
     listed: usize,
@@ -93,7 +96,13 @@ pub async fn flights(
     recent: RecentCookie,
     RawQuery(query): RawQuery,
 ) -> Result<Response, AppError> {
-    let sent = Sent::read(query.as_deref().unwrap_or_default());
+    let query = query.unwrap_or_default();
+    let place = Place::of(&query, chrome.onlooker());
+    if let Some(written) = search.written(&place).await {
+        visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
+        return Ok(page_of(&written, &chrome, &recent, &search));
+    }
+    let sent = Sent::read(&query);
     let (mut bad, mut errors) = (FieldErrors::default(), FieldErrors::default());
     let form = SearchForm::read(&sent, &mut bad).with_defaults();
     let typed = ViewForm::read(&sent, &mut errors);
@@ -112,15 +121,35 @@ pub async fn flights(
         Ok(answer) => answer,
         Err(none) => return silent(chrome, &search, (&form, &view, &asked), lowest, none),
     };
+    if let Some(written) = search.written_of(&place, &answer, lowest.as_ref()).await {
+        return Ok(page_of(&written, &chrome, &recent, &search));
+    }
     let list =
         List { form: &form, typed: &typed, view: &view, errors: &errors, query: &asked, answer: &answer };
-    let html = if answer.is_empty() {
-        nothing(chrome, &search, &list, lowest.as_ref()).await?
-    } else {
-        list.page(chrome, &search, lowest.as_ref(), now)?.render()?
-    };
-    let status = if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY };
-    Ok((status, recent.with(&search, &asked), Html(html)).into_response())
+    if answer.is_empty() {
+        let html = nothing(chrome, &search, &list, lowest.as_ref()).await?;
+        return Ok((status(&errors), recent.with(&search, &asked), Html(html)).into_response());
+    }
+    if !errors.is_empty() {
+        let html = list.page(chrome, &search, lowest.as_ref(), now)?.render()?;
+        return Ok((status(&errors), recent.with(&search, &asked), Html(html)).into_response());
+    }
+    let mut told = Vec::new();
+    let text = chrome.for_all(|chrome| {
+        let page = list.page(chrome, &search, lowest.as_ref(), now)?;
+        told.clone_from(&page.told);
+        Ok::<_, AppError>(page.render()?)
+    })?;
+    let written = search.keep_written(place, text, &asked, (&answer, lowest), (&told, now)).await?;
+    Ok(page_of(&written, &chrome, &recent, &search))
+}
+
+fn status(errors: &FieldErrors) -> StatusCode {
+    if errors.is_empty() { StatusCode::OK } else { StatusCode::UNPROCESSABLE_ENTITY }
+}
+
+fn page_of(written: &Written, chrome: &Chrome, recent: &RecentCookie, search: &Search) -> Response {
+    (recent.with_written(search, written), Html(chrome.fill(&written.text))).into_response()
 }
 
 /// A search, its answer, and how it is looked at.
@@ -149,7 +178,7 @@ impl List<'_> {
         let pages = picks.first.len().div_ceil(PAGE).max(1);
         let view = self.view.at_page(self.view.page.min(pages));
         let first = (view.page - 1) * PAGE;
-        let cards = self.cards(search, &choices, (&picks, &leaders), (first, now))?;
+        let (told, cards) = self.cards(search, &choices, (&picks, &leaders), (first, now))?;
         let all = choices.count(&Filters::default());
         Ok(FlightsPage {
             chrome,
@@ -165,6 +194,7 @@ impl List<'_> {
             listed: picks.first.len(),
             less: if picks.first.is_empty() { self.without_each_filter(&choices) } else { Vec::new() },
             cards,
+            told,
             missing: missing(self.answer.left_out),
             why: why(view.order, choices.currency()),
         })
@@ -181,17 +211,18 @@ impl List<'_> {
         choices: &Choices<'_>,
         (picks, leaders): (&Picks, &[(Order, Pick)]),
         (first, now): (usize, Timestamp),
-    ) -> Result<Vec<Fragment>, AppError> {
+    ) -> Result<(Vec<Timestamp>, Vec<Fragment>), AppError> {
         let Some((_, cheapest)) = leaders.iter().find(|(order, _)| *order == Order::Cheapest) else {
-            return Ok(Vec::new());
+            return Ok(Default::default());
         };
         let around = Surroundings { cheapest, now };
         let mut cards = Vec::new();
         for (place, pick) in picks.first.iter().skip(first).take(PAGE).enumerate() {
             let offer = search.offer_of(choices, pick)?;
-            cards.push(offer_card(&card(&offer, &led_by(pick, leaders), place + 1, &around)));
+            let card = offer_card(&card(&offer, &led_by(pick, leaders), place + 1, &around));
+            cards.push((offer.quoted_at, card));
         }
-        Ok(cards)
+        Ok(cards.into_iter().unzip())
     }
 
     pub fn strip(&self, lowest: &Lowest, airports: &Airports, now: Timestamp) -> Strip {

@@ -13,7 +13,13 @@ use tower_sessions::cookie::time;
 use crate::{
     config::Config,
     itinerary::SearchQuery,
-    search::{Search, form::SearchForm, pages::flights::in_words, recent::Recent},
+    search::{
+        Search,
+        form::SearchForm,
+        pages::flights::in_words,
+        recent::{self, Recent},
+        shelf::Written,
+    },
 };
 
 const DAYS: i64 = 60;
@@ -54,6 +60,16 @@ impl RecentCookie {
     pub fn with(&self, search: &Search, query: &SearchQuery) -> Option<CookieJar> {
         let value = self.read(search).with(query).write(search.airports);
         (value != self.value).then(|| self.jar(value, time::Duration::days(DAYS)))
+    }
+
+    /// The same for a list that was written out before.
+    pub fn with_written(&self, search: &Search, written: &Written) -> Option<CookieJar> {
+        if self.value.is_empty() {
+            return Some(self.jar(written.remembered.clone(), time::Duration::days(DAYS)));
+        }
+        // Whoever looks again at what they searched for last has it first already.
+        let first = self.value.split(recent::BETWEEN).next();
+        if first == Some(&written.remembered) { None } else { self.with(search, &written.query) }
     }
 
     fn jar(&self, value: String, life: time::Duration) -> CookieJar {

@@ -89,7 +89,12 @@ impl Switches {
 
     pub(super) fn sold_out(&self, carrier: &str, number: u16) -> bool {
         let levers = self.levers();
-        !levers.sold_out.is_empty() && levers.sold_out.contains(&format!("{carrier}{number}"))
+        !levers.sold_out.is_empty() && levers.sold_out.contains(&name(carrier, number))
+    }
+
+    /// By their [`name`]s.
+    pub(super) fn all_sold_out(&self) -> HashSet<String> {
+        self.levers().sold_out.clone()
     }
 
     pub(super) fn hold_fault(&self) -> Option<Fault> {
@@ -128,6 +133,10 @@ impl Switches {
     fn levers(&self) -> MutexGuard<'_, Levers> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+pub(super) fn name(carrier: &str, number: u16) -> String {
+    format!("{carrier}{number}")
 }
 
 fn plain(flight: &str) -> String {

@@ -1,5 +1,7 @@
 //! From a question to priced ways: what the timetable alone knows, before the books are asked for seats.
 
+use std::collections::HashSet;
+
 use jiff::{SignedDuration, Timestamp};
 
 use super::{
@@ -9,7 +11,7 @@ use super::{
     network,
     offers::{self, LegPrice},
     price,
-    switches::Switches,
+    switches::{self, Switches},
     world::{Flight, World},
 };
 use crate::itinerary::{Cabin, Party, PassengerKind, PlaceCode, SearchQuery, SliceQuery};
@@ -29,7 +31,8 @@ pub(super) struct Priced {
 /// What is for sale to one party in one cabin at one moment, by the timetable alone.
 pub(super) struct Market<'a> {
     pub world: &'a World,
-    switches: &'a Switches,
+    /// As it was when the search began: thousands of flights are looked at, and each look at the levers is a lock.
+    sold_out: HashSet<String>,
     pub cabin: Cabin,
     pub party: Party,
     seats: u16,
@@ -41,11 +44,11 @@ pub(super) struct Market<'a> {
 }
 
 impl<'a> Market<'a> {
-    pub(super) fn new(world: &'a World, switches: &'a Switches, query: &SearchQuery, now: Timestamp) -> Self {
+    pub(super) fn new(world: &'a World, switches: &Switches, query: &SearchQuery, now: Timestamp) -> Self {
         let minute = offers::minute_of(now);
         Self {
             world,
-            switches,
+            sold_out: switches.all_sold_out(),
             cabin: query.cabin,
             party: query.party,
             seats: u16::from(query.party.seats()),
@@ -69,7 +72,7 @@ impl<'a> Market<'a> {
 
     pub(super) fn sells(&self, flight: &Flight, day: i32) -> bool {
         price::for_sale(flight, day, offers::cabin_on(flight, self.cabin)) >= self.seats
-            && !self.switches.sold_out(AIRLINES[usize::from(flight.carrier)].code, flight.number)
+            && (self.sold_out.is_empty() || !self.sold_out.contains(&name(flight)))
     }
 
     /// All ways that were found, priced.
@@ -109,6 +112,10 @@ impl<'a> Market<'a> {
         let flight = &self.world.flights[leg.flight as usize];
         offers::cabin_on(flight, self.cabin) == self.cabin
     }
+}
+
+fn name(flight: &Flight) -> String {
+    switches::name(AIRLINES[usize::from(flight.carrier)].code, flight.number)
 }
 
 /// Good ways for one slice with seats for everyone.

@@ -7,7 +7,7 @@ use super::{
         airlines::connects,
         world::{Edge, Flight, World},
     },
-    LONGEST_LAYOVER, Question, SHORTEST_LAYOVER, Search, Way,
+    Firsts, LONGEST_LAYOVER, Question, SHORTEST_LAYOVER, Search, Way,
     wall::Wall,
 };
 
@@ -76,10 +76,10 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
         &mut self,
         question: Question<'_>,
         [a, b]: [u16; 2],
-        firsts: &[Range<usize>],
+        firsts: &mut Firsts<'_>,
     ) {
         for_each_path(self.world, question.from, question.to, [a, b], |place, path| {
-            let firsts = firsts[place].clone();
+            let firsts = self.first_legs(firsts, place, question);
             if !firsts.is_empty() {
                 self.along(&path, firsts);
             }

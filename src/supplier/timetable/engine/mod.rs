@@ -88,21 +88,33 @@ pub(super) fn find<'a, S: Fn(&Flight, i32) -> bool>(
     sells: S,
 ) -> Search<'a, S> {
     let mut search = Search { world, sells, legs: Vec::with_capacity(512), ways: Vec::with_capacity(512) };
-    let firsts: Vec<Vec<Range<usize>>> =
-        question.from.iter().map(|from| search.first_legs(*from, question)).collect();
-    let pairs = || {
-        let from = question.from.iter().zip(&firsts);
-        from.flat_map(|(a, firsts)| question.to.iter().map(move |b| (*a, *b, firsts.as_slice())))
-            .filter(|(a, b, _)| a != b)
-    };
-    for (a, b, firsts) in pairs() {
-        search.up_to_one_change(question, [a, b], firsts);
+    let firsts = |from: &u16| Firsts::new(world, *from, question.day);
+    let mut firsts: Vec<Firsts<'_>> = question.from.iter().map(firsts).collect();
+    for (a, firsts) in question.from.iter().zip(&mut firsts) {
+        for b in question.to.iter().filter(|b| *b != a) {
+            search.up_to_one_change(question, [*a, *b], firsts);
+        }
     }
     let beaten = two_changes::Beaten::by(&search);
-    for (a, b, firsts) in pairs() {
-        search.two_changes(question, [a, b], firsts, &beaten);
+    for (a, firsts) in question.from.iter().zip(&mut firsts) {
+        for b in question.to.iter().filter(|b| *b != a) {
+            search.two_changes(question, [*a, *b], firsts, &beaten);
+        }
     }
     search
+}
+
+/// The day's departures of one airport, beside its edges: most lead somewhere else, and are never looked at.
+struct Firsts<'a> {
+    wall: Wall<'a>,
+    legs: Vec<Option<Range<usize>>>,
+}
+
+impl<'a> Firsts<'a> {
+    fn new(world: &'a World, airport: u16, day: i32) -> Self {
+        let legs = vec![None; world.edges(airport).len()];
+        Self { wall: Wall::new(world, airport, day..=day), legs }
+    }
 }
 
 /// All ways on one path.
@@ -135,16 +147,16 @@ impl<S> Search<'_, S> {
 }
 
 impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
-    /// The day's departures, beside the airport's edges.
-    fn first_legs(&mut self, a: u16, question: Question<'_>) -> Vec<Range<usize>> {
-        let wall = Wall::new(self.world, a, question.day..=question.day);
-        let edges = self.world.edges(a).iter();
-        edges
-            .map(|edge| {
-                let all = self.departures(&wall, edge, question.earliest..=i64::MAX);
-                self.only_with_room(all)
-            })
-            .collect()
+    /// Those by one edge of the airport.
+    fn first_legs(&mut self, firsts: &mut Firsts<'_>, place: usize, question: Question<'_>) -> Range<usize> {
+        if let Some(known) = &firsts.legs[place] {
+            return known.clone();
+        }
+        let edge = self.world.edges(firsts.wall.airport)[place];
+        let all = self.departures(&firsts.wall, &edge, question.earliest..=i64::MAX);
+        let legs = self.only_with_room(all);
+        firsts.legs[place] = Some(legs.clone());
+        legs
     }
 
     /// Flights of one edge between two instants, by time; full ones too.

@@ -6,7 +6,7 @@ use std::ops::Range;
 
 use super::{
     super::world::{Edge, Flight},
-    LONGEST_LAYOVER, Leg, Question, SHORTEST_LAYOVER, Search, Way,
+    Firsts, LONGEST_LAYOVER, Leg, Question, SHORTEST_LAYOVER, Search, Way,
     changes::{Change, connection_minutes, is_sensible},
     wall::Wall,
 };
@@ -116,7 +116,7 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
         &mut self,
         question: Question<'_>,
         [a, b]: [u16; 2],
-        firsts: &[Range<usize>],
+        firsts: &mut Firsts<'_>,
         beaten: &Beaten,
     ) {
         let world = self.world;
@@ -135,9 +135,9 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
                 inward.place[usize::from(edge.to)] = place;
             }
         }
-        for (edge, firsts) in world.edges(a).iter().zip(firsts) {
+        for (place, edge) in world.edges(a).iter().enumerate() {
             let enough = edge.to == b || beaten.enough[usize::from(edge.to)];
-            if enough || firsts.is_empty() || question.is_at_either_end(edge.to) {
+            if enough || question.is_at_either_end(edge.to) {
                 continue;
             }
             let rest = world.km(edge.to, b);
@@ -149,7 +149,8 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
                 + least_minutes(rest)
                 + least_minutes(0)
                 + SHORTEST_LAYOVER;
-            let starts = self.starts(firsts.clone(), soonest, beaten);
+            let firsts = self.first_legs(firsts, place, question);
+            let starts = self.starts(firsts, soonest, beaten);
             if !starts.is_empty() {
                 self.through(question, [a, b], straight, edge, starts, &mut inward);
             }
