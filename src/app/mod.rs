@@ -247,14 +247,16 @@ impl App {
         let site = Arc::clone(&self.0.site);
         let sessions = self.session_layer();
         let calls = Calls { db: self.0.db.clone(), clock: self.0.clock.clone(), vault: self.0.vault.clone() };
-        let routes = routes::routes()
-            .layer(middleware::from_fn(negotiate::tell_limits))
-            .layer(middleware::from_fn_with_state(calls, idempotency::once))
-            .layer(middleware::from_fn(negotiate::negotiate));
-        let router = frame::inside(routes, &site)
-            .layer(middleware::from_fn_with_state(self.clone(), session::keep_time))
-            .layer(sessions)
-            .layer(middleware::from_fn_with_state(self.clone(), host::one_host));
+        let api = routes::api().layer((
+            middleware::from_fn(negotiate::negotiate),
+            middleware::from_fn_with_state(calls, idempotency::once),
+            middleware::from_fn(negotiate::tell_limits),
+        ));
+        let router = frame::inside(routes::routes(api), &site).layer((
+            middleware::from_fn_with_state(self.clone(), host::one_host),
+            sessions,
+            middleware::from_fn_with_state(self.clone(), session::keep_time),
+        ));
         frame::outside(router, &site).with_state(self)
     }
 

@@ -14,11 +14,12 @@ use crate::{
     web::{assets, frame, probes, well_known},
 };
 
-pub fn routes() -> Router<App> {
+/// With those of the API, in layers of their own.
+pub fn routes(api: Router<App>) -> Router<App> {
     Router::new()
         .merge(shop())
         .merge(accounts())
-        .merge(api())
+        .merge(api)
         .merge(staff())
         .merge(demo())
         .merge(machinery())
@@ -128,7 +129,7 @@ fn accounts() -> Router<App> {
 }
 
 /// The same rules for programs.
-fn api() -> Router<App> {
+pub fn api() -> Router<App> {
     Router::new()
         .route("/api/auth/signup", post(accounts::api::sign_in::sign_up))
         .route("/api/auth/login", post(accounts::api::sign_in::log_in))

@@ -65,7 +65,8 @@ impl Frame {
     }
 
     pub fn of(extensions: &Extensions) -> Result<&Self, AppError> {
-        extensions.get().ok_or_else(|| AppError::broken("the route stands outside web::frame::outside"))
+        let frame = extensions.get::<Arc<Self>>().map(AsRef::as_ref);
+        frame.ok_or_else(|| AppError::broken("the route stands outside web::frame::outside"))
     }
 
     #[cfg(test)]
@@ -105,25 +106,29 @@ fn return_to(site: &SiteSettings, request: &Request) -> String {
         .to_owned()
 }
 
-/// The inner ring: inside the session layer, so that error pages greet the visitor as all others do.
+/// The inner ring: inside the session layer, so that error pages greet the visitor as all others do. The first is outermost.
+/// All at once: the router boxes whatever it is given, and each box is made anew for each request by all around it.
 pub fn inside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<SiteSettings>) -> Router<S> {
-    router
-        .layer(DefaultBodyLimit::max(BODY_LIMIT))
-        .layer(middleware::from_fn(whole_body))
-        .layer(security::csrf(site))
-        .layer(TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIME_LIMIT))
-        .layer(CatchPanicLayer::custom(problem::from_panic))
-        .layer(middleware::from_fn(render_inside))
+    router.layer((
+        middleware::from_fn(render_inside),
+        CatchPanicLayer::custom(problem::from_panic),
+        TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIME_LIMIT),
+        security::csrf(site),
+        middleware::from_fn(whole_body),
+    ))
 }
 
 /// The outer ring: around the session layer and everything else.
 pub fn outside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<SiteSettings>) -> Router<S> {
-    router.layer(middleware::from_fn_with_state(Arc::clone(site), frame)).layer(CompressionLayer::new())
+    router.layer((CompressionLayer::new(), middleware::from_fn_with_state(Arc::clone(site), frame)))
 }
 
 /// Has the whole body before anything is done with it, so that a visitor who never finishes is told so (408) and is not
 /// taken for a failure of ours (503).
 async fn whole_body(request: Request, next: Next) -> Response {
+    if HttpBody::is_end_stream(request.body()) {
+        return next.run(request).await;
+    }
     let limit = if security::is_webhook(request.uri().path()) { WEBHOOK_LIMIT } else { BODY_LIMIT };
     if HttpBody::size_hint(request.body()).lower() > limit as u64 {
         // Too long by its own word: not a byte of it is read.
@@ -133,14 +138,18 @@ async fn whole_body(request: Request, next: Next) -> Response {
     let mut sent = Request::new(body);
     DefaultBodyLimit::max(limit).apply(&mut sent);
     match tokio::time::timeout(BODY_TIME, Bytes::from_request(sent, &())).await {
-        Ok(Ok(bytes)) => next.run(Request::from_parts(parts, Body::from(bytes))).await,
+        Ok(Ok(bytes)) => {
+            let mut whole = Request::from_parts(parts, Body::from(bytes));
+            DefaultBodyLimit::max(BODY_LIMIT).apply(&mut whole);
+            next.run(whole).await
+        }
         Ok(Err(refused)) => Problem::of_status(refused.status()).into_response(),
         Err(_) => Problem::of_status(StatusCode::REQUEST_TIMEOUT).into_response(),
     }
 }
 
 async fn render_inside(request: Request, next: Next) -> Response {
-    let frame = request.extensions().get::<Frame>().cloned();
+    let frame = request.extensions().get::<Arc<Frame>>().cloned();
     let session = request.extensions().get::<Session>().cloned();
     let response = next.run(request).await;
     let Some(frame) = frame.filter(|_| problem::needs_rendering(&response)) else { return response };
@@ -153,11 +162,11 @@ async fn render_inside(request: Request, next: Next) -> Response {
 }
 
 async fn frame(State(site): State<Arc<SiteSettings>>, mut request: Request, next: Next) -> Response {
-    let frame = Frame::new(site, &request);
+    let frame = Arc::new(Frame::new(site, &request));
     // The route's pattern, never the address itself: that may hold a reference, a name or a token.
     let route = request.extensions().get::<MatchedPath>().map_or("none", |path| path.as_str()).to_owned();
     let span = tracing::info_span!("request", id = %frame.request, method = %frame.method, route = route.as_str(), answer = tracing::field::Empty);
-    request.extensions_mut().insert(frame.clone());
+    request.extensions_mut().insert(Arc::clone(&frame));
     let began = Instant::now();
     async move {
         let (response, statements) = db::counting(next.run(request)).await;

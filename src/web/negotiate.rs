@@ -3,7 +3,7 @@
 
 use axum::{
     body::Body,
-    extract::{MatchedPath, Request},
+    extract::Request,
     http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header},
     middleware::Next,
     response::{IntoResponse, Response},
@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::{
     error::AppError,
     limits::spent::{self, Left},
-    web::{problem::Problem, security},
+    web::problem::Problem,
 };
 
 const JSON: &[&str] = &["application/json", "application/problem+json"];
@@ -22,17 +22,12 @@ const DOCS: &str = "/api/docs";
 /// The longest list is far below this.
 const LONGEST: usize = 4 * 1024 * 1024;
 
-/// Around every route of the API.
+/// Around every route of the API, and no other: what is nowhere is told as such, whatever the caller takes.
 pub async fn negotiate(request: Request, next: Next) -> Response {
     let path = request.uri().path();
-    if !path.starts_with("/api/") || security::is_webhook(path) {
-        return next.run(request).await;
-    }
     let is_page = path == DOCS;
-    // What is nowhere is told as such, whatever the caller takes.
-    let is_there = request.extensions().get::<MatchedPath>().is_some();
     let kinds = if is_page { &["text/html"][..] } else { JSON };
-    if is_there && !takes(request.headers(), kinds) {
+    if !takes(request.headers(), kinds) {
         return Problem::of_status(StatusCode::NOT_ACCEPTABLE).into_response();
     }
     let known = request.headers().get(header::IF_NONE_MATCH).cloned();
@@ -121,9 +116,6 @@ impl Range {
 /// Says what was counted for a call, as drafted by the IETF (draft-ietf-httpapi-ratelimit-headers). A refusal says by itself
 /// which limit was reached. Inside of what repeats an answer: the figures belong to the moment.
 pub async fn tell_limits(request: Request, next: Next) -> Response {
-    if !request.uri().path().starts_with("/api/") {
-        return next.run(request).await;
-    }
     let (mut response, spent) = spent::counted(next.run(request)).await;
     if !spent.is_empty() && response.status() != StatusCode::TOO_MANY_REQUESTS {
         add_limits(&spent, &mut response);

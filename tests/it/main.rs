@@ -83,6 +83,7 @@ mod search_days;
 mod search_input;
 mod search_list;
 mod search_pairs;
+mod search_shelf;
 mod search_whole;
 mod security;
 mod sessions;
