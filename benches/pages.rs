@@ -1,13 +1,14 @@
 //! What pages cost, in counters that do not depend on the machine: `cargo bench --bench pages`. Walks the traveller's way
 //! through the real application on a real PostgreSQL and prints SQL statements and bytes per page. At the end a page of
-//! search from the cache beside a page of the same bytes from axum and askama alone, in turns: the ratio is what counts.
+//! search from the cache, with all layers around it, beside a page of the same bytes from axum and askama alone, in turns:
+//! the ratio is what counts. Neither is compressed in the first two rounds; in the third the bare page has the layer as well.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 
 #[path = "../tests/it/helpers/mod.rs"]
 mod helpers;
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use askama::Template;
 use axum::{Router, response::Html, routing::get};
@@ -18,54 +19,87 @@ use helpers::{
 };
 use nix::time::{ClockId, clock_gettime};
 use tokio::net::TcpListener;
+use tower_http::compression::CompressionLayer;
 use url::Url;
 
 /// Turns of each of the two pages, and requests in a turn.
 const TURNS: usize = 8;
 const REQUESTS: usize = 200;
+/// At once.
 const VISITORS: usize = 8;
 
 #[derive(Template)]
 #[template(source = "{% for line in lines %}{{ line }}\n{% endfor %}", ext = "html", escape = "none")]
-struct BarePage {
-    lines: Vec<String>,
+struct BarePage<'a> {
+    lines: &'a [String],
 }
 
 /// The least that a page of these bytes costs.
-async fn bare(body: &str) -> Url {
-    let lines: Vec<String> = body.lines().map(str::to_owned).collect();
+async fn bare(body: &str, is_compressed: bool) -> Url {
+    let lines: Arc<[String]> = body.lines().map(str::to_owned).collect();
     let page = move || {
-        let page = BarePage { lines: lines.clone() };
-        async move { Html(page.render().unwrap()) }
+        let lines = Arc::clone(&lines);
+        async move { Html(BarePage { lines: &lines }.render().unwrap()) }
     };
+    let router = Router::new().route("/", get(page));
+    let router = if is_compressed { router.layer(CompressionLayer::new()) } else { router };
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let url = format!("http://{}/", listener.local_addr().unwrap()).parse().unwrap();
-    tokio::spawn(async move { axum::serve(listener, Router::new().route("/", get(page))).await });
+    tokio::spawn(async move { axum::serve(listener, router).await });
     url
 }
 
-/// Asks from a thread of its own, so that this thread's time is the server's alone; each request from another address, as
-/// visitors come. How long this thread worked for them.
-async fn turn(http: &reqwest::Client, url: &Url, nth: usize) -> Duration {
+/// Who asks.
+#[derive(Clone, Copy)]
+struct Visitors {
+    name: &'static str,
+    /// Each request from another network, which has to be counted in PostgreSQL first.
+    are_new: bool,
+    take: Option<&'static str>,
+}
+
+const VISITORS_OF: [Visitors; 3] = [
+    Visitors { name: "who has searched before", are_new: false, take: None },
+    Visitors { name: "from a network never seen", are_new: true, take: None },
+    Visitors { name: "who has searched before, compressed", are_new: false, take: Some("br, gzip") },
+];
+
+impl Visitors {
+    fn address(self, nth: usize, request: usize) -> String {
+        let host = if self.are_new { request % 250 } else { request % VISITORS };
+        format!("198.51.{nth}.{host}")
+    }
+}
+
+/// Asks from a thread of its own, so that this thread's time is the server's alone. How long this thread worked for it.
+async fn turn(http: &reqwest::Client, url: &Url, visitors: Visitors, nth: usize) -> Duration {
     let (http, url) = (http.clone(), url.clone());
     let (done, finished) = tokio::sync::oneshot::channel();
     let began = on_cpu();
     std::thread::spawn(move || {
         let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
         runtime.block_on(async {
-            let visitors = (0..VISITORS).map(|visitor| {
+            let all = (0..VISITORS).map(|visitor| {
                 let (http, url) = (http.clone(), url.clone());
                 tokio::spawn(async move {
                     for request in (visitor..REQUESTS).step_by(VISITORS) {
-                        let address = format!("198.51.{nth}.{}", request % 250);
-                        let answer =
-                            http.get(url.clone()).header("x-forwarded-for", address).send().await.unwrap();
+                        let asked = http.get(url.clone());
+                        let asked = asked.header("x-forwarded-for", visitors.address(nth, request));
+                        let asked = match visitors.take {
+                            Some(take) => asked.header("accept-encoding", take),
+                            None => asked,
+                        };
+                        let answer = asked.send().await.unwrap();
                         assert_eq!(answer.status(), 200, "{url}");
+                        assert_eq!(
+                            answer.headers().contains_key("content-encoding"),
+                            visitors.take.is_some()
+                        );
                         answer.bytes().await.unwrap();
                     }
                 })
             });
-            for visitor in visitors.collect::<Vec<_>>() {
+            for visitor in all.collect::<Vec<_>>() {
                 visitor.await.unwrap();
             }
         });
@@ -73,6 +107,37 @@ async fn turn(http: &reqwest::Client, url: &Url, nth: usize) -> Duration {
     });
     finished.await.unwrap();
     on_cpu() - began
+}
+
+async fn beside_a_bare_page() {
+    let app = TestApp::start_with(&[("TRUSTED_PROXY_HOPS", "1")]).await;
+    let list = app.get(SEARCH).await;
+    let page = app.url.join(SEARCH).unwrap();
+    // A client keeps its connections, so it may not outlive the runtime of its turn.
+    let client = || reqwest::Client::builder().no_proxy().build().unwrap();
+    for (round, visitors) in VISITORS_OF.into_iter().enumerate() {
+        let bare = bare(&list.body, visitors.take.is_some()).await;
+        let [mut ours, mut least] = [Duration::ZERO; 2];
+        for nth in 0..TURNS {
+            // Networks of this round; the first turn makes their acquaintance, where that is not what is measured.
+            let network = if visitors.are_new { 100 + nth } else { round };
+            let ask = async |url: &Url| turn(&client(), url, visitors, network).await;
+            let (page, bare) = (ask(&page).await, ask(&bare).await);
+            if nth > 0 {
+                (ours, least) = (ours + page, least + bare);
+            }
+        }
+        let requests = ((TURNS - 1) * REQUESTS) as f64;
+        let per_second = |time: Duration| requests / time.as_secs_f64();
+        println!(
+            "a visitor {}: search from the cache {:.0}/s of a core, a bare page of the same bytes {:.0}/s: throughput × {:.2}",
+            visitors.name,
+            per_second(ours),
+            per_second(least),
+            least.as_secs_f64() / ours.as_secs_f64()
+        );
+    }
+    app.finish().await;
 }
 
 /// Time that this thread had a core, whatever else the machine does.

@@ -122,7 +122,7 @@ fn measure(name: &str, places: &[PlaceCode], ask: impl Fn(&SearchQuery, Timestam
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     let mean = times.iter().sum::<Duration>() / u32::try_from(times.len()).unwrap();
     println!(
-        "{name:<16} p50 {:.0?}, p99 {:.0?}, worst {:.0?}, mean {mean:.0?}; {} % answered, with {} each",
+        "{name:<16} p50 {:.2?}, p99 {:.2?}, worst {:.2?}, mean {mean:.2?}; {} % answered, with {} each",
         at(0.5),
         at(0.99),
         at(1.0),
