@@ -146,30 +146,6 @@ fn on_cpu() -> Duration {
     Duration::new(time.tv_sec().try_into().unwrap(), time.tv_nsec().try_into().unwrap())
 }
 
-async fn beside_a_bare_page() {
-    let app = TestApp::start_with(&[("TRUSTED_PROXY_HOPS", "1")]).await;
-    let list = app.get(SEARCH).await;
-    let (page, bare) = (app.url.join(SEARCH).unwrap(), bare(&list.body).await);
-    // A client keeps its connections, so it may not outlive the runtime of its turn.
-    let client = || reqwest::Client::builder().no_proxy().build().unwrap();
-    let [mut ours, mut least] = [Duration::ZERO; 2];
-    for nth in 0..TURNS {
-        let (page, bare) = (turn(&client(), &page, nth).await, turn(&client(), &bare, nth).await);
-        if nth > 0 {
-            (ours, least) = (ours + page, least + bare);
-        }
-    }
-    let requests = ((TURNS - 1) * REQUESTS) as f64;
-    let per_second = |time: Duration| requests / time.as_secs_f64();
-    println!(
-        "search from the cache {:.0}/s of a core, a bare page of the same bytes {:.0}/s: throughput × {:.2}",
-        per_second(ours),
-        per_second(least),
-        least.as_secs_f64() / ours.as_secs_f64()
-    );
-    app.finish().await;
-}
-
 struct Meter<'a> {
     app: &'a TestApp,
     browser: Browser,

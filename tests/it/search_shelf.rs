@@ -90,8 +90,8 @@ async fn a_list_from_the_shelf_knows_nothing_of_whoever_saw_it_before() {
     other.get(&multi()).await.expect(200);
     other.get(SEARCH).await.expect(200);
     let known = other.cookie("searches").unwrap();
-    assert_eq!(known.matches('|').count(), 1, "{known}");
-    assert!(known.split('|').next().unwrap().contains("LHR"), "{known}");
+    let known: Vec<&str> = known.split("%7C").collect();
+    assert!(known.len() == 2 && known[0].contains("oneway") && known[1].contains("multi"), "{known:?}");
     // Whoever signs out is nobody at once.
     let page = alice.get(SEARCH).await;
     alice.submit(&page, "form[action='/logout']", &[]).await;
@@ -104,8 +104,8 @@ async fn the_age_of_a_price_moves_on_and_an_answer_that_is_over_is_asked_for_ane
     let app = TestApp::start().await;
     let ages = async || {
         let page = app.get(SEARCH).await.expect(200);
-        let said = page.words();
-        let told = ["seen just now", "seen 1\u{a0}min ago", "seen 2\u{a0}min ago"];
+        let said = page.words().replace('\u{a0}', " ");
+        let told = ["seen just now", "seen 1 min ago", "seen 2 min ago"];
         told.into_iter().filter(|age| said.contains(age)).collect::<Vec<_>>()
     };
     assert_eq!(ages().await, ["seen just now"]);
@@ -113,11 +113,11 @@ async fn the_age_of_a_price_moves_on_and_an_answer_that_is_over_is_asked_for_ane
     app.clock.advance(SignedDuration::from_secs(59));
     assert_eq!(ages().await, ["seen just now"]);
     app.clock.advance(SignedDuration::from_secs(1));
-    assert_eq!(ages().await, ["seen 1\u{a0}min ago"]);
+    assert_eq!(ages().await, ["seen 1 min ago"]);
     app.clock.advance(SignedDuration::from_secs(59));
-    assert_eq!(ages().await, ["seen 1\u{a0}min ago"]);
+    assert_eq!(ages().await, ["seen 1 min ago"]);
     app.clock.advance(SignedDuration::from_secs(1));
-    assert_eq!(ages().await, ["seen 2\u{a0}min ago"]);
+    assert_eq!(ages().await, ["seen 2 min ago"]);
     let before = app.get(SEARCH).await.attrs("article.offer a[href^='/offers/']", "href");
     app.clock.advance(SignedDuration::from_mins(30));
     let after = app.get(SEARCH).await;
