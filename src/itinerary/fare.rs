@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-use super::{OfferId, PassengerKind};
+use super::{Offer, OfferId, PassengerKind};
 use crate::money::{Money, MoneyError};
 
 /// What may be done with a ticket. A supplier that does not say is kept apart from one that says no.
@@ -13,6 +13,34 @@ pub enum Condition {
     Fee(Money),
     No,
     Unknown,
+}
+
+/// What comes back of an offer's total before departure.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ComesBack {
+    InFull,
+    /// This fee is kept back for each passenger.
+    Less(Money),
+    /// The fees take all of it.
+    FeeTakesAll(Money),
+    No,
+    Unknown,
+}
+
+impl Offer {
+    pub fn comes_back(&self) -> ComesBack {
+        let people = i64::try_from(self.party.kinds().count()).unwrap_or(i64::MAX);
+        match self.fare.conditions.refund {
+            Condition::Free => ComesBack::InFull,
+            Condition::Fee(fee) if fee.currency != self.total.currency => ComesBack::Unknown,
+            Condition::Fee(fee) if fee.minor.saturating_mul(people) < self.total.minor => {
+                ComesBack::Less(fee)
+            }
+            Condition::Fee(fee) => ComesBack::FeeTakesAll(fee),
+            Condition::No => ComesBack::No,
+            Condition::Unknown => ComesBack::Unknown,
+        }
+    }
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

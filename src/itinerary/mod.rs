@@ -13,7 +13,7 @@ use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 
 pub use document::{Document, DocumentNumber, DocumentRule, NotADocumentNumber};
-pub use fare::{Condition, Conditions, Fare, OtherFare, PassengerPrice, Tax};
+pub use fare::{ComesBack, Condition, Conditions, Fare, OtherFare, PassengerPrice, Tax};
 pub use people::{Contact, Party, PartyError, Passenger, PassengerKind, Sex};
 
 use crate::money::{Currency, Money, MoneyError};

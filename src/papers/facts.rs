@@ -5,7 +5,7 @@ use std::borrow::Cow;
 use jiff::{Timestamp, civil, tz::TimeZone};
 
 use crate::{
-    itinerary::{Condition, Fare, Offer, Passenger, PassengerKind, Slice},
+    itinerary::{ComesBack, Condition, Fare, Offer, Passenger, PassengerKind, Slice},
     money::{Money, MoneyError},
     web::components::words,
 };
@@ -190,11 +190,12 @@ pub fn fare_facts(offer: &Offer) -> [Fact; 4] {
         Condition::No => "No".to_owned(),
         Condition::Unknown => "Unknown. Ask us first".to_owned(),
     };
-    let refund = match conditions.refund {
-        Condition::Free => "Yes, in full until departure".to_owned(),
-        Condition::Fee(fee) => format!("Yes, until departure, less {} each", words::round(fee)),
-        Condition::No => "No".to_owned(),
-        Condition::Unknown => "Unknown. Ask us first".to_owned(),
+    let refund = match offer.comes_back() {
+        ComesBack::InFull => "Yes, in full until departure".to_owned(),
+        ComesBack::Less(fee) => format!("Yes, until departure, less {} each", words::round(fee)),
+        ComesBack::FeeTakesAll(fee) => format!("No: the fee of {} each takes all of it", words::round(fee)),
+        ComesBack::No => "No".to_owned(),
+        ComesBack::Unknown => "Unknown. Ask us first".to_owned(),
     };
     let bags = if offer.fare.tells_weights() {
         format!("Cabin bag of {cabin_bag_kg}\u{a0}kg, {checked}{each}")

@@ -93,7 +93,7 @@ pub async fn booking(
         total: booking.amount.to_string(),
         quote_hash: booking.quote_hash.clone(),
         brand: offer.fare.brand.clone(),
-        conditions: conditions_list(&offer.fare),
+        conditions: conditions_list(offer),
         prices: price_table(offer)?,
         log: log(&timeline(&standing, now)),
         zone: Here::of(offer).name,

@@ -220,7 +220,7 @@ impl ReviewPage {
             email: contact.email.clone(),
             phone: contact.phone.clone(),
             brand: offer.fare.brand.clone(),
-            conditions: conditions_list(&offer.fare),
+            conditions: conditions_list(offer),
             prices: price_table(offer)?,
             carried: carried(&words::carrier_names(&offer.slices)),
             quote_hash: booking.quote_hash.clone(),

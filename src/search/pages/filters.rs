@@ -347,8 +347,18 @@ impl Panelled<'_> {
         };
         let choices = [
             choice("bag", "Checked bag", now.bag, self.count(|filters| filters.bag = true)),
-            choice("refund", "Refundable", now.refund, self.count(|filters| filters.refund = true)),
-            choice("change", "Changeable", now.change, self.count(|filters| filters.change = true)),
+            choice(
+                "refund",
+                "Refund, in full or less a fee",
+                now.refund,
+                self.count(|filters| filters.refund = true),
+            ),
+            choice(
+                "change",
+                "Change, free or for a fee",
+                now.change,
+                self.count(|filters| filters.change = true),
+            ),
         ];
         self.group("The lowest fare with", "checkbox", choices)
     }

@@ -1,6 +1,7 @@
 //! Typed pieces of HTML, drawn by maud after one stylesheet, `static/app.css`. A template calls them by path:
 //! `{{ crate::web::components::slice_line(slice) }}`. A component never writes a page and never asks for data.
 
+mod conditions;
 mod days;
 mod field;
 mod log;
@@ -26,11 +27,12 @@ use std::fmt;
 use maud::Markup;
 
 pub use self::{
+    conditions::{conditions_list, conditions_table},
     days::{PricedDay, month_table, price_strip},
     field::{Field, choice, date_field, error_summary, error_summary_of, picks, reveal},
     log::{LogEntry, log},
     map::{kilometres, route_map, world_map},
-    offer::{OfferCard, conditions_list, conditions_table, facts, fares, offer_card, price, price_table},
+    offer::{OfferCard, facts, fares, offer_card, price, price_table},
     pairs::{PairTable, PricedPair, pair_table},
     part::{Tone, badge, facts_list, money_lines, notice, pager, tile},
     slice::{

@@ -3,9 +3,13 @@
 use maud::{Markup, html};
 
 use crate::{
-    itinerary::{Condition, Fare, Offer, PassengerKind, PassengerPrice},
+    itinerary::{Fare, Offer, PassengerKind, PassengerPrice},
     money::{Money, MoneyError},
-    web::components::{Fragment, itinerary, words},
+    web::components::{
+        Fragment,
+        conditions::{Told, change, refund},
+        itinerary, words,
+    },
 };
 
 /// Code first, and always the word "total". Each note is a line of its own; the first should say what the total holds.
@@ -65,8 +69,8 @@ pub fn facts(offer: &Offer) -> Fragment {
         dl.facts {
             div { dt { "Fare" } dd { (offer.fare.brand) } }
             div { dt { "Bags" } dd.has { (bags(&offer.fare)) } }
-            div { dt { "Change" } (change(conditions.change)) }
-            div { dt { "Refund" } (refund(conditions.refund)) }
+            div { dt { "Change" } (fact(change(conditions.change))) }
+            div { dt { "Refund" } (fact(refund(offer))) }
             div { dt { "CO₂ each" } @match offer.co2_grams {
                 Some(grams) => { dd { (words::thousands(grams.div_ceil(1_000))) "\u{a0}kg" } }
                 None => { dd.unk { "unknown" } }
@@ -74,25 +78,6 @@ pub fn facts(offer: &Offer) -> Fragment {
         }
     }
     .into()
-}
-
-fn change(condition: Condition) -> Markup {
-    fact(condition, "Free", "for")
-}
-
-/// The amount is what the airline keeps, not what comes back.
-fn refund(condition: Condition) -> Markup {
-    fact(condition, "In full", "less")
-}
-
-fn fact(condition: Condition, free: &str, before_fee: &str) -> Markup {
-    let (class, text) = match condition {
-        Condition::Free => ("has", free.to_owned()),
-        Condition::Fee(fee) => ("fee", format!("{before_fee} {}", words::round(fee))),
-        Condition::No => ("not", "No".to_owned()),
-        Condition::Unknown => ("unk", "Unknown".to_owned()),
-    };
-    html! { dd class=(class) { (text) } }
 }
 
 pub(super) fn bags(fare: &Fare) -> String {
@@ -105,7 +90,11 @@ pub(super) fn bags(fare: &Fare) -> String {
     }
 }
 
-fn checked(fare: &Fare) -> (&'static str, String) {
+fn fact((class, words): Told) -> Markup {
+    html! { dd class=(class) { (words) } }
+}
+
+pub(super) fn checked(fare: &Fare) -> (&'static str, String) {
     match fare.checked_bags {
         0 => ("not", "No checked bag".to_owned()),
         bags if !fare.tells_weights() => {
@@ -131,7 +120,7 @@ pub fn fares(offers: &[Offer], chosen: usize) -> Fragment {
                         " " (offer.fare.brand)
                     }
                     p { b { (offer.total) } " total" br; span.muted.small { (above(offer.total, lowest)) } }
-                    (inclusions(&offer.fare))
+                    (inclusions(offer))
                 }
             }
         }
@@ -146,101 +135,24 @@ fn above(total: Money, lowest: i64) -> String {
     }
 }
 
-fn inclusions(fare: &Fare) -> Markup {
+fn inclusions(offer: &Offer) -> Markup {
+    let fare = &offer.fare;
     let (checked_class, checked_bags) = checked(fare);
-    let change = match fare.conditions.change {
-        Condition::Free => ("has", "Change free".to_owned()),
-        Condition::Fee(fee) => ("fee", format!("Change for {}", words::round(fee))),
-        Condition::No => ("not", "No change".to_owned()),
-        Condition::Unknown => ("unk", "Change unknown".to_owned()),
-    };
-    let refund = match fare.conditions.refund {
-        Condition::Free => ("has", "Refund in full".to_owned()),
-        Condition::Fee(fee) => ("fee", format!("Refund less {}", words::round(fee))),
-        Condition::No => ("not", "No refund".to_owned()),
-        Condition::Unknown => ("unk", "Refund unknown".to_owned()),
-    };
+    let change = change(fare.conditions.change);
+    let refund = refund(offer);
     html! {
         ul {
             @if fare.tells_weights() { li.has { "Cabin bag " (fare.cabin_bag_kg) "\u{a0}kg" } }
             li class=(checked_class) { (checked_bags) }
-            li class=(change.0) { (change.1) }
-            li class=(refund.0) { (refund.1) }
+            li class=(change.0) { "Change: " (uncapitalised(&change.1)) }
+            li class=(refund.0) { "Refund: " (uncapitalised(&refund.1)) }
         }
     }
 }
 
-/// What is possible and what it costs, as a table: yes, yes for a fee, no, unknown.
-pub fn conditions_table(fare: &Fare) -> Fragment {
-    let change = match fare.conditions.change {
-        Condition::Free => ("has", "Yes, free. A price difference is paid".to_owned()),
-        Condition::Fee(fee) => ("fee", format!("Yes, {} and any price difference", words::round(fee))),
-        Condition::No => ("not", "No".to_owned()),
-        Condition::Unknown => ("unk", "Unknown. Ask us first".to_owned()),
-    };
-    let refund = match fare.conditions.refund {
-        Condition::Free => ("has", "Yes, in full".to_owned()),
-        Condition::Fee(fee) => ("fee", format!("Yes, less {}", words::round(fee))),
-        Condition::No => ("not", "No".to_owned()),
-        Condition::Unknown => ("unk", "Unknown. Ask us first".to_owned()),
-    };
-    let (checked_class, checked_bags) = match fare.checked_bags {
-        0 => ("not", "No".to_owned()),
-        bags => ("has", format!("Yes, {bags} included")),
-    };
-    let (cabin_class, cabin_bag, checked) = if fare.tells_weights() {
-        ("has", format!("Yes, {}\u{a0}kg", fare.cabin_bag_kg), "Checked bag 23\u{a0}kg")
-    } else {
-        ("unk", "Size and weight as the airline allows".to_owned(), "Checked bag")
-    };
-    let rows = [
-        ("Change of date or time", change.0, change.1),
-        ("Refund", refund.0, refund.1),
-        ("Cabin bag", cabin_class, cabin_bag),
-        (checked, checked_class, checked_bags),
-    ];
-    html! {
-        table.lines {
-            caption.vh { "What is possible, and what it costs" }
-            thead { tr { th scope="col" { "What" } th scope="col" { "Before you leave" } } }
-            tbody { @for (what, class, words) in rows { tr { th scope="row" { (what) } td { span class=(class) { (words) } } } } }
-        }
-    }
-    .into()
-}
-
-/// The same in sentences, for the last look before paying.
-pub fn conditions_list(fare: &Fare) -> Fragment {
-    let change = match fare.conditions.change {
-        Condition::Free => ("has", "You may change until departure for any price difference.".to_owned()),
-        Condition::Fee(fee) => (
-            "fee",
-            format!("You may change until departure for {} and any price difference.", words::round(fee)),
-        ),
-        Condition::No => ("not", "You cannot change the date or time.".to_owned()),
-        Condition::Unknown => ("unk", "Changes: the airline has not told us. Ask before you pay.".to_owned()),
-    };
-    let refund = match fare.conditions.refund {
-        Condition::Free => ("has", "If you cancel before departure you get the total back.".to_owned()),
-        Condition::Fee(fee) => (
-            "fee",
-            format!("If you cancel before departure you get the total back less {} each.", words::round(fee)),
-        ),
-        Condition::No => ("not", "If you cancel there is no refund.".to_owned()),
-        Condition::Unknown => ("unk", "Refunds: the airline has not told us. Ask before you pay.".to_owned()),
-    };
-    let bags = match fare.checked_bags {
-        0 => format!("1 cabin bag of {}\u{a0}kg is included, and no checked bag.", fare.cabin_bag_kg),
-        bags => format!(
-            "1 cabin bag of {}\u{a0}kg and {} of 23\u{a0}kg are included.",
-            fare.cabin_bag_kg,
-            words::plural(usize::from(bags), "checked bag", "checked bags")
-        ),
-    };
-    html! {
-        ul.stack { li class=(change.0) { (change.1) } li class=(refund.0) { (refund.1) } li.has { (bags) } }
-    }
-    .into()
+fn uncapitalised(words: &str) -> String {
+    let mut letters = words.chars();
+    letters.next().map_or(String::new(), |first| first.to_lowercase().chain(letters).collect())
 }
 
 fn people(kind: PassengerKind, count: u8) -> String {
@@ -295,7 +207,7 @@ fn lines(price: &PassengerPrice) -> Result<Vec<(String, Money)>, MoneyError> {
 pub mod samples {
     use super::*;
     use crate::{
-        itinerary::{Cabin, Conditions, DocumentRule, OfferId, Party, Slice, Tax},
+        itinerary::{Cabin, Condition, Conditions, DocumentRule, OfferId, Party, Slice, Tax},
         money::Currency,
         web::components::slice::samples::direct,
     };
@@ -359,22 +271,6 @@ mod tests {
             price(eur(112_600), &["total, all taxes", "seen 4 min ago"]).to_string(),
             r#"<p class="price"><span class="cur">EUR</span> <b>1,126.00</b> <small>total, all taxes<br>seen 4 min ago</small></p>"#
         );
-    }
-
-    #[test]
-    fn every_condition_has_a_word_and_unknown_is_written() {
-        let cases = [
-            (Condition::Free, "has", "Free", "In full"),
-            (Condition::Fee(eur(9_000)), "fee", "for EUR\u{a0}90", "less EUR\u{a0}90"),
-            (Condition::No, "not", "No", "No"),
-            (Condition::Unknown, "unk", "Unknown", "Unknown"),
-        ];
-        for (condition, class, changed, refunded) in cases {
-            let html = |text| format!("<dd class=\"{class}\">{text}</dd>");
-            assert_eq!(change(condition).into_string(), html(changed));
-            assert_eq!(refund(condition).into_string(), html(refunded));
-        }
-        assert!(facts(&plain()).to_string().contains(r#"<dd class="unk">unknown</dd>"#));
     }
 
     #[test]
