@@ -74,7 +74,6 @@ impl View {
     /// Around all points with some room, neither flat nor endless.
     fn around(points: &[Point], width: f64) -> Self {
         const TRUE_AT: f64 = 38.0;
-        const ROOM: f64 = 15.0;
         let stretch = 1.0 / TRUE_AT.to_radians().cos();
         let range = |of: fn(&Point) -> f64| {
             let low = points.iter().map(of).fold(f64::INFINITY, f64::min);
@@ -83,8 +82,11 @@ impl View {
         };
         let (south, north) = range(|point| point.lat);
         let (west, east) = range(|point| point.lon);
-        let mut lat_span = north - south + 2.0 * ROOM;
-        let mut lon_span = (east - west + 2.0 * ROOM).max(56.0);
+        // A short hop is drawn large enough for its ends to be two.
+        let span = (north - south).max((east - west) / stretch);
+        let room = (4.0 + span).clamp(5.0, 15.0);
+        let mut lat_span = north - south + 2.0 * room;
+        let mut lon_span = (east - west + 2.0 * room).max((14.0 + 4.0 * span).min(56.0));
         let (lowest, highest) = (0.42 * width, 0.62 * width);
         let height = |lat_span: f64, lon_span: f64| width / lon_span * stretch * lat_span;
         if height(lat_span, lon_span) > highest {
@@ -192,24 +194,60 @@ struct Stop {
     at: (f64, f64),
 }
 
-/// Where a code is written beside its stop: the first place that touches no other stop and no other label.
-fn label(view: &View, stops: &[Stop], taken: &[(f64, f64)], stop: &Stop) -> (f64, f64) {
-    // Half a label's size, at the large type of a phone.
-    const HALF: (f64, f64) = (30.0, 13.0);
-    let (x, y) = stop.at;
-    let places = [(x, y + 29.0), (x, y - 22.0), (x + 46.0, y), (x - 46.0, y)];
+/// Half a label's size, at the large type of a phone.
+const HALF: (f64, f64) = (30.0, 13.0);
+
+/// Where a code is written beside its stop: where it covers least of other stops, of labels and of lines, and all of it is on the
+/// map.
+fn label(view: &View, stops: &[Stop], line: &[(f64, f64)], taken: &[(f64, f64)], stop: &Stop) -> (f64, f64) {
+    /// Below, above and beside it first, then across.
+    const AROUND: [(f64, f64); 8] = [
+        (0.0, 29.0),
+        (0.0, -24.0),
+        (46.0, 0.0),
+        (-46.0, 0.0),
+        (40.0, 25.0),
+        (-40.0, 25.0),
+        (40.0, -22.0),
+        (-40.0, -22.0),
+    ];
+    let is_near = |(x, y): (f64, f64), at: &(f64, f64), room: (f64, f64)| {
+        (at.0 - x).abs() < room.0 && (at.1 - y).abs() < room.1
+    };
+    let count =
+        |all: usize, each: u32| f64::from(u32::try_from(all).unwrap_or(u32::MAX).saturating_mul(each));
+    let cost = |place: (f64, f64)| {
+        let on = |points: &[(f64, f64)], room| points.iter().filter(|at| is_near(place, at, room)).count();
+        let round: Vec<(f64, f64)> = stops.iter().map(|stop| stop.at).collect();
+        count(on(&round, (HALF.0 + 9.0, HALF.1 + 9.0)), 100)
+            + count(on(taken, (2.0 * HALF.0 + 2.0, 2.0 * HALF.1)), 100)
+            + count(on(line, HALF), 3)
+    };
     let inside = |(x, y): (f64, f64)| {
-        (HALF.0..=view.width - HALF.0).contains(&x) && (HALF.1..=view.height - HALF.1).contains(&y)
+        (x.clamp(HALF.0, view.width - HALF.0), y.clamp(HALF.1 + 2.0, view.height - HALF.1 - 2.0))
     };
-    let clear = |(x, y): (f64, f64)| {
-        stops
-            .iter()
-            .all(|other| (other.at.0 - x).abs() > HALF.0 + 7.0 || (other.at.1 - y).abs() > HALF.1 + 7.0)
-            && taken
-                .iter()
-                .all(|other| (other.0 - x).abs() > 2.0 * HALF.0 || (other.1 - y).abs() > 2.0 * HALF.1)
+    let places = AROUND.map(|(x, y)| inside((stop.at.0 + x, stop.at.1 + y)));
+    let mut best = (f64::INFINITY, places[0]);
+    for place in places {
+        let cost = cost(place);
+        if cost < best.0 {
+            best = (cost, place);
+        }
+    }
+    best.1
+}
+
+/// Points of the lines as they are drawn, close enough to each other for a label not to slip between.
+fn drawn(view: &View, arcs: &[Vec<Point>]) -> Vec<(f64, f64)> {
+    const BETWEEN: u32 = 4;
+    let between = |pair: &[Point]| {
+        let (from, to) = (view.place(pair[0]), view.place(pair[1]));
+        (0..BETWEEN).map(move |step| {
+            let t = f64::from(step) / f64::from(BETWEEN);
+            (from.0 + (to.0 - from.0) * t, from.1 + (to.1 - from.1) * t)
+        })
     };
-    places.into_iter().find(|place| inside(*place) && clear(*place)).unwrap_or(places[0])
+    arcs.iter().flat_map(|arc| arc.windows(2).flat_map(between)).collect()
 }
 
 /// All segments of an itinerary on one map.
@@ -240,8 +278,9 @@ pub fn route_map(slices: &[Slice]) -> Fragment {
         .map(|(airport, point)| Stop { code: airport.code.to_string(), at: view.place(*point) })
         .collect();
     let mut labels = Vec::new();
+    let line = drawn(&view, &arcs);
     for stop in &stops {
-        labels.push(label(&view, &stops, &labels, stop));
+        labels.push(label(&view, &stops, &line, &labels, stop));
     }
     // There and back over the same cities is one line on the map.
     let mut path = String::new();
@@ -318,81 +357,4 @@ static AIRPORTS: LazyLock<Vec<Point>> =
     LazyLock::new(|| Airports::world().all().iter().map(Point::of).collect());
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::web::components::slice::samples::*;
-
-    fn everywhere() -> Vec<Point> {
-        (-60..=75)
-            .flat_map(|lat| (-180..180).map(move |lon| Point { lat: f64::from(lat), lon: f64::from(lon) }))
-            .collect()
-    }
-
-    #[test]
-    fn a_great_circle_starts_and_ends_where_it_should_and_bends_to_the_pole() {
-        let (lisbon, york) = (Point::of(&lisbon()), Point::of(&new_york()));
-        let arc = great_circle(lisbon, york);
-        assert_eq!(arc.len(), 21);
-        assert!((arc[20].lat - york.lat).abs() < 1e-6 && (arc[20].lon - york.lon).abs() < 1e-6);
-        assert!(arc[10].lat > 44.0);
-    }
-
-    #[test]
-    fn a_route_over_the_pacific_does_not_cross_the_whole_map() {
-        let tokyo = Point { lat: 35.76, lon: 140.39 };
-        let arc = great_circle(tokyo, Point { lat: 37.62, lon: -122.38 });
-        assert!(arc.windows(2).all(|pair| (pair[1].lon - pair[0].lon).abs() < 20.0));
-        assert!(arc[20].lon > 180.0);
-        let view = View::around(&arc, 640.0);
-        assert!(arc.iter().all(|point| view.holds(view.place(*point))));
-    }
-
-    #[test]
-    fn a_route_is_as_long_as_its_segments() {
-        assert!((5_390..5_430).contains(&kilometres(&[direct()])));
-        assert!((6_240..6_310).contains(&kilometres(&[overnight()])));
-    }
-
-    #[test]
-    fn opposite_and_equal_points_draw_finite_lines() {
-        let here = Point { lat: 10.0, lon: 20.0 };
-        for to in [here, Point { lat: -10.0, lon: -160.0 }] {
-            assert!(
-                great_circle(here, to).iter().all(|point| point.lat.is_finite() && point.lon.is_finite())
-            );
-        }
-    }
-
-    #[test]
-    fn no_map_has_more_dots_than_a_page_can_carry_and_none_is_flat_or_endless() {
-        let routes = [
-            (Point { lat: 38.8, lon: -9.1 }, Point { lat: 41.2, lon: -8.7 }),
-            (Point { lat: 38.8, lon: -9.1 }, Point { lat: -34.0, lon: 18.6 }),
-            (Point { lat: 64.0, lon: -22.6 }, Point { lat: -54.8, lon: -68.3 }),
-            (Point { lat: 0.0, lon: 0.0 }, Point { lat: 0.5, lon: 179.5 }),
-        ];
-        for (from, to) in routes {
-            let arc = great_circle(from, to);
-            let view = View::around(&arc, 640.0);
-            assert!((260.0..=400.0).contains(&view.height), "{view:?}");
-            assert!(arc.iter().all(|point| view.holds(view.place(*point))), "{view:?}");
-            assert!(Dots::new(&view, &everywhere(), 10.6).cells.len() <= MOST_DOTS);
-        }
-    }
-
-    #[test]
-    fn a_return_from_elsewhere_has_its_own_stop() {
-        let newark = airport("EWR", "Newark", "America/New_York", 40.69, -74.17);
-        let back = segment(&newark, &lisbon(), "2027-03-26T23:30:00Z", "2027-03-27T05:55:00Z");
-        let html = route_map(&[direct(), Slice::try_from(vec![back]).unwrap()]).to_string();
-        assert_eq!(html.matches("<circle").count(), 3);
-        assert!(html.contains(">EWR<") && html.contains(">JFK<"));
-    }
-
-    #[test]
-    fn a_route_names_its_stops_for_those_who_do_not_see_it() {
-        let html = route_map(&[overnight()]).to_string();
-        assert!(html.contains("aria-label=\"Map: Lisbon, then Madrid, then New York\""), "{html}");
-        assert_eq!(html.matches("<circle").count(), 3);
-    }
-}
+mod tests;
