@@ -20,6 +20,7 @@ mod map;
 mod orders;
 mod places;
 mod probe;
+mod quoted;
 mod request;
 mod search;
 mod wire;
@@ -34,10 +35,10 @@ pub use client::API_URL;
 pub use event::{Event, EventError, EventKind, Signing};
 pub use probe::{Heard, probe};
 
-use self::client::Client;
+use self::{client::Client, quoted::Quoted};
 use super::{
-    AirlineChange, CancelRequest, Cancellation, Found, Hold, HoldId, HoldRequest, Order, OrderRequest,
-    Supplier, SupplierError,
+    AirlineChange, CancelRequest, Cancellation, Co2Method, Found, Hold, HoldId, HoldRequest, Order,
+    OrderRequest, Supplier, SupplierError,
 };
 use crate::{
     airports::Airports,
@@ -81,6 +82,7 @@ pub struct Duffel {
     clock: Clock,
     airports: &'static Airports,
     patience: Patience,
+    quoted: Quoted<Offer>,
 }
 
 impl Duffel {
@@ -92,6 +94,7 @@ impl Duffel {
             clock,
             airports: Airports::world(),
             patience: settings.patience,
+            quoted: Quoted::default(),
         })
     }
 }
@@ -110,12 +113,25 @@ impl Supplier for Duffel {
         self.find_offers(query).await
     }
 
+    fn co2_method(&self) -> Co2Method {
+        Co2Method {
+            name: "the estimate of Duffel",
+            told: "Our supplier Duffel estimates the CO₂ of the whole party and does not name a method with it. We divide \
+                   the number by the passengers who have a seat, and change nothing else. Where Duffel tells none, it is unknown.",
+        }
+    }
+
     async fn places(&self, typed: &str) -> Result<Vec<Airport>, SupplierError> {
         self.suggest_places(typed).await
     }
 
     async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError> {
         self.find_fares(id).await
+    }
+
+    fn quoted(&self, id: &OfferId) -> Option<Offer> {
+        let known = self.quoted.get(search::own(id)?)?;
+        Some(Offer { id: id.clone(), ..Offer::clone(&known) })
     }
 
     async fn reprice(&self, offer: &Offer) -> Result<Offer, SupplierError> {

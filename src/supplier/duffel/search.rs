@@ -13,7 +13,7 @@ use super::{
     wire,
 };
 use crate::{
-    itinerary::{Offer, OfferId, SearchQuery, SliceQuery},
+    itinerary::{Offer, OfferId, OtherFare, SearchQuery, SliceQuery},
     supplier::{Found, SupplierError},
 };
 
@@ -27,9 +27,10 @@ const AIRLINES_HAVE: u32 = 2_000;
 impl Duffel {
     pub(super) async fn find_offers(&self, query: &SearchQuery) -> Result<Found, SupplierError> {
         let (offers, left_out) = self.all_offers(query).await?;
-        // One for each way to travel, at its lowest price; the other fares go along in its id.
+        // One for each way to travel, at its lowest price, with the other fares of the same flights.
         let mut ways: BTreeMap<String, Vec<Offer>> = BTreeMap::new();
         for offer in offers {
+            self.quoted.keep(&offer.id.0, offer.clone());
             ways.entry(flights(&offer)).or_default().push(offer);
         }
         let offers = ways.into_values().filter_map(cheapest).collect();
@@ -84,10 +85,20 @@ impl Duffel {
                 Err(error) => tracing::info!(supplier = "duffel", %error, "a fare is gone"),
             }
         }
-        let chosen = chosen.unwrap_or_else(|| Err(SupplierError::Unavailable("not asked".to_owned())))?;
+        let chosen = match chosen.unwrap_or_else(|| Err(SupplierError::Unavailable("not asked".to_owned()))) {
+            // Duffel forgets what has lapsed. The same flights may still be for sale, at another offer.
+            Err(gone @ (SupplierError::Gone | SupplierError::SoldOut)) => {
+                let was = ids.first().and_then(|id| self.quoted.get(id)).ok_or(gone)?;
+                return Err(self.lapsed(&was).await);
+            }
+            chosen => chosen?,
+        };
         let now = self.clock.now();
         if chosen.expires_at <= now {
-            return Err(SupplierError::Expired(Box::new(self.same_again(&chosen).await?)));
+            if self.quoted.get(&chosen.id.0).is_none() {
+                self.quoted.keep(&chosen.id.0, chosen.clone());
+            }
+            return Err(self.lapsed(&chosen).await);
         }
         let way = flights(&chosen);
         found.retain(|(_, offer)| offer.expires_at > now && flights(offer) == way);
@@ -95,6 +106,20 @@ impl Duffel {
         found.sort_by_key(|(place, offer)| (offer.total.minor, *place));
         let names: Vec<String> = found.iter().map(|(_, offer)| offer.id.0.clone()).collect();
         Ok(found.into_iter().map(|(place, offer)| named(offer, place, id, &names)).collect())
+    }
+
+    /// What has become of an offer whose time is over.
+    async fn lapsed(&self, was: &Offer) -> SupplierError {
+        let leaves = was.slices.first().map(|slice| slice.first().departs.at);
+        if leaves.is_some_and(|at| at <= self.clock.now()) {
+            return SupplierError::Gone;
+        }
+        match self.same_again(was).await {
+            Ok(now) => SupplierError::Expired(Box::new(now)),
+            // The flights are still there, but not at this fare.
+            Err(SupplierError::Gone) => SupplierError::SoldOut,
+            Err(error) => error,
+        }
     }
 
     /// Fetched again: the price that Duffel would take at this moment.
@@ -155,6 +180,11 @@ fn named(offer: Offer, place: usize, asked: &OfferId, names: &[String]) -> Offer
     if place == 0 {
         return Offer { id: asked.clone(), ..offer };
     }
+    beside(offer, names)
+}
+
+/// Its own name, and all others.
+fn beside(offer: Offer, names: &[String]) -> Offer {
     let others = names.iter().filter(|name| **name != offer.id.0);
     let mut id = offer.id.0.clone();
     for other in others {
@@ -174,9 +204,19 @@ fn cheapest(mut fares: Vec<Offer>) -> Option<Offer> {
         is_new
     });
     fares.truncate(MOST_FARES);
-    let id = fares.iter().map(|fare| fare.id.0.as_str()).collect::<Vec<_>>().join("~");
-    let first = fares.into_iter().next()?;
-    Some(Offer { id: OfferId(id), ..first })
+    let names: Vec<String> = fares.iter().map(|fare| fare.id.0.clone()).collect();
+    // Any of them may be the one that is shown: none is shown longer than all of them last.
+    let expires_at = fares.iter().map(|fare| fare.expires_at).min()?;
+    let mut fares = fares.into_iter().map(|fare| beside(fare, &names));
+    let first = fares.next()?;
+    let other = |fare: Offer| OtherFare {
+        fare_bases: fare.segments().map(|segment| segment.fare_basis.clone()).collect(),
+        id: fare.id,
+        fare: fare.fare,
+        prices: fare.prices,
+        total: fare.total,
+    };
+    Some(Offer { expires_at, other_fares: fares.map(other).collect(), ..first })
 }
 
 /// Equal for the same flights on the same days in the same cabins.

@@ -106,6 +106,47 @@ async fn other_fares_of_the_same_flights_stand_beside_the_chosen_one_and_can_be_
 }
 
 #[tokio::test]
+async fn a_list_judges_every_fare_of_the_same_flights_not_only_the_lowest() {
+    let (app, duffel) = start().await;
+    let guest = app.guest();
+    let all = guest.get(SEARCH).await.expect(200);
+    all.says("120.50").says("No");
+    let refundable = guest.get(&format!("{SEARCH}&refund=1")).await.expect(200);
+    refundable.says("180.50").says("Yes, less EUR");
+    assert_eq!((refundable.count("article.offer"), duffel.calls("search").len()), (1, 1));
+    let flex = guest.get(&refundable.attr("article.offer a[href^='/offers/']", "href")).await.expect(200);
+    assert_eq!(flex.attrs("input[name='offer']", "value").len(), 2, "the lower fare stands beside it");
+    assert_eq!(flex.attrs("input[name='offer'][checked]", "value").len(), 1);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn an_offer_that_has_lapsed_tells_what_it_was_and_the_difference() {
+    let (app, duffel) = start().await;
+    let guest = app.guest();
+    let found = guest.get(SEARCH).await.expect(200);
+    let address = found.attr("a[href^='/offers/']", "href");
+    duffel.shelve(&[fare("118", "Basic", "130.75", true), fare("118", "Flex", "180.50", true)]);
+    app.advance(SignedDuration::from_mins(25)).await;
+    for forgotten in [false, true] {
+        if forgotten {
+            duffel.withdraw();
+        }
+        let page = guest.get(&address).await.expect(410);
+        page.says("went up by").says("10.25").says("120.50").says("130.75");
+        let told = guest.get(&format!("/api{address}")).await.expect(410).json();
+        assert_eq!(
+            (&told["code"], &told["about"]["was"]["amount"]),
+            (&json!("offer_expired"), &json!("120.50"))
+        );
+    }
+    // The flights at another fare only: this offer is gone, and others stand there instead.
+    duffel.shelve(&[fare("118", "Flex", "180.50", true)]);
+    guest.get(&address).await.expect(410).says("Sold out").says("120.50");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_family_sees_one_price_for_all_because_the_airline_tells_no_other() {
     let (app, _duffel) = start().await;
     let guest = app.guest();

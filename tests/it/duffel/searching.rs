@@ -173,7 +173,8 @@ async fn an_offer_page_survives_every_answer_too() {
     let found = guest.get(SEARCH).await.expect(200);
     let address = found.attr("a[href^='/offers/']", "href");
     for (fault, status) in [
-        (Fault::Says(404, "not_found"), 404),
+        // The process remembers what it was, so it can be looked for again.
+        (Fault::Says(404, "not_found"), 410),
         (Fault::Says(500, "internal_server_error"), 503),
         (Fault::Says(503, "service_unavailable"), 503),
         (Fault::GarbageAfter, 503),
