@@ -93,6 +93,14 @@ pub trait Supplier: Send + Sync {
         Ok(None)
     }
 
+    /// How the CO₂ of its offers is counted.
+    fn co2_method(&self) -> Co2Method {
+        Co2Method {
+            name: "as the airline system tells it",
+            told: "The airline system tells the number and does not name its method.",
+        }
+    }
+
     /// Airports that a text may mean, for one that our own directory has nothing for.
     async fn places(&self, _typed: &str) -> Result<Vec<Airport>, SupplierError> {
         Ok(Vec::new())
@@ -138,6 +146,15 @@ pub trait Supplier: Send + Sync {
     async fn order_failed(&self, _booking: BookingId, _why: &str) -> Result<(), SupplierError> {
         Ok(())
     }
+}
+
+/// By what CO₂ is counted, told wherever a number of it stands.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Co2Method {
+    /// Of the published method, or whose number it is.
+    pub name: &'static str,
+    /// How it is used, in plain words.
+    pub told: &'static str,
 }
 
 /// What a search finds.

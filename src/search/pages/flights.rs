@@ -35,6 +35,7 @@ use crate::{
         shelf::{Place, Written},
         view::{View, ViewForm},
     },
+    supplier::Co2Method,
     web::{
         chrome::Chrome,
         components::{Fragment, Tone, error_summary_of, notice, offer_card, pager, words},
@@ -55,8 +56,8 @@ struct FlightsPage {
     strip: Option<Strip>,
     sorts: Vec<SortLink>,
     panel: FilterPanel,
-    /// What of the answer is not in the list.
-    missing: Option<Fragment>,
+    /// What of the answer is not in the list, and that it has no such page.
+    notes: Vec<Fragment>,
     cards: Vec<Fragment>,
     /// The moments whose age the cards tell.
     told: Vec<Timestamp>,
@@ -67,6 +68,7 @@ struct FlightsPage {
     /// Where nothing fits the filters: address and words of what would.
     less: Vec<(String, String)>,
     why: String,
+    co2_method: Co2Method,
 }
 
 /// What was asked, in words.
@@ -112,6 +114,7 @@ pub async fn flights(
         Ok(asked) => asked,
         Err(bad) => return home_again(chrome, &search, &form, bad),
     };
+    let view = view.of_slices(asked.slices.len(), &mut errors);
     visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
     let (answer, lowest) = match form.is_multi() {
         true => (search.offers(&asked).await, None),
@@ -195,8 +198,12 @@ impl List<'_> {
             less: if picks.first.is_empty() { self.without_each_filter(&choices) } else { Vec::new() },
             cards,
             told,
-            missing: missing(self.answer.left_out),
+            notes: [missing(self.answer.left_out), no_page(self.view.page, pages)]
+                .into_iter()
+                .flatten()
+                .collect(),
             why: why(view.order, choices.currency()),
+            co2_method: search.supplier.co2_method(),
         })
     }
 
@@ -242,6 +249,7 @@ impl List<'_> {
         };
         for (name, value) in set {
             let without = self.view.without(self.typed, name);
+            let without = without.of_slices(self.query.slices.len(), &mut FieldErrors::default());
             let count = choices.count(&without.filters);
             if count != Some(0) {
                 let filter = format!("“{}: {}”", label(name), value.replace(',', ", "));
@@ -275,6 +283,16 @@ fn missing(left_out: u32) -> Option<Fragment> {
     Some(notice(Tone::Plain, &fact, meaning))
 }
 
+/// Lists grow shorter: an address of yesterday may lead behind the end of today's.
+fn no_page(asked: usize, pages: usize) -> Option<Fragment> {
+    let fact = format!("There is no page {}", words::thousands(asked));
+    let meaning = match pages {
+        1 => "The list has one page. This is it.".to_owned(),
+        pages => format!("The list has {pages} pages. This is the last."),
+    };
+    (asked > pages).then(|| notice(Tone::Plain, &fact, meaning))
+}
+
 pub fn label(field: &str) -> &'static str {
     match field {
         "sort" => "Order",
@@ -289,8 +307,8 @@ pub fn label(field: &str) -> &'static str {
         "hours" => "Longest way, in hours",
         "max" => "Highest total",
         "bag" => "Checked bag",
-        "refund" => "Refundable",
-        "change" => "Changeable",
+        "refund" => "Refund",
+        "change" => "Change",
         "page" => "Page",
         _ => "",
     }

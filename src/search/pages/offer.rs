@@ -9,7 +9,6 @@ use axum::{
 
 use crate::{
     airports::Airports,
-    clock::Clock,
     error::AppError,
     itinerary::{Offer, OfferId, Slice},
     limits::Rule,
@@ -19,6 +18,7 @@ use crate::{
         closest::{Close, MOST_CLOSE, closest, query_of},
         form::SearchForm,
     },
+    supplier::Co2Method,
     web::{
         chrome::Chrome,
         components::{
@@ -48,6 +48,7 @@ struct OfferPage {
     map: Fragment,
     distance: String,
     co2: String,
+    co2_method: Co2Method,
     fares: Fragment,
     /// Per fare: name, conditions, price lines, total.
     parts: Vec<FarePart>,
@@ -79,6 +80,7 @@ struct OfferLapsedPage {
     difference: Fragment,
     fresh: String,
     close: Vec<Fragment>,
+    co2_method: Co2Method,
     all: String,
 }
 
@@ -94,6 +96,7 @@ struct OfferSoldOutPage {
     itinerary: Fragment,
     was: String,
     close: Vec<Fragment>,
+    co2_method: Co2Method,
     all: String,
 }
 
@@ -107,20 +110,20 @@ pub async fn offer(
     visitor.take_either(Rule::SearchAddress, Rule::SearchAccount).await?;
     let html = match search::fares(&search.supplier, &OfferId(id)).await? {
         Fares::Open { offers, chosen } => {
-            let page = open(chrome, &offers, chosen, search.airports, &search.clock)?;
+            let page = open(chrome, &offers, chosen, &search)?;
             return Ok(Html(page.render()?).into_response());
         }
         Fares::Lapsed { was, now } => {
             let close = close_to(&search, was.as_deref().unwrap_or(&now)).await;
-            lapsed(chrome, was.as_deref(), &now, close, search.airports).render()?
+            lapsed(chrome, was.as_deref(), &now, close, &search).render()?
         }
         Fares::SoldOut { was: Some(was) } => {
             let close = close_to(&search, &was).await;
-            sold_out(chrome, (&was, false), close, search.airports).render()?
+            sold_out(chrome, (&was, false), close, &search).render()?
         }
         Fares::Closed { was } => {
             let close = close_to(&search, &was).await;
-            sold_out(chrome, (&was, true), close, search.airports).render()?
+            sold_out(chrome, (&was, true), close, &search).render()?
         }
         Fares::SoldOut { was: None } => return Err(search::sold_out()),
     };
@@ -162,13 +165,7 @@ fn more_in_words(more: Money) -> String {
     }
 }
 
-fn open(
-    chrome: Chrome,
-    offers: &[Offer],
-    chosen: usize,
-    airports: &'static Airports,
-    clock: &Clock,
-) -> Result<OfferPage, AppError> {
+fn open(chrome: Chrome, offers: &[Offer], chosen: usize, search: &Search) -> Result<OfferPage, AppError> {
     let offer = offers.get(chosen).ok_or_else(|| AppError::broken("no fare is chosen"))?;
     let lapses = offers.iter().map(|offer| offer.expires_at).min().unwrap_or(offer.expires_at);
     let from = offer.slices.first().map_or("", |slice| slice.first().from.city.as_str());
@@ -177,7 +174,7 @@ fn open(
     for offer in offers {
         parts.push(FarePart {
             brand: offer.fare.brand.clone(),
-            conditions: conditions_table(&offer.fare),
+            conditions: conditions_table(offer),
             lines: price_table(offer)?,
             total: price(offer.total, &[&format!("total, {}, {}", offer.party.in_words(), offer.fare.brand)]),
         });
@@ -190,12 +187,13 @@ fn open(
         party: offer.party.in_words(),
         cabin: offer.cabin.name(),
         airlines: airlines(offer),
-        seen: words::seen(offer.quoted_at, clock.now()),
-        all: search_address(offer, airports),
+        seen: words::seen(offer.quoted_at, search.clock.now()),
+        all: search_address(offer, search.airports),
         slices: slice_parts(&offer.slices),
         map: route_map(&offer.slices),
         distance: format!("{}\u{a0}km in all", words::thousands(kilometres(&offer.slices))),
         co2: co2(offer),
+        co2_method: search.supplier.co2_method(),
         fares: fares(offers, chosen),
         parts,
     })
@@ -206,7 +204,7 @@ fn lapsed(
     was: Option<&Offer>,
     fresh: &Offer,
     close: Vec<Fragment>,
-    airports: &'static Airports,
+    search: &Search,
 ) -> OfferLapsedPage {
     OfferLapsedPage {
         chrome,
@@ -218,7 +216,8 @@ fn lapsed(
         difference: difference(was.map(|was| was.total), fresh.total),
         fresh: format!("/offers/{}", fresh.id),
         close,
-        all: search_address(fresh, airports),
+        co2_method: search.supplier.co2_method(),
+        all: search_address(fresh, search.airports),
     }
 }
 
@@ -226,7 +225,7 @@ fn sold_out(
     chrome: Chrome,
     (was, is_closed): (&Offer, bool),
     close: Vec<Fragment>,
-    airports: &'static Airports,
+    search: &Search,
 ) -> OfferSoldOutPage {
     OfferSoldOutPage {
         chrome,
@@ -237,7 +236,8 @@ fn sold_out(
         itinerary: itinerary_by_day(&was.slices),
         was: was.total.to_string(),
         close,
-        all: search_address(was, airports),
+        co2_method: search.supplier.co2_method(),
+        all: search_address(was, search.airports),
     }
 }
 

@@ -50,6 +50,7 @@ mod pairs;
 mod passports;
 mod price;
 mod search;
+mod seasons;
 mod seats;
 mod sphere;
 mod survey;
@@ -78,8 +79,8 @@ use self::{
     world::World,
 };
 use super::{
-    AirlineChange, CancelRequest, Cancellation, Hold, HoldId, HoldRequest, Order, OrderRequest, Supplier,
-    SupplierError,
+    AirlineChange, CancelRequest, Cancellation, Co2Method, Hold, HoldId, HoldRequest, Order, OrderRequest,
+    Supplier, SupplierError,
 };
 use crate::{
     clock::Clock,
@@ -208,6 +209,10 @@ impl Supplier for Timetable {
         self.answering()?;
         let [out, back] = query.slices.as_slice() else { return Ok(None) };
         self.lowest_of_all_pairs(query, [out, back], moves).await.map(Some)
+    }
+
+    fn co2_method(&self) -> Co2Method {
+        price::CO2_METHOD
     }
 
     async fn fares(&self, id: &OfferId) -> Result<Vec<Offer>, SupplierError> {

@@ -5,6 +5,7 @@ use std::collections::HashSet;
 
 use super::{
     airlines::{AIRLINES, region},
+    seasons::{Season, season_of},
     sphere::{Point, Ruler},
 };
 use crate::airports::Airports;
@@ -28,6 +29,8 @@ pub(super) struct Node {
     pub base: bool,
     /// Minutes that the sun is ahead of Greenwich: close enough to the wall clock to avoid landings at night.
     pub sun: i32,
+    /// In whole degrees.
+    pub lat: i32,
     /// From the code, so that it survives additions to the directory.
     pub hash: u64,
 }
@@ -39,6 +42,7 @@ pub(super) struct Route {
     pub b: u16,
     pub km: u16,
     pub daily_tenths: u16,
+    pub season: Season,
 }
 
 pub(super) fn nodes(airports: &Airports) -> Vec<Node> {
@@ -52,6 +56,7 @@ pub(super) fn nodes(airports: &Airports) -> Vec<Node> {
         region: *regions.entry(airport.country.as_str()).or_insert_with(|| region(&airport.country)),
         country: airport.country.as_bytes().try_into().unwrap_or_default(),
         sun: airport.lon_micro / 250_000,
+        lat: airport.lat_micro / 1_000_000,
         hash: mix(airport.code.as_str().bytes().fold(0, |sum, byte| sum * 31 + u64::from(byte))),
     })
     .collect()
@@ -106,7 +111,12 @@ fn spokes(nodes: &[Node], ruler: &Ruler, hubs: &[(Point, usize)], at: usize, rou
     found.truncate(most);
     if found.is_empty() && nearest.1 != usize::MAX {
         let km = ruler.km(node.point, nodes[nearest.1].point);
-        found.push(Route { a: index(at), b: index(nearest.1), km, daily_tenths: 4 });
+        found.push(Route { a: index(at), b: index(nearest.1), km, daily_tenths: 4, season: Season::AllYear });
+    }
+    if (3..=4).contains(&node.size) {
+        for (rank, route) in found.iter_mut().enumerate() {
+            route.season = season_of(rank, node, &nodes[usize::from(route.b)]);
+        }
     }
     routes.extend(found);
 }
@@ -136,7 +146,7 @@ fn route(nodes: &[Node], ruler: &Ruler, a: usize, b: usize) -> Option<Route> {
     tenths = tenths * u32::try_from(character).unwrap_or(100) / 100;
     let least = if from.size < HUB { 3 } else { 8 };
     let daily_tenths = u16::try_from(tenths.min(220)).unwrap_or(220);
-    (tenths >= least).then_some(Route { a: index(a), b: index(b), km, daily_tenths })
+    (tenths >= least).then_some(Route { a: index(a), b: index(b), km, daily_tenths, season: Season::AllYear })
 }
 
 pub(super) fn index(at: usize) -> u16 {

@@ -33,8 +33,10 @@ impl Survey {
         Self { world: World::build(Airports::world(), density), switches: Switches::default() }
     }
 
+    /// On an average day of the year: 31 of its weeks are summer, 21 winter.
     pub fn departures_per_day(&self) -> u32 {
-        self.world.flights_per_day()
+        let [summer, winter] = self.world.flights_per_day();
+        (31 * summer + 21 * winter) / 52
     }
 
     pub fn flights(&self) -> usize {

@@ -10,7 +10,7 @@ use super::{
     engine::{self, Leg, Merit, Question, Way},
     key::{OfferKey, SegmentKey},
     network::mix,
-    offers, price,
+    offers, price, seasons,
     switches::Switches,
     ways::{Market, Priced},
     world::{Flight, World},
@@ -81,8 +81,51 @@ fn every_airport_is_joined_to_a_hub_and_no_number_flies_twice() {
             }
         }
     }
-    let daily = world.flights_per_day();
-    assert!((95_000..105_000).contains(&daily), "{daily}");
+    let [summer, winter] = world.flights_per_day();
+    for daily in [summer, winter] {
+        assert!((95_000..105_000).contains(&daily), "{daily}");
+    }
+}
+
+#[test]
+fn some_routes_are_flown_only_in_the_summer_of_their_hemisphere_and_no_airport_is_cut_off() {
+    let world = world();
+    let days = [civil::date(2027, 7, 7), civil::date(2027, 1, 13)].map(|date| offers::day_of(date));
+    let is_flown = |flights: &[Flight], day: i32| {
+        let week = (day..day + 7).fold(0, |week, day| week | seasons::bit(day));
+        flights.iter().any(|flight| flight.days & week != 0)
+    };
+    let (mut summer_only, mut winter_only) = (0, 0);
+    for from in 0..world.nodes.len() {
+        let from = u16::try_from(from).unwrap();
+        let mut all_year = 0;
+        for edge in world.edges(from) {
+            let (_, flights) = world.flights_of(edge);
+            let lats = [from, edge.to].map(|at| world.nodes[usize::from(at)].lat);
+            let sunny = if lats[0].abs() < lats[1].abs() { lats[0] } else { lats[1] };
+            match days.map(|day| is_flown(flights, day)) {
+                [true, true] => all_year += 1,
+                [true, false] => {
+                    assert!(sunny >= 0, "{lats:?}");
+                    summer_only += 1;
+                }
+                [false, true] => {
+                    assert!(sunny < 0, "{lats:?}");
+                    winter_only += 1;
+                }
+                [false, false] => panic!("never flown"),
+            }
+            let back = world.edge(edge.to, from).unwrap();
+            let (_, home) = world.flights_of(&back);
+            assert_eq!(
+                days.map(|day| is_flown(flights, day)),
+                days.map(|day| is_flown(home, day)),
+                "and back"
+            );
+        }
+        assert!(all_year > 0, "{from} is cut off in one season");
+    }
+    assert!(summer_only > 200 && winter_only > 40, "{summer_only} {winter_only}");
 }
 
 #[test]

@@ -6,6 +6,7 @@ use super::{
     airlines::{AIRLINES, Airline, Kind},
     fleet,
     network::{self, Node, Route, mix},
+    seasons,
     sphere::Ruler,
     zones::ZoneRules,
 };
@@ -23,8 +24,8 @@ pub(super) struct Flight {
     pub km: u16,
     pub carrier: u8,
     pub aircraft: u8,
-    /// Bit 0 is Monday.
-    pub days: u8,
+    /// Of a week in summer, then of one in winter ([`seasons::flown`]).
+    pub days: u16,
 }
 
 /// All flights of one origin to one destination: a range of [`World::flights`], by departure.
@@ -156,9 +157,11 @@ impl World {
             + numbers
     }
 
-    /// Departures on an average day.
-    pub(super) fn flights_per_day(&self) -> u32 {
-        self.flights.iter().map(|flight| flight.days.count_ones()).sum::<u32>() / 7
+    /// Departures on an average day of a summer, and of a winter.
+    pub(super) fn flights_per_day(&self) -> [u32; 2] {
+        let weekly = self.flights.iter().map(|flight| seasons::weekly_flights(flight.days));
+        let (summer, winter) = weekly.fold((0, 0), |sum, week| (sum.0 + week.0, sum.1 + week.1));
+        [summer / 7, winter / 7]
     }
 }
 
@@ -235,6 +238,7 @@ impl<'a> Planner<'a> {
         }
         let number = *next + 1;
         *next += 2;
+        let days = seasons::flown(days, route.season);
         for (from, to, number) in [(route.a, route.b, number - 1), (route.b, route.a, number)] {
             let block = self.block(from, to, route.km, aircraft);
             let departs = self.departure(from, to, block, nth, each_day, number, carrier);

@@ -12,7 +12,10 @@ pub(super) use self::{
     changes::{Path, paths},
     rank::{Merit, without_pointless, worthwhile},
 };
-use super::world::{Edge, Flight, World};
+use super::{
+    seasons,
+    world::{Edge, Flight, World},
+};
 
 /// A flight on a day. Instants are UTC minutes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -207,7 +210,7 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
 }
 
 pub(super) fn leg(world: &World, at: u32, flight: &Flight, from: u16, day: i32) -> Option<Leg> {
-    if flight.days & wall::weekday(day) == 0 {
+    if flight.days & seasons::bit(day) == 0 {
         return None;
     }
     let departs = world.zone(from).to_utc(i64::from(day) * 1_440 + i64::from(flight.departs));

@@ -3,7 +3,7 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    super::{world::World, zones::ZoneRules},
+    super::{seasons, world::World, zones::ZoneRules},
     LONGEST_LAYOVER, SHORTEST_LAYOVER,
 };
 
@@ -17,7 +17,7 @@ pub(super) struct Day {
     /// Since 1970.
     pub day: i32,
     /// Its bit in [`Flight::days`](super::Flight::days).
-    pub weekday: u8,
+    pub weekday: u16,
     /// Minutes ahead of UTC, all day long; none on the days when that changes.
     offset: Option<i64>,
 }
@@ -25,7 +25,7 @@ pub(super) struct Day {
 impl<'a> Wall<'a> {
     pub(super) fn new(world: &'a World, airport: u16, days: RangeInclusive<i32>) -> Self {
         let zone = world.zone(airport);
-        let day = |day| Day { day, weekday: weekday(day), offset: zone.offset_on(day) };
+        let day = |day| Day { day, weekday: seasons::bit(day), offset: zone.offset_on(day) };
         Self { airport, zone, days: days.map(day).collect() }
     }
 
@@ -45,9 +45,4 @@ impl<'a> Wall<'a> {
         let local = i64::from(day.day) * 1_440 + i64::from(minute);
         day.offset.map_or_else(|| self.zone.to_utc(local), |offset| local - offset)
     }
-}
-
-/// The bit of a day's weekday. 1 January 1970 was a Thursday; bit 0 is Monday.
-pub(super) fn weekday(day: i32) -> u8 {
-    1 << (day + 3).rem_euclid(7)
 }
