@@ -7,6 +7,7 @@ pub mod choices;
 pub mod closest;
 pub mod filter;
 pub mod form;
+pub mod instead;
 pub mod month;
 pub mod near;
 pub mod order;

@@ -159,6 +159,10 @@ fn is_fresh<By>(lowest: &Lowest<By>, now: Timestamp) -> bool {
     now.duration_since(lowest.asked_at) < KEEP
 }
 
+pub fn moved_by(date: Date, days: i32) -> Date {
+    date.saturating_add(Span::new().days(days))
+}
+
 /// The same search with its first date and all later ones moved.
 pub fn moved(query: &SearchQuery, [first, rest]: [i32; 2]) -> Result<SearchQuery, AppError> {
     let day = |date: Date, by| {

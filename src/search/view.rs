@@ -83,6 +83,26 @@ impl View {
         Self { order: order.unwrap_or_default(), filters, page: page.unwrap_or(1) }
     }
 
+    /// What is said of a flight that the journey does not have counts as not sent, and has a message.
+    pub fn of_slices(mut self, slices: usize, errors: &mut FieldErrors) -> Self {
+        let flights = if slices == 1 { "one flight".to_owned() } else { format!("{slices} flights") };
+        let mut told = |name, is_wrong: bool| {
+            if is_wrong {
+                errors.add(name, format!("This journey has {flights}"));
+            }
+        };
+        let filters = &mut self.filters;
+        for (name, windows) in [("dep", &mut filters.departs), ("arr", &mut filters.arrives)] {
+            told(name, windows.iter().any(|(slice, _)| *slice >= slices));
+            windows.retain(|(slice, _)| *slice < slices);
+        }
+        for (name, airports) in [("start", &mut filters.starts), ("end", &mut filters.ends)] {
+            told(name, airports.iter().any(|(slice, _)| *slice >= slices));
+            airports.retain(|(slice, _)| *slice < slices);
+        }
+        self
+    }
+
     pub fn at_page(&self, page: usize) -> Self {
         Self { page, ..self.clone() }
     }

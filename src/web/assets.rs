@@ -52,6 +52,8 @@ fn content_type(name: &str) -> &'static str {
         Some("css") => "text/css; charset=utf-8",
         Some("js") => "text/javascript; charset=utf-8",
         Some("svg") => "image/svg+xml",
+        // The only one of ours: which pages a browser may fetch while a link is being pressed.
+        Some("json") => "application/speculationrules+json",
         Some("txt") => "text/plain; charset=utf-8",
         _ => "application/octet-stream",
     }

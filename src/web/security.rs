@@ -1,5 +1,7 @@
 //! What a browser is told about trust: where things may come from, where forms may go, who may keep a copy.
 
+use std::sync::LazyLock;
+
 use axum::{
     body::Body,
     http::{HeaderName, HeaderValue, Method, StatusCode, Uri, header},
@@ -9,8 +11,12 @@ use tower_http::csrf::{CsrfLayer, ProtectionError};
 
 use crate::{
     error::Refusal,
-    web::{chrome::SiteSettings, frame::Frame, problem::Problem},
+    web::{assets::asset, chrome::SiteSettings, frame::Frame, problem::Problem},
 };
+
+/// Where the rules of prefetching stand, as a header tells it.
+static PREFETCH: LazyLock<Option<HeaderValue>> =
+    LazyLock::new(|| HeaderValue::from_str(&format!("\"{}\"", asset("prefetch.json"))).ok());
 
 type Refuse = fn(ProtectionError) -> Response<Body>;
 
@@ -70,6 +76,11 @@ pub fn set_headers(frame: &Frame, response: &mut Response) {
         && let Ok(policy) = HeaderValue::from_str(&content_security_policy(frame))
     {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
+    }
+    // Lists lead to lists and offers: the next page is fetched while the finger is still down, without script.
+    let is_search = frame.path == "/" || frame.path.starts_with("/flights");
+    if is_search && let Some(rules) = PREFETCH.as_ref() {
+        headers.insert(HeaderName::from_static("speculation-rules"), rules.clone());
     }
     for (name, value) in FIXED {
         // What a route says more strictly of itself stands.

@@ -82,6 +82,7 @@ mod search_cache;
 mod search_days;
 mod search_input;
 mod search_list;
+mod search_nothing;
 mod search_pairs;
 mod search_shelf;
 mod search_whole;

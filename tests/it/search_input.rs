@@ -127,6 +127,85 @@ async fn every_field_of_a_search_is_checked_in_every_way() {
 }
 
 #[tokio::test]
+async fn what_is_wrong_stays_in_its_field_whatever_the_field_is() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    let several: Vec<_> = SEARCH
+        .into_iter()
+        .map(|(name, value)| if name == "trip" { (name, "multi") } else { (name, value) })
+        .chain([("from2", "JFK"), ("to2", "SFO"), ("leave2", "2027-03-16")])
+        .collect();
+    let one_way: Vec<_> = SEARCH
+        .into_iter()
+        .filter(|(name, _)| *name != "back")
+        .map(|(name, value)| if name == "trip" { (name, "oneway") } else { (name, value) })
+        .collect();
+    let wrong = [
+        ("from", "Lodnon"),
+        ("to", "<QQQ>"),
+        ("leave", "12/03/2027"),
+        ("leave", "2027-02-29"),
+        ("leave", "2026-11-01"),
+        ("back", "next week"),
+        ("adults", "10"),
+        ("adults", "two"),
+        ("children", "-1"),
+        ("infants", "5"),
+        ("cabin", "cargo"),
+        ("cabin", "\"><b>"),
+        ("leave2", "tomorrow"),
+        ("to2", "Atlantis"),
+    ];
+    for fields in [&SEARCH[..], &several, &one_way] {
+        for (field, value) in wrong.iter().filter(|(field, _)| fields.iter().any(|(name, _)| name == field)) {
+            if *field == "back" && fields.iter().any(|(_, value)| *value == "multi") {
+                continue;
+            }
+            let mut sent: Vec<_> = fields.iter().copied().filter(|(name, _)| name != field).collect();
+            sent.push((field, value));
+            let page = get(&app, &guest, &address("/flights", &sent)).await;
+            told_and_kept(&page, field, fields, &format!("{field}={value}"));
+            assert_eq!(page.value("form[action='/flights']", field), *value, "{field}");
+            assert!(!page.field_error(field).is_empty());
+        }
+    }
+    // A kind of journey has no field that could keep it: the message does.
+    let page = get(&app, &guest, &with_raw("/flights", &SEARCH, "trip", "circle")).await.expect(422);
+    page.says("“circle” is no kind of journey");
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn what_a_list_cannot_do_is_said_and_not_passed_over() {
+    let app = TestApp::start().await;
+    let guest = app.guest();
+    let one_way = "from=LIS&to=JFK&leave=2027-03-12";
+    for (asked, field) in [
+        ("dep=2-morning", "dep"),
+        ("arr=1-evening,3-evening", "arr"),
+        ("start=2-JFK", "start"),
+        ("end=6-JFK", "end"),
+    ] {
+        let page = get(&app, &guest, &format!("/flights?{one_way}&{asked}")).await.expect(422);
+        assert!(page.attrs(".errors a", "href").contains(&format!("#{field}")), "{asked}");
+        page.says("This journey has one flight");
+        assert!(page.count("article.offer") > 0, "the list stands there without it");
+        let told = get(&app, &guest, &format!("/api/flights?{one_way}&{asked}")).await.expect(422);
+        assert_eq!(pointers(&told), [format!("/{field}")]);
+    }
+    get(&app, &guest, &format!("/flights?{one_way}&back=2027-03-20&dep=2-morning")).await.expect(200);
+    // Lists grow shorter: a page that is not there any more is no mistake of whoever kept its address.
+    let page = get(&app, &guest, &format!("/flights?{one_way}&page=99")).await.expect(200);
+    page.says("There is no page 99").says("This is it");
+    // Links get decorated on their way; what is nobody's field changes nothing.
+    let plain = get(&app, &guest, &format!("/flights?{one_way}")).await.expect(200);
+    let decorated =
+        get(&app, &guest, &format!("/flights?{one_way}&utm_source=mail&gclid=x&utm_source=y")).await;
+    assert_eq!(decorated.expect(200).texts("article.offer .price"), plain.texts("article.offer .price"));
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn every_field_of_a_view_is_checked_in_every_way() {
     let app = TestApp::start().await;
     let guest = app.guest();

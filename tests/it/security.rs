@@ -28,6 +28,20 @@ async fn every_answer_says_what_a_browser_may_do_with_it() {
 }
 
 #[tokio::test]
+async fn the_next_page_of_a_search_may_be_fetched_ahead_and_no_page_that_is_somebodys() {
+    let app = TestApp::start().await;
+    let page = app.get("/").await.expect(200);
+    let rules = page.header("speculation-rules").expect("rules").trim_matches('"').to_owned();
+    let rules = app.get(&rules).await.expect(200);
+    assert_eq!(rules.header("content-type"), Some("application/speculationrules+json"));
+    let allowed = &rules.json()["prefetch"][0]["where"]["href_matches"];
+    assert_eq!(allowed, &serde_json::json!(["/flights", "/flights/*", "/offers/*"]));
+    let personal = app.alice().await.get("/bookings").await.expect(200);
+    assert!(personal.header("speculation-rules").is_none());
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_nonce_is_never_used_twice() {
     let app = TestApp::start().await;
     let policy =

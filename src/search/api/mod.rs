@@ -252,6 +252,7 @@ pub async fn flights(
     let mut errors = checked.as_ref().err().map(told).unwrap_or_default();
     let view = View::read(&asked.view, &mut errors);
     let Ok(query) = checked else { return Err(AppError::Invalid(errors)) };
+    let view = view.of_slices(query.slices.len(), &mut errors);
     if !errors.is_empty() {
         return Err(AppError::Invalid(errors));
     }

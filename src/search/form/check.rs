@@ -54,10 +54,12 @@ impl SearchForm {
         let party = party(&mut bad.errors, [&self.adults, &self.children, &self.infants]);
         let cabin = self.cabin.parse::<Cabin>().ok();
         if cabin.is_none() {
-            bad.errors.add("cabin", "Choose a cabin from the list");
+            bad.errors
+                .add("cabin", format!("“{}” is no cabin. Choose one from the list", shown(&self.cabin)));
         }
         if !matches!(self.trip.as_str(), "return" | "oneway" | "multi") {
-            bad.errors.add("trip", "Choose return, one-way or several flights");
+            let typed = shown(&self.trip);
+            bad.errors.add("trip", format!("“{typed}” is no kind of journey. Choose one of these"));
         }
         match (slices, party, cabin) {
             (Some(slices), Some(party), Some(cabin)) if bad.errors.is_empty() => {
@@ -124,6 +126,11 @@ impl SearchForm {
         }
         (from, to)
     }
+}
+
+/// So much of what was typed as a message can carry.
+fn shown(typed: &str) -> String {
+    typed.trim().chars().take(20).collect()
 }
 
 fn place(bad: &mut BadSearch, airports: &Airports, field: &'static str, typed: &str) -> Option<PlaceCode> {

@@ -1,29 +1,24 @@
-//! No seats are for sale on the days asked for: what is for sale near them, in time and in space, with its price. Each of
-//! these was asked for just now; where the supplier does not tell, nothing is promised.
+//! No seats are for sale on the days asked for: what is for sale near them, in time, in space and in the cabin, with its total.
 
 use askama::Template;
 
 use crate::{
+    airports::Airports,
     error::AppError,
     itinerary::SearchQuery,
     money::Money,
     search::{
         Search,
-        form::{self, SearchForm},
-        near::near,
+        form::{LEGS, SearchForm},
+        instead::{self, Changed, Instead, Offered},
         pages::{
             flights::{Asked, List, in_words, label},
-            strip::{self, Strip},
+            strip::Strip,
         },
-        prices::{Lowest, Source},
+        prices::{Lowest, moved_by},
     },
     web::{chrome::Chrome, components::words},
 };
-
-/// How far other days may lie.
-const DAYS: i32 = 10;
-const MOST_DAYS: usize = 4;
-const MOST_PLACES: usize = 2;
 
 #[derive(Template)]
 #[template(path = "search/nothing.html")]
@@ -33,15 +28,33 @@ struct NothingPage {
     /// What of the view does not fit; there is nothing here that it could change.
     wrong: Vec<(&'static str, String)>,
     several_days: bool,
+    /// Of several flights, which of them is the trouble.
+    lacking: Vec<String>,
     strip: Option<Strip>,
-    days: Vec<Instead>,
-    places: Vec<Instead>,
+    days: Vec<Line>,
+    places: Vec<Line>,
+    cabins: Vec<Line>,
     /// Nobody told us, so these are guesses at what may help.
     untold: bool,
+    several_flights: bool,
 }
 
-/// What may be had instead.
-struct Instead {
+impl NothingPage {
+    /// What there is: id, heading, what is said of all of them, and each.
+    fn offered(&self) -> impl Iterator<Item = (&'static str, &'static str, &'static str, &[Line])> {
+        let seats = if self.untold { "not asked yet" } else { "that have seats" };
+        let days =
+            if self.several_flights { "whole journeys, searched for just now" } else { "that have seats" };
+        let all = [
+            ("days-h", "Nearest days", days, self.days.as_slice()),
+            ("places-h", "Airports close by", seats, self.places.as_slice()),
+            ("cabins-h", "Another cabin", "on the same dates", self.cabins.as_slice()),
+        ];
+        all.into_iter().filter(|(_, _, _, lines)| !lines.is_empty())
+    }
+}
+
+struct Line {
     href: String,
     words: String,
     /// Nothing where it was not asked for.
@@ -54,85 +67,148 @@ pub async fn nothing(
     list: &List<'_>,
     lowest: Option<&Lowest>,
 ) -> Result<String, AppError> {
-    let now = search.clock.now();
-    let around = match list.form.is_multi() {
-        false => search.prices.around(list.query, -DAYS..=DAYS).await.ok(),
-        true => None,
+    let asked = instead::Asked { search, form: list.form, query: list.query };
+    let offered = asked.offered().await?;
+    let told = Told { form: list.form, query: list.query, airports: search.airports };
+    let lines = |all: &[Instead]| {
+        let line = |one: &Instead| Line {
+            href: list.view.at_page(1).address(&one.form),
+            words: told.in_words(&one.what),
+            total: one.total,
+        };
+        all.iter().map(line).collect::<Vec<_>>()
     };
-    let untold = around.as_ref().is_none_or(|around| around.source == Source::Searches);
-    let days = around.map(|around| other_days(search, list, &around)).unwrap_or_default();
     let page = NothingPage {
         chrome,
         asked: in_words(list.query, search.airports, list.form),
         wrong: list.errors.iter().map(|(field, told)| (label(field), told.to_owned())).collect(),
         several_days: list.query.slices.iter().any(|slice| slice.date != list.query.slices[0].date),
-        strip: lowest.map(|lowest| list.strip(lowest, search.airports, now)),
-        days,
-        places: other_places(search, list, untold).await?,
-        untold,
+        lacking: told.lacking(&offered),
+        strip: lowest.map(|lowest| list.strip(lowest, search.airports, search.clock.now())),
+        days: lines(&offered.days),
+        places: lines(&offered.places),
+        cabins: lines(&offered.cabins),
+        untold: offered.untold,
+        several_flights: list.form.is_multi(),
     };
     Ok(page.render()?)
 }
 
-/// The nearest days with something, the earlier first where two are equally near.
-fn other_days(search: &Search, list: &List<'_>, around: &Lowest) -> Vec<Instead> {
-    let from = list.query.slices.first().map(|slice| slice.from);
-    let today = form::today(search.airports, from, search.clock.now());
-    let mut days: Vec<(i32, Money)> =
-        around.days.iter().filter_map(|(by, total)| Some((*by, (*total)?))).collect();
-    days.retain(|(by, _)| *by != 0 && strip::is_sold(list.query, *by, today));
-    days.sort_by_key(|(by, _)| (by.abs(), *by));
-    days.truncate(MOST_DAYS);
-    let instead = |(by, total): (i32, Money)| {
-        let form = strip::form_on(list.form, list.query, by);
-        let away = words::plural(usize::try_from(by.abs()).unwrap_or(0), "day", "days");
-        let direction = if by < 0 { "earlier" } else { "later" };
-        Instead {
-            href: list.view.at_page(1).address(&form),
-            words: format!("{away} {direction}, {}", day_in_words(list.query, by)),
-            total: Some(total),
-        }
-    };
-    days.into_iter().map(instead).collect()
+/// What was asked, to tell what is different.
+struct Told<'a> {
+    form: &'a SearchForm,
+    query: &'a SearchQuery,
+    airports: &'a Airports,
 }
 
-fn day_in_words(query: &SearchQuery, by: i32) -> String {
-    let day = |date: jiff::civil::Date| words::day(date.saturating_add(jiff::Span::new().days(by)));
-    match query.slices.as_slice() {
-        [out, back] if out.date != back.date => format!("{} to {}", day(out.date), day(back.date)),
-        [out, ..] => day(out.date),
-        [] => String::new(),
+impl Told<'_> {
+    fn in_words(&self, what: &Changed) -> String {
+        match what {
+            Changed::Days(moves) => self.days(moves),
+            Changed::Place { field, airport, km } => {
+                let nth = LEGS.iter().position(|names| names.contains(field)).unwrap_or_default();
+                let end = if LEGS[nth][0] == *field { "From" } else { "To" };
+                let end = match self.form.is_multi() {
+                    true => format!("Flight {} {}", nth + 1, end.to_lowercase()),
+                    false => end.to_owned(),
+                };
+                let city = self.airports.place(*airport).map_or(String::new(), |place| place.label());
+                format!("{end} {city}, {}\u{a0}km away", words::thousands(*km))
+            }
+            Changed::Cabin(cabin) => cabin.name().to_owned(),
+        }
+    }
+
+    fn days(&self, moves: &[i32]) -> String {
+        let dates = self.query.slices.iter().zip(moves).map(|(slice, by)| moved_by(slice.date, *by));
+        let dates: Vec<_> = dates.collect();
+        if self.form.is_multi() {
+            let changed = moves.iter().enumerate().filter(|(_, by)| **by != 0);
+            let one = |(nth, by): (usize, &i32)| {
+                format!("Flight {}, {}: {}", nth + 1, away(*by), words::day(dates[nth]))
+            };
+            return changed.map(one).collect::<Vec<_>>().join("; ");
+        }
+        match (moves, dates.as_slice()) {
+            ([0, by], [_, back]) => format!("Back {}, {}", away(*by), words::day(*back)),
+            ([by, 0], [out, _]) => format!("Out {}, {}", away(*by), words::day(*out)),
+            ([there, home], [out, back]) if there != home => format!(
+                "Out {}, {}; back {}, {}",
+                away(*there),
+                words::day(*out),
+                away(*home),
+                words::day(*back)
+            ),
+            ([by, ..], [out, back]) if out == back => format!("Both {}, {}", away(*by), words::day(*out)),
+            ([by, ..], [out, back]) => {
+                format!("Both {}, {} to {}", away(*by), words::day(*out), words::day(*back))
+            }
+            ([by, ..], [out, ..]) => {
+                let mut told = format!("{}, {}", away(*by), words::day(*out));
+                told[..1].make_ascii_uppercase();
+                told
+            }
+            _ => String::new(),
+        }
+    }
+
+    fn lacking(&self, offered: &Offered) -> Vec<String> {
+        if !self.form.is_multi() || offered.untold {
+            return Vec::new();
+        }
+        if offered.lacking.is_empty() {
+            return vec![
+                "Each flight alone has seats on its day, but none of them leaves in time after the one before."
+                    .to_owned(),
+            ];
+        }
+        let name = |code| self.airports.place(code).map_or(String::new(), |place| place.name().to_owned());
+        let one = |nth: &usize| {
+            let slice = self.query.slices.get(*nth)?;
+            let (from, to) = (name(slice.from), name(slice.to));
+            Some(format!("Flight {}, {from} to {to}: nothing on {}.", nth + 1, words::day(slice.date)))
+        };
+        offered.lacking.iter().filter_map(one).collect()
     }
 }
 
-/// The larger airports close by, if there is something from or to them.
-async fn other_places(search: &Search, list: &List<'_>, untold: bool) -> Result<Vec<Instead>, AppError> {
-    let Some(slice) = list.query.slices.first().filter(|_| !list.form.is_multi()) else {
-        return Ok(Vec::new());
-    };
-    let mut places = Vec::new();
-    for (field, word, place) in [("from", "From", slice.from), ("to", "To", slice.to)] {
-        for (airport, km) in near(search.airports, place, MOST_PLACES) {
-            let form = list.form.with(field, &format!("{} {}", airport.city, airport.code));
-            let Some(total) = lowest_of(search, &form, untold).await? else { continue };
-            let away = words::thousands(km);
-            places.push(Instead {
-                href: list.view.at_page(1).address(&form),
-                words: format!("{word} {} {}, {away}\u{a0}km away", airport.city, airport.code),
-                total,
-            });
-        }
-    }
-    Ok(places)
+/// "2 days later".
+fn away(by: i32) -> String {
+    let days = words::plural(usize::try_from(by.abs()).unwrap_or(0), "day", "days");
+    format!("{days} {}", if by < 0 { "earlier" } else { "later" })
 }
 
-/// `None`: there is nothing; an unknown total: nobody told.
-async fn lowest_of(
-    search: &Search,
-    form: &SearchForm,
-    untold: bool,
-) -> Result<Option<Option<Money>>, AppError> {
-    let Ok(query) = form.check(search.airports, search.clock.now()) else { return Ok(None) };
-    let lowest = search.prices.around(&query, 0..=0).await.ok().and_then(|lowest| lowest.cheapest());
-    Ok(if lowest.is_some() || untold { Some(lowest) } else { None })
+#[cfg(test)]
+mod tests {
+    use jiff::civil::date;
+
+    use super::*;
+    use crate::itinerary::{Cabin, Party, SliceQuery};
+
+    fn told(trip: &str, moves: &[i32]) -> String {
+        let [from, to] = ["LIS", "JFK"].map(|code| code.parse().unwrap());
+        let slices = (0..).zip(moves).map(|(nth, _)| SliceQuery { from, to, date: date(2027, 3, 12 + nth) });
+        let query = SearchQuery {
+            slices: slices.collect(),
+            party: Party::new(1, 0, 0).unwrap(),
+            cabin: Cabin::Economy,
+        };
+        let form = SearchForm { trip: trip.to_owned(), ..SearchForm::default() };
+        let told = Told { form: &form, query: &query, airports: Airports::world() };
+        told.in_words(&Changed::Days(moves.to_vec()))
+    }
+
+    #[test]
+    fn what_is_moved_is_named_and_what_stays_is_not() {
+        assert_eq!(told("oneway", &[-1]), "1 day earlier, Thu 11 Mar");
+        assert_eq!(told("return", &[2, 2]), "Both 2 days later, Sun 14 Mar to Mon 15 Mar");
+        assert_eq!(told("return", &[0, 1]), "Back 1 day later, Sun 14 Mar");
+        assert_eq!(told("return", &[-2, 0]), "Out 2 days earlier, Wed 10 Mar");
+        assert_eq!(told("return", &[1, 0]), "Out 1 day later, Sat 13 Mar");
+        assert_eq!(told("return", &[-1, 2]), "Out 1 day earlier, Thu 11 Mar; back 2 days later, Mon 15 Mar");
+        assert_eq!(
+            told("multi", &[-1, 0, 1]),
+            "Flight 1, 1 day earlier: Thu 11 Mar; Flight 3, 1 day later: Mon 15 Mar"
+        );
+    }
 }

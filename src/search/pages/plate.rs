@@ -10,6 +10,9 @@ use crate::{
     web::components::Fragment,
 };
 
+/// No date, number or cabin is as long as this.
+const LONGEST: usize = 40;
+
 pub fn plate(form: &SearchForm, errors: &FieldErrors, today: Date) -> Fragment {
     let last = today.saturating_add(Span::new().days(DAYS_AHEAD));
     html! {
@@ -133,11 +136,29 @@ fn date_input(
     required: bool,
     errors: &FieldErrors,
 ) -> Markup {
-    let value: String = value.chars().take(10).collect();
+    let value = kept(value);
+    // A calendar field would show nothing of what is no date.
+    if !value.is_empty() && value.parse::<Date>().is_err() {
+        return html! {
+            input id=(name) name=(name) value=(value) placeholder="2027-03-12" maxlength=(LONGEST) autocomplete="off" spellcheck="false" required[required]
+                aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)];
+        };
+    }
     html! {
         input id=(name) name=(name) type="date" value=(value) min=(first) max=(last) required[required]
             aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)];
     }
+}
+
+/// What was far too long to be a date or a choice is not sent back whole.
+fn kept(value: &str) -> String {
+    value.trim().chars().take(LONGEST).collect()
+}
+
+/// What was chosen and is in no list stays in the field, so that the message beside it is about what one sees.
+fn no_choice(value: &str, known: bool) -> Markup {
+    let kept = kept(value);
+    html! { @if !known && !kept.is_empty() { option value=(kept) selected { (kept) } } }
 }
 
 fn count(
@@ -147,11 +168,13 @@ fn count(
     range: std::ops::RangeInclusive<u8>,
     errors: &FieldErrors,
 ) -> Markup {
+    let chosen = value.trim().parse::<u8>().ok().filter(|number| range.contains(number));
     html! {
         div.cell.third {
             label for=(name) { (label) }
             select id=(name) name=(name) aria-invalid=[invalid(name, errors)] aria-describedby=[described(name, errors)] {
-                @for number in range { option selected[number.to_string() == value.trim()] { (number) } }
+                (no_choice(value, chosen.is_some()))
+                @for number in range { option selected[chosen == Some(number)] { (number) } }
             }
             (message(name, errors))
         }
@@ -163,7 +186,8 @@ fn cabin(value: &str, errors: &FieldErrors) -> Markup {
         div.cell.cabin {
             label for="cabin" { "Cabin" }
             select id="cabin" name="cabin" aria-invalid=[invalid("cabin", errors)] aria-describedby=[described("cabin", errors)] {
-                @for cabin in Cabin::ALL { option value=(cabin.code()) selected[cabin.code() == value] { (cabin.name()) } }
+                (no_choice(value, value.parse::<Cabin>().is_ok()))
+                @for cabin in Cabin::ALL { option value=(cabin.code()) selected[value.parse() == Ok(cabin)] { (cabin.name()) } }
             }
             (message("cabin", errors))
         }
@@ -183,5 +207,33 @@ mod tests {
         assert!(html.contains("aria-describedby=\"from-error\""));
         assert!(html.contains("max=\"2027-10-18\""));
         assert!(html.len() < 9_000);
+    }
+
+    #[test]
+    fn what_is_in_no_list_and_what_is_no_date_stay_where_they_were_typed() {
+        let form = SearchForm {
+            trip: "multi".into(),
+            leave: "12 March".into(),
+            adults: "10".into(),
+            children: "-1".into(),
+            infants: "x".repeat(5_000),
+            cabin: "<cargo>".into(),
+            ..SearchForm::default()
+        };
+        let form = form.with_flights(2).with("leave2", "2027-02-29");
+        let html = plate(&form, &FieldErrors::default(), jiff::civil::date(2026, 11, 22)).to_string();
+        for kept in [
+            "name=\"leave\" value=\"12 March\"",
+            "name=\"leave2\" value=\"2027-02-29\"",
+            "<option value=\"10\" selected>10</option>",
+            "<option value=\"-1\" selected>-1</option>",
+            "<option value=\"&lt;cargo&gt;\" selected>&lt;cargo&gt;</option>",
+        ] {
+            assert!(html.contains(kept), "{kept}: {html}");
+        }
+        assert!(html.len() < 9_000, "what is endless is cut");
+        let good = SearchForm { cabin: "first".into(), ..SearchForm::default() }.with_defaults();
+        let html = plate(&good, &FieldErrors::default(), jiff::civil::date(2026, 11, 22)).to_string();
+        assert!(html.contains("<option value=\"first\" selected>") && html.matches(" selected").count() == 4);
     }
 }

@@ -7,7 +7,8 @@ use crate::{
     itinerary::SearchQuery,
     money::Money,
     search::{
-        form::{self, DAYS_AHEAD, SearchForm},
+        form::{self, SearchForm},
+        instead::is_sold,
         prices::{Lowest, Source},
         view::View,
     },
@@ -70,14 +71,6 @@ pub fn form_on(form: &SearchForm, query: &SearchQuery, by: i32) -> SearchForm {
         moved = moved.with("back", &day(back.date));
     }
     moved
-}
-
-/// Whether airlines sell the search moved by so many days.
-pub fn is_sold(query: &SearchQuery, by: i32, today: Date) -> bool {
-    let last = today.saturating_add(Span::new().days(DAYS_AHEAD));
-    let day = |date: Date| date.saturating_add(Span::new().days(by));
-    let (first, back) = (query.slices.first(), query.slices.last());
-    first.is_some_and(|slice| day(slice.date) >= today) && back.is_some_and(|slice| day(slice.date) <= last)
 }
 
 /// The days around the search. What the list itself knows of its own day stands above what the calendar says.
