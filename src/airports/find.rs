@@ -40,6 +40,8 @@ pub(super) struct Entry {
     words: String,
     /// Airport size, one more for a whole city.
     weight: u8,
+    /// Before others of the same name and weight.
+    leads: bool,
 }
 
 pub(super) fn index(
@@ -52,7 +54,7 @@ pub(super) fn index(
     let of_cities = cities.iter().map(|city| {
         let name = fold(city.name);
         let words = format!(" {} {name} {} all airports", fold(city.code.as_str()), country(&city.country));
-        Entry { code: city.code, city: name, words, weight: 7 }
+        Entry { code: city.code, city: name, words, weight: 7, leads: false }
     });
     // An airport whose code is also its city's is found through the city.
     let of_airports =
@@ -65,7 +67,7 @@ pub(super) fn index(
                     country(&airport.country),
                     fold(&airport.name)
                 );
-                Entry { code: airport.code, city, words, weight: *size }
+                Entry { code: airport.code, city, words, weight: *size, leads: leads(airport.code) }
             },
         );
     of_cities.chain(of_airports).collect()
@@ -177,9 +179,14 @@ impl Airports {
     }
 
     fn ranked(&self, text: &str, limit: usize) -> Vec<&Entry> {
-        let other = self.called(text);
-        let is_called = |entry: &Entry, whole: bool| {
-            other.iter().any(|(name, code)| *code == entry.code && (!whole || name == text))
+        // By place, and whether the text is only a part of its other name: the whole one stands first.
+        let mut called: Vec<(PlaceCode, bool)> =
+            self.called(text).iter().map(|(name, code)| (*code, name != text)).collect();
+        called.sort_unstable();
+        called.dedup_by_key(|(code, _)| *code);
+        let is_called = |entry: &Entry| {
+            let at = called.binary_search_by_key(&entry.code, |(code, _)| *code).ok()?;
+            Some(!called[at].1)
         };
         let mut found: Vec<(u8, &Entry)> = self
             .index
@@ -187,9 +194,9 @@ impl Airports {
             .filter_map(|entry| {
                 let rank = if entry.words[1..4] == *text {
                     0
-                } else if entry.city == text || is_called(entry, true) {
+                } else if entry.city == text || is_called(entry) == Some(true) {
                     1
-                } else if entry.city.starts_with(text) || is_called(entry, false) {
+                } else if entry.city.starts_with(text) || is_called(entry).is_some() {
                     2
                 } else if has_all(entry, text) {
                     3
@@ -199,9 +206,8 @@ impl Airports {
                 Some((rank, entry))
             })
             .collect();
-        let order =
-            |(rank, entry): &(u8, &Entry)| (*rank, Reverse(entry.weight), !leads(entry.code), entry.code);
-        found.sort_by_key(order);
+        let order = |(rank, entry): &(u8, &Entry)| (*rank, Reverse(entry.weight), !entry.leads, entry.code);
+        found.sort_unstable_by_key(order);
         found.into_iter().take(limit).map(|(_, entry)| entry).collect()
     }
 

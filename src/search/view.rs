@@ -76,7 +76,8 @@ impl View {
             code => Order::read(code),
         };
         if order.is_none() {
-            errors.add("sort", format!("One of {}", Order::ALL.map(Order::code).join(", ")));
+            let known = Order::ALL.map(Order::code).join(", ");
+            errors.add("sort", unfit(form, "sort", &format!("One of {known}")));
         }
         let filters = filters(form, errors);
         let page = number(errors, form, "page", 1..=LAST_PAGE, "A number from 1");
@@ -202,6 +203,11 @@ fn filters(form: &ViewForm, errors: &mut FieldErrors) -> Filters {
     }
 }
 
+/// What was typed stands in the message: most of these fields are choices, and none of them can keep it.
+fn unfit(form: &ViewForm, name: &str, wanted: &str) -> String {
+    format!("“{}” does not fit. {wanted}", form.shown(name))
+}
+
 fn number(
     errors: &mut FieldErrors,
     form: &ViewForm,
@@ -213,7 +219,7 @@ fn number(
     let digits = !typed.is_empty() && typed.len() <= 9 && typed.bytes().all(|b| b.is_ascii_digit());
     let number = if digits { typed.parse().ok().filter(|number| range.contains(number)) } else { None };
     if number.is_none() && !typed.is_empty() {
-        errors.add(name, message);
+        errors.add(name, unfit(form, name, message));
     }
     number
 }
@@ -230,7 +236,7 @@ fn yes(errors: &mut FieldErrors, form: &ViewForm, name: &'static str) -> bool {
         "" => false,
         "1" => true,
         _ => {
-            errors.add(name, "1, or nothing");
+            errors.add(name, unfit(form, name, "1, or nothing"));
             false
         }
     }
@@ -252,7 +258,7 @@ fn list<T: Ord>(
     let known: Option<Vec<T>> =
         values.iter().map(|value| read(value).filter(|_| value.len() <= LONGEST_VALUE)).collect();
     let Some(mut known) = known.filter(|known| known.len() <= MOST_VALUES) else {
-        errors.add(name, message);
+        errors.add(name, unfit(form, name, message));
         return Vec::new();
     };
     known.sort();

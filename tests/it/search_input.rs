@@ -193,6 +193,11 @@ async fn what_a_list_cannot_do_is_said_and_not_passed_over() {
         let told = get(&app, &guest, &format!("/api/flights?{one_way}&{asked}")).await.expect(422);
         assert_eq!(pointers(&told), [format!("/{field}")]);
     }
+    // A choice that is none cannot stay chosen: the message keeps it.
+    for (field, value) in [("sort", "dearest"), ("stops", "7"), ("airline", "QQQQ"), ("refund", "maybe")] {
+        let page = get(&app, &guest, &format!("/flights?{one_way}&{field}={value}")).await.expect(422);
+        page.says(&format!("“{value}” does not fit."));
+    }
     get(&app, &guest, &format!("/flights?{one_way}&back=2027-03-20&dep=2-morning")).await.expect(200);
     // Lists grow shorter: a page that is not there any more is no mistake of whoever kept its address.
     let page = get(&app, &guest, &format!("/flights?{one_way}&page=99")).await.expect(200);
