@@ -129,11 +129,13 @@ pub async fn settle(
     let mut tx = db.begin(System).await?;
     if let Some(answer) = answer {
         sqlx::query!(
-            "insert into flight_searches (key, params, results, left_out, created_at, fresh_until, expires_at, days)
+            "with kept as (
+             insert into flight_searches (key, params, results, left_out, created_at, fresh_until, expires_at, days)
              values ($1, $2, $3, $4, $5, $6, $7, $8)
              on conflict (key) do update
              set results = excluded.results, left_out = excluded.left_out, created_at = excluded.created_at,
-                 fresh_until = excluded.fresh_until, expires_at = excluded.expires_at, days = excluded.days",
+                 fresh_until = excluded.fresh_until, expires_at = excluded.expires_at, days = excluded.days)
+             delete from flight_search_claims where key = $1 and until = $9",
             &canonical.key[..],
             canonical.params,
             results_of(answer)?,
@@ -142,17 +144,19 @@ pub async fn settle(
             answer.fresh_until.to_sqlx() as _,
             answer.expires_at.to_sqlx() as _,
             answer.days.as_ref().map(serde_json::to_value).transpose()?,
+            claimed_until.to_sqlx() as _,
+        )
+        .execute(&mut *tx)
+        .await?;
+    } else {
+        sqlx::query!(
+            "delete from flight_search_claims where key = $1 and until = $2",
+            &canonical.key[..],
+            claimed_until.to_sqlx() as _,
         )
         .execute(&mut *tx)
         .await?;
     }
-    sqlx::query!(
-        "delete from flight_search_claims where key = $1 and until = $2",
-        &canonical.key[..],
-        claimed_until.to_sqlx() as _,
-    )
-    .execute(&mut *tx)
-    .await?;
     tx.commit().await?;
     Ok(())
 }
