@@ -252,7 +252,7 @@ impl App {
             middleware::from_fn_with_state(calls, idempotency::once),
             middleware::from_fn(negotiate::tell_limits),
         ));
-        let router = frame::inside(routes::routes(api), &site).layer((
+        let router = frame::inside(routes::routes().merge(api), &site).layer((
             middleware::from_fn_with_state(self.clone(), host::one_host),
             sessions,
             middleware::from_fn_with_state(self.clone(), session::keep_time),

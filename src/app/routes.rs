@@ -14,12 +14,11 @@ use crate::{
     web::{assets, frame, probes, well_known},
 };
 
-/// With those of the API, in layers of their own.
-pub fn routes(api: Router<App>) -> Router<App> {
+/// All but those of the API, which has layers of its own.
+pub fn routes() -> Router<App> {
     Router::new()
         .merge(shop())
         .merge(accounts())
-        .merge(api)
         .merge(staff())
         .merge(demo())
         .merge(machinery())
