@@ -340,7 +340,15 @@ impl Checkout {
     }
 
     async fn release(&self, attempt: Attempt) -> Result<Outcome, AppError> {
-        let Some(attempt) = &self.still_authorised(attempt).await? else { return Ok(Outcome::Done) };
+        let id = attempt.id;
+        let Some(attempt) = &self.still_authorised(attempt).await? else {
+            // Somebody may have charged it while we had no answer.
+            let attempt = self.attempt(id).await?;
+            if attempt.state == AttemptState::Captured && attempt.quarantined.is_none() {
+                self.owe_refund(&attempt).await?;
+            }
+            return Ok(Outcome::Done);
+        };
         let intent = payment_intent(attempt)?;
         match self.payments.release(intent, &attempt.key("release")).await {
             Ok(intent) => self.apply_facts(attempt, &Facts::from(intent), Actor::System).await?,

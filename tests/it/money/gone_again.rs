@@ -126,3 +126,25 @@ async fn a_refund_whose_event_is_the_first_that_is_heard_of_a_payment_is_taken_i
     app.abandon_jobs();
     app.finish().await;
 }
+
+#[tokio::test]
+async fn what_the_dashboard_charges_while_a_release_has_no_answer_goes_back() {
+    let app = TestApp::start().await;
+    let (_, reference, session) = app.at_stripe("Soldout").await;
+    app.stripe.fault(Endpoint::Cancel, Fault::TimeoutBefore);
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("failed", "refused", &["authorised"]));
+    let intent = app.stripe.intents().remove(0).id;
+    app.stripe.set_delivery(Mode::Held);
+    app.stripe.capture_in_dashboard(&intent).unwrap();
+    for event in app.stripe.held() {
+        app.stripe.discard(&event.id);
+    }
+    app.advance(SignedDuration::from_mins(1)).await;
+    app.run_jobs().await;
+    assert_eq!(app.state(&reference).await, state("failed", "refused", &["captured"]));
+    assert_eq!(app.texts("select reason || ' ' || state from refunds").await, ["not_needed succeeded"]);
+    assert!(app.balances().await.is_empty());
+    app.finish().await;
+}
