@@ -76,7 +76,7 @@ pub struct Shelf(moka::future::Cache<Place, Arc<Written>>);
 impl Default for Shelf {
     fn default() -> Self {
         let weight = |place: &Place, written: &Arc<Written>| {
-            u32::try_from(EACH + place.query.len() + written.text.len()).unwrap_or(u32::MAX)
+            u32::try_from(EACH + place.query.len() + written.text.bytes()).unwrap_or(u32::MAX)
         };
         let pages = moka::future::Cache::builder()
             .max_capacity(MOST_BYTES)

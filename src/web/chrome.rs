@@ -85,7 +85,7 @@ pub enum Onlooker {
 pub struct Gaps(Vec<String>);
 
 impl Gaps {
-    pub fn len(&self) -> usize {
+    pub fn bytes(&self) -> usize {
         self.0.iter().map(String::len).sum()
     }
 }

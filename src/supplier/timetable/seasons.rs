@@ -57,7 +57,7 @@ const WARM: i32 = 45;
 /// The season of a route from a smaller airport to a hub; `rank` is its place among the airport's routes.
 pub(super) fn season_of(rank: usize, airport: &Node, hub: &Node) -> Season {
     let leads_to_the_sun = airport.lat.abs() <= WARM && hub.lat.abs() >= airport.lat.abs() + TOWARDS_THE_SUN;
-    if rank < ALWAYS || !leads_to_the_sun || (airport.hash ^ hub.hash) % EVERY != 0 {
+    if rank < ALWAYS || !leads_to_the_sun || !(airport.hash ^ hub.hash).is_multiple_of(EVERY) {
         return Season::AllYear;
     }
     if airport.lat >= 0 { Season::Summer } else { Season::Winter }

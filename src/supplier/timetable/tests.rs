@@ -90,7 +90,7 @@ fn every_airport_is_joined_to_a_hub_and_no_number_flies_twice() {
 #[test]
 fn some_routes_are_flown_only_in_the_summer_of_their_hemisphere_and_no_airport_is_cut_off() {
     let world = world();
-    let days = [civil::date(2027, 7, 7), civil::date(2027, 1, 13)].map(|date| offers::day_of(date));
+    let days = [civil::date(2027, 7, 7), civil::date(2027, 1, 13)].map(offers::day_of);
     let is_flown = |flights: &[Flight], day: i32| {
         let week = (day..day + 7).fold(0, |week, day| week | seasons::bit(day));
         flights.iter().any(|flight| flight.days & week != 0)

@@ -68,8 +68,10 @@ fn a_return_from_elsewhere_has_its_own_stop() {
     assert!(html.contains(">EWR<") && html.contains(">JFK<"));
 }
 
-/// Code, place of the stop, place of the label.
-fn labelled(route: &[&str]) -> Vec<(String, (f64, f64), (f64, f64), f64)> {
+/// Code, place of its stop, place of the label, height of the map.
+type Label = (String, (f64, f64), (f64, f64), f64);
+
+fn labelled(route: &[&str]) -> Vec<Label> {
     let airport = |code: &str| Airports::world().airport(code.parse().unwrap()).unwrap();
     let legs: Vec<_> = (0..)
         .zip(route.windows(2))
@@ -137,7 +139,7 @@ fn every_label_stands_at_its_own_stop_apart_from_the_others_and_whole_whichever_
 #[test]
 fn east_is_to_the_right_also_over_the_date_line() {
     for (west, east) in [("JFK", "LIS"), ("NRT", "SFO"), ("SYD", "LAX")] {
-        let at = |labels: &[(String, (f64, f64), (f64, f64), f64)], code: &str| {
+        let at = |labels: &[Label], code: &str| {
             labels.iter().find(|(known, ..)| known == code).map(|(_, stop, ..)| stop.0).unwrap()
         };
         for route in [[west, east], [east, west]] {
