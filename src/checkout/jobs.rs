@@ -27,22 +27,6 @@ const CAPTURE_PATIENCE: SignedDuration = SignedDuration::from_hours(6);
 /// So is a release.
 const RELEASE_AGAIN: SignedDuration = SignedDuration::from_hours(1);
 
-/// Whether every attempt of a booking is beyond paying.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Closing {
-    Closed,
-    /// Somebody has paid meanwhile.
-    Paid,
-    /// Stripe has not said so yet.
-    NotYet,
-}
-
-impl Closing {
-    pub fn is_closed(self) -> bool {
-        self == Self::Closed
-    }
-}
-
 impl Checkout {
     /// Creates the attempt's session. Asking again with the same key is how a lost answer is found.
     pub async fn open_session(&self, id: AttemptId) -> Result<Outcome, AppError> {
@@ -112,8 +96,9 @@ impl Checkout {
         })
     }
 
-    /// Makes sure that nobody can pay this booking any more: `/expire` first, and only Stripe's word counts.
-    pub async fn close_attempts(&self, booking: BookingId) -> Result<Closing, AppError> {
+    /// Makes sure that nobody can pay this booking any more: `/expire` first, and only Stripe's word counts. `false`: Stripe
+    /// has not said so yet. Whether somebody has paid meanwhile, the booking tells under its lock.
+    pub async fn close_attempts(&self, booking: BookingId) -> Result<bool, AppError> {
         for attempt in self.attempts(booking).await? {
             if !attempt.state.is_payable() {
                 continue;
@@ -133,15 +118,7 @@ impl Checkout {
                 Err(error) => return Err(self.lost_answer(&attempt, &error).await),
             }
         }
-        let attempts = self.attempts(booking).await?;
-        let any = |test: fn(&Attempt) -> bool| attempts.iter().any(test);
-        Ok(if any(|attempt| attempt.state.is_payable()) {
-            Closing::NotYet
-        } else if any(|a| matches!(a.state, AttemptState::Authorised | AttemptState::Captured)) {
-            Closing::Paid
-        } else {
-            Closing::Closed
-        })
+        Ok(!self.attempts(booking).await?.iter().any(|attempt| attempt.state.is_payable()))
     }
 
     /// Before the seats go: a mail to somebody who certainly has not paid.
@@ -201,14 +178,17 @@ impl Checkout {
             // A person has been called and decides.
             return Ok(Outcome::Done);
         }
-        match self.close_attempts(id).await? {
-            Closing::Closed => {}
-            Closing::Paid => return Ok(Outcome::Done),
-            Closing::NotYet => return Ok(Outcome::Again(now + POLL_EVERY)),
+        if !self.close_attempts(id).await? {
+            return Ok(Outcome::Again(now + POLL_EVERY));
         }
         let mut tx = self.db.begin(System).await?;
         let mut booking = bookings::store::lock(&mut tx, id).await?;
         let attempts = store::attempts_of(&mut tx, id).await?;
+        if !booking.is_open() || attempts.iter().any(|attempt| attempt.quarantined.is_some()) {
+            // Paid at the last moment, or in a way that a person decides about. Money for other terms than the booking has
+            // keeps no seats.
+            return Ok(Outcome::Done);
+        }
         let renewed = booking.hold.as_ref().is_some_and(|hold| hold.expires_at > now);
         if renewed || attempts.iter().any(|attempt| attempt.state.is_payable()) {
             return Ok(Outcome::Again(now + POLL_EVERY));

@@ -185,8 +185,8 @@ impl Checkout {
     async fn resume(&self, attempt: &Attempt, booking: &Booking) -> Result<Option<Paying>, AppError> {
         if attempt.quote_hash != booking.quote_hash {
             // The terms changed while a session was open: nobody may pay the old ones any more.
-            let closing = self.close_attempts(booking.id).await?;
-            return Ok((!closing.is_closed()).then_some(Paying::NothingToPay));
+            let is_closed = self.close_attempts(booking.id).await?;
+            return Ok((!is_closed).then_some(Paying::NothingToPay));
         }
         let paying = self.send_to_stripe(attempt.id).await?;
         let waited = self.clock.now().duration_since(attempt.created_at);
@@ -406,14 +406,15 @@ impl Checkout {
         if !booking.is_open() || standing.is_frozen() {
             return Err(too_late_to_drop(booking.state));
         }
-        if !self.close_attempts(booking.id).await?.is_closed() {
+        if !self.close_attempts(booking.id).await? {
             return Err(too_late_to_drop(BookingState::Ticketing));
         }
         let now = self.clock.now();
         let mut tx = self.db.begin(System).await?;
         let mut booking = bookings::store::lock(&mut tx, booking.id).await?;
-        let another = store::attempts_of(&mut tx, booking.id).await?;
-        if !booking.is_open() || another.iter().any(|attempt| attempt.state.is_payable()) {
+        let attempts = store::attempts_of(&mut tx, booking.id).await?;
+        let is_in_the_way = |attempt: &Attempt| attempt.state.is_payable() || attempt.quarantined.is_some();
+        if !booking.is_open() || attempts.iter().any(is_in_the_way) {
             return Err(too_late_to_drop(booking.state));
         }
         let actor = Actor::of(traveller);

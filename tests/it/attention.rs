@@ -347,6 +347,11 @@ async fn u19_taken_money_that_fits_our_books_leaves_suspense_and_is_refunded() {
     assert!(app.balances().await.is_empty(), "nothing is left anywhere");
     assert_eq!(frozen.states().await, ("held".to_owned(), vec!["captured".to_owned()]));
     assert!(app.mails().await.contains(&"money_returned".to_owned()));
+    // Nobody pays anew: the seats go back in their time all the same.
+    app.advance(SignedDuration::from_hours(1)).await;
+    app.settle().await;
+    assert_eq!(frozen.states().await, ("expired".to_owned(), vec!["captured".to_owned()]));
+    assert_eq!(app.texts("select held::text from timetable.inventory").await, ["0"]);
     frozen.app.finish().await;
 }
 

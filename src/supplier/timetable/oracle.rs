@@ -266,6 +266,8 @@ fn a_city_of_several_airports_has_all_their_ways_and_no_change_of_planes_within_
         ("LON", "TYO", civil::date(2026, 10, 25)),
         ("VGO", "LON", civil::date(2027, 5, 2)),
         ("STO", "KUG", civil::date(2027, 2, 1)),
+        ("NYC", "GKA", civil::date(2027, 4, 4)),
+        ("LON", "PPT", civil::date(2027, 3, 12)),
     ];
     let asked = asked.map(|(from, to, date)| ([members(world, from), members(world, to)], date));
     assert!(asked.iter().all(|(ends, _)| ends.iter().any(|airports| airports.len() > 1)));

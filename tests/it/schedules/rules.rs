@@ -140,7 +140,9 @@ pub async fn hold_at_rest(world: &mut World) {
     were_compared(world).await;
     for (what, query) in FORGOTTEN {
         let found = texts(&mut world.sql, query).await;
-        assert!(found.is_empty(), "{what}: {found:#?}");
+        if !found.is_empty() {
+            tell(world, what, &found).await;
+        }
     }
     let askew = texts(&mut world.sql, TICKETS).await;
     if !askew.is_empty() {
