@@ -37,9 +37,7 @@ impl Checkout {
         if amount.minor <= 0 || booking.needs(id) {
             return Ok(());
         }
-        let refund = RefundId::new();
-        store::insert_refund(&mut tx, refund, &attempt, amount, "not_needed", now).await?;
-        ledger::post(&mut tx, attempt.booking, &Posting::RefundPromised { refund, amount }, now).await?;
+        promise(&mut tx, &attempt, amount, "not_needed", now).await?;
         // An unticketed booking's own mail tells of its own money; this is about money that came besides.
         if booking.secured_by != Some(id)
             && let Some(contact) = &booking.contact
@@ -47,7 +45,6 @@ impl Checkout {
             let (kind, cause) = (MailKind::MoneyReturned, id.to_string());
             outbox::owe_mail(&mut tx, kind, About::Booking(booking.id), &contact.email, &cause, now).await?;
         }
-        outbox::push(&mut tx, &Job::SubmitRefund(refund), now, now).await?;
         tx.commit().await?;
         Ok(())
     }
@@ -274,8 +271,19 @@ pub(super) async fn owe_rest(
     if amount.minor <= 0 {
         return Ok(());
     }
+    promise(tx, &attempt, amount, &withdrawn.reason, now).await
+}
+
+/// Out of the traveller's deposit, and by a job.
+async fn promise(
+    tx: &mut Tx<System>,
+    attempt: &Attempt,
+    amount: Money,
+    reason: &str,
+    now: Timestamp,
+) -> Result<(), AppError> {
     let refund = RefundId::new();
-    store::insert_refund(tx, refund, &attempt, amount, &withdrawn.reason, now).await?;
+    store::insert_refund(tx, refund, attempt, amount, reason, now).await?;
     ledger::post(tx, attempt.booking, &Posting::RefundPromised { refund, amount }, now).await?;
     outbox::push(tx, &Job::SubmitRefund(refund), now, now).await?;
     Ok(())

@@ -67,7 +67,7 @@ pub(super) fn read(
 fn from_text(text: &str, readable: bool, now: Timestamp) -> Event {
     match serde_json::from_str(text) {
         Ok(payload) => from_value(payload, readable, now),
-        Err(_) => nameless(text.as_bytes(), false, json!({ "bytes": text.len() }), now),
+        Err(_) => Event { payload: json!({ "bytes": text.len() }), ..nameless(text.as_bytes(), false, now) },
     }
 }
 
@@ -75,20 +75,21 @@ fn from_text(text: &str, readable: bool, now: Timestamp) -> Event {
 pub(super) fn from_value(payload: Value, readable: bool, now: Timestamp) -> Event {
     // The people in it are nobody's to keep, also where it says nothing that we know.
     let kept = keepable(payload);
-    named(&kept, readable).unwrap_or_else(|| {
+    let event = named(&kept, readable).unwrap_or_else(|| {
         let livemode = kept.get("livemode").and_then(Value::as_bool).unwrap_or_default();
-        nameless(kept.to_string().as_bytes(), livemode, kept, now)
-    })
+        nameless(kept.to_string().as_bytes(), livemode, now)
+    });
+    Event { payload: kept, ..event }
 }
 
 /// Stripe's word, but none that says which event it is. The same words again are the same one.
-fn nameless(words: &[u8], livemode: bool, payload: Value, now: Timestamp) -> Event {
+fn nameless(words: &[u8], livemode: bool, now: Timestamp) -> Event {
     Event {
         id: format!("evt_nameless_{}", hex::encode(&Sha256::digest(words)[..16])),
         kind: "nameless".to_owned(),
         created: now,
         livemode,
-        payload,
+        payload: Value::Null,
         attempt: None,
         session: None,
         payment_intent: None,
@@ -96,6 +97,7 @@ fn nameless(words: &[u8], livemode: bool, payload: Value, now: Timestamp) -> Eve
     }
 }
 
+/// All but the payload itself.
 fn named(payload: &Value, readable: bool) -> Option<Event> {
     let text_at = |pointer: &str| payload.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     let id = text_at("/id").filter(|id| is_event_id(id))?;
@@ -114,7 +116,7 @@ fn named(payload: &Value, readable: bool) -> Option<Event> {
     let attempt = ["/data/object/client_reference_id", "/data/object/metadata/attempt_id"]
         .into_iter()
         .find_map(|pointer| text_at(pointer)?.parse().ok());
-    let payload = payload.clone();
+    let payload = Value::Null;
     Some(Event { id, kind, created, livemode, attempt, session, payment_intent, readable, payload })
 }
 
