@@ -1,15 +1,18 @@
 //! All that an answer offers: each whole offer, or of a journey of several slices each combination of their ways. What is left
 //! out, ordered and counted is judged over all of them; only what a page shows is made into offers.
 
+mod facts;
+
 use std::{cmp::Ordering, collections::HashMap};
 
 use jiff::SignedDuration;
 
 use crate::{
-    itinerary::{Condition, Fare, Offer},
+    itinerary::Offer,
     money::{Currency, Money},
     search::{
         cache::Answer,
+        choices::facts::{Begun, Facts, Fares, follows},
         filter::{Filters, changes},
         order::{Merits, Order, travel_time},
     },
@@ -19,11 +22,6 @@ use crate::{
 const MOST_LOOKED_AT: usize = 40_000;
 /// How many of the beginnings of a journey are then gone on with: so many of its offers are surely the first in their order.
 const MOST_KEPT: usize = 500;
-const MOST_SLICES: usize = 6;
-/// Fare families that are told apart.
-const MOST_FARES: usize = 4;
-/// Between landing and the next slice's departure.
-const BETWEEN_SLICES_SECONDS: i64 = 120 * 60;
 
 /// One of the choices: which way of each slice, at which of their fares.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -60,99 +58,6 @@ pub struct Choices<'a> {
 struct Axis<'a> {
     offers: &'a [Offer],
     facts: Vec<Facts>,
-}
-
-/// What of an offer is compared, added and asked for.
-struct Facts {
-    leaves: i64,
-    lands: i64,
-    minutes: i64,
-    co2: Option<i64>,
-    alliance: Option<usize>,
-    changes: bool,
-    fares: Fares,
-}
-
-/// By fare family, the lowest first.
-#[derive(Clone, Copy)]
-struct Fares {
-    count: usize,
-    totals: [i64; MOST_FARES],
-    /// What each passenger loses of a refund; nothing comes back of the largest.
-    kept_back: [i64; MOST_FARES],
-    bag: u8,
-    change: u8,
-}
-
-impl Fares {
-    fn of(offer: &Offer) -> Self {
-        let mut fares = Self { count: 0, totals: [0; 4], kept_back: [0; 4], bag: 0, change: 0 };
-        let own = std::iter::once((&offer.fare, offer.total));
-        let others = offer.other_fares.iter().map(|other| (&other.fare, other.total));
-        for (at, (fare, total)) in own.chain(others).take(MOST_FARES).enumerate() {
-            fares.count = at + 1;
-            fares.totals[at] = total.minor;
-            fares.kept_back[at] = kept_back(fare, total.currency);
-            fares.bag |= u8::from(fare.checked_bags > 0) << at;
-            let changes = matches!(fare.conditions.change, Condition::Free | Condition::Fee(_));
-            fares.change |= u8::from(changes) << at;
-        }
-        fares
-    }
-
-    /// Two parts of one journey, at the same family: the sum of both, and the narrower of each promise.
-    fn and(mut self, other: &Self) -> Self {
-        self.count = self.count.min(other.count);
-        for at in 0..MOST_FARES {
-            self.totals[at] = self.totals[at].saturating_add(other.totals[at]);
-            self.kept_back[at] = self.kept_back[at].max(other.kept_back[at]);
-        }
-        self.bag &= other.bag;
-        self.change &= other.change;
-        self
-    }
-
-    /// The lowest that has what is asked of a fare. Of a part of a journey, where nobody knows yet what all of it costs, without
-    /// the number of people.
-    fn lowest(&self, filters: &Filters, people: Option<i64>) -> Option<usize> {
-        let has = |mask: u8, at: usize| mask & (1 << at) != 0;
-        let fits = |at: &usize| {
-            (!filters.bag || has(self.bag, *at))
-                && (!filters.change || has(self.change, *at))
-                && (!filters.refund || self.is_refunded(*at, people))
-        };
-        let fitting = (0..self.count).filter(fits);
-        fitting.min_by_key(|at| (self.totals[*at], *at))
-    }
-
-    /// Whether anything comes back: a fee as high as the total is no refund.
-    fn is_refunded(&self, at: usize, people: Option<i64>) -> bool {
-        match people {
-            Some(people) => self.kept_back[at].saturating_mul(people) < self.totals[at],
-            None => self.kept_back[at] < i64::MAX,
-        }
-    }
-}
-
-fn kept_back(fare: &Fare, currency: Currency) -> i64 {
-    match fare.conditions.refund {
-        Condition::Free => 0,
-        Condition::Fee(fee) if fee.currency == currency => fee.minor,
-        Condition::Fee(_) | Condition::No | Condition::Unknown => i64::MAX,
-    }
-}
-
-/// The beginning of a journey, or all of it.
-#[derive(Clone)]
-struct Begun {
-    ways: [u16; MOST_SLICES],
-    fares: Fares,
-    leaves: i64,
-    lands: i64,
-    minutes: i64,
-    co2: Option<i64>,
-    alliance: Option<usize>,
-    changes: bool,
 }
 
 /// What the rest of a journey can do at the best: whoever cannot go on with it need not be looked at.
@@ -378,47 +283,6 @@ impl<'a> Choices<'a> {
 /// Places end every tie, so that pages never overlap.
 fn before(order: Order, a: &Pick, b: &Pick) -> Ordering {
     order.key(&a.merits).cmp(&order.key(&b.merits)).then_with(|| a.ways.cmp(&b.ways))
-}
-
-const fn follows(lands: i64, leaves: i64) -> bool {
-    leaves >= lands.saturating_add(BETWEEN_SLICES_SECONDS)
-}
-
-impl Begun {
-    fn with(at: usize, facts: &Facts) -> Self {
-        let mut ways = [0; MOST_SLICES];
-        ways[0] = u16::try_from(at).unwrap_or(u16::MAX);
-        Self {
-            ways,
-            fares: facts.fares,
-            leaves: facts.leaves,
-            lands: facts.lands,
-            minutes: facts.minutes,
-            co2: facts.co2,
-            alliance: facts.alliance,
-            changes: facts.changes,
-        }
-    }
-
-    /// Nothing where the one cannot be reached from the other.
-    fn and(&self, (at, facts): (usize, &Facts), nth: usize, same_alliance: bool) -> Option<Self> {
-        let other = same_alliance && self.alliance != facts.alliance;
-        if other || !follows(self.lands, facts.leaves) {
-            return None;
-        }
-        let mut ways = self.ways;
-        *ways.get_mut(nth)? = u16::try_from(at).ok()?;
-        Some(Self {
-            ways,
-            fares: self.fares.and(&facts.fares),
-            leaves: self.leaves,
-            lands: facts.lands,
-            minutes: self.minutes.saturating_add(facts.minutes),
-            co2: self.co2.zip(facts.co2).map(|(a, b)| a.saturating_add(b)),
-            alliance: self.alliance,
-            changes: self.changes || facts.changes,
-        })
-    }
 }
 
 #[cfg(test)]

@@ -39,9 +39,10 @@ impl Month {
                 leave.first_of_month()
             }),
         };
+        let typed = nights.trim();
         let nights = query.slices.get(1).map(|back| {
             let asked = i32::try_from(back.date.duration_since(leave).as_hours() / 24).unwrap_or(0);
-            match nights.trim() {
+            match typed {
                 "" => asked.min(MOST_NIGHTS),
                 typed => read_nights(typed).unwrap_or_else(|| {
                     errors.add("nights", format!("A number of nights from 0 to {MOST_NIGHTS}"));
@@ -49,6 +50,9 @@ impl Month {
                 }),
             }
         });
+        if nights.is_none() && !typed.is_empty() {
+            errors.add("nights", "Nights are those of a return: leave this empty for one way");
+        }
         let mut query = query.clone();
         for (slice, days) in query.slices.iter_mut().zip([0, nights.unwrap_or(0)]) {
             slice.date = month.saturating_add(Span::new().days(days));
@@ -144,7 +148,7 @@ mod tests {
         assert_eq!(other.query.slices[1].date, date(2027, 2, 4));
         let mut errors = FieldErrors::default();
         let one_way = Month::read(&mut errors, ("", "7"), &query(&[date(2027, 3, 12)]), TODAY);
-        assert_eq!((one_way.nights, errors.is_empty()), (None, true));
+        assert_eq!((one_way.nights, errors.get("nights").is_some()), (None, true));
     }
 
     #[test]

@@ -120,6 +120,10 @@ async fn a_month_that_is_asked_for_wrongly_is_shown_with_what_is_wrong() {
     let page = app.get(&format!("/flights/calendar?{RETURN}&nights=many")).await;
     assert!(!page.field_error("nights").is_empty());
     assert_eq!(page.value("form[action='/flights/calendar']", "nights"), "many");
+    let page = app.get(&format!("/flights/calendar?{ONE_WAY}&nights=7")).await.expect(422);
+    assert!(!page.field_error("nights").is_empty());
+    let mended = app.guest().submit(&page, "form[action='/flights/calendar']", &[("nights", "")]).await;
+    assert!(!mended.expect(200).has("#nights"));
     let page = app.get("/flights/calendar?from=LIS&to=LIS").await.expect(422);
     assert!(!page.field_error("to").is_empty());
     app.get("/flights/calendar?trip=multi&from=LIS&to=JFK&leave=2027-03-12").await.expect(422);
@@ -147,6 +151,7 @@ async fn the_month_is_the_same_for_programs() {
         (format!("{RETURN}&month=2027-03&month=2027-04"), &["/month"]),
         ("from=LIS".to_owned(), &["/to", "/leave"]),
         (format!("{RETURN}&sort=cheapest"), &["/sort"]),
+        (format!("{ONE_WAY}&nights=7"), &["/nights"]),
     ] {
         let answer = app.get(&format!("/api/flights/calendar?{query}")).await.expect(422);
         assert_eq!(pointers(&answer), told, "{query}");

@@ -97,7 +97,7 @@ pub struct CalendarDay {
         ("infants" = Option<u8>, Query, description = "Likewise.", maximum = 4),
         ("cabin" = Option<Cabin>, Query, description = "Economy without it."),
         ("month" = Option<String>, Query, description = "Year and month.", pattern = "^[0-9]{4}-[0-9]{2}$", example = "2027-03"),
-        ("nights" = Option<u32>, Query, description = "Of a return, 90 at most. Without it, those between `leave` and `back`.", maximum = 90, example = 14),
+        ("nights" = Option<u32>, Query, description = "Of a return alone, 90 at most. Without it, those between `leave` and `back`.", maximum = 90, example = 14),
     ),
     responses(
         (status = 200, description = "The days.", body = CalendarMonth),

@@ -5,7 +5,7 @@ use proptest::prelude::*;
 
 use super::*;
 use crate::{
-    itinerary::{OfferId, OtherFare, Slice},
+    itinerary::{Condition, OfferId, OtherFare, Slice},
     search::filter::Window,
     web::components::samples::{eur, lisbon, madrid, new_york, offer, segment},
 };

@@ -195,29 +195,30 @@ fn date(errors: &mut FieldErrors, field: &'static str, typed: &str, today: Date)
     Some(date)
 }
 
+/// Each count that is wrong has its own message, whatever the others are.
 fn party(errors: &mut FieldErrors, typed: [&String; 3]) -> Option<Party> {
-    let mut counts = [0_u8; 3];
+    let mut counts = [None; 3];
     for (place, field) in ["adults", "children", "infants"].into_iter().enumerate() {
         match typed[place].trim().parse::<u8>() {
-            Ok(count) if count <= Party::LARGEST => counts[place] = count,
+            Ok(count) if count <= Party::LARGEST => counts[place] = Some(count),
             Ok(_) => errors.add(field, "At most 9 passengers in one booking"),
             Err(_) => errors.add(field, "Choose a number from the list"),
         }
     }
     let [adults, children, infants] = counts;
-    match Party::new(adults, children, infants) {
+    if adults == Some(0) {
+        errors.add("adults", "At least one adult must travel");
+    }
+    if adults.zip(infants).is_some_and(|(adults, infants)| infants > adults) {
+        errors.add("infants", "Each infant sits on an adult’s lap: there are more infants than adults");
+    }
+    match Party::new(adults?, children?, infants?) {
         Ok(party) => Some(party),
         Err(PartyError::TooMany) => {
             errors.add("adults", "At most 9 passengers in one booking");
             None
         }
-        Err(PartyError::NoAdult) => {
-            errors.add("adults", "At least one adult must travel");
-            None
-        }
-        Err(PartyError::InfantsWithoutAdults) => {
-            errors.add("infants", "Each infant sits on an adult’s lap: there are more infants than adults");
-            None
-        }
+        // Said above, beside what is to be changed.
+        Err(PartyError::NoAdult | PartyError::InfantsWithoutAdults) => None,
     }
 }

@@ -84,7 +84,13 @@ fn each_kind_of_nonsense_is_a_message_beside_its_field() {
         (|form| form.back = "2027-03-11".into(), "back"),
         (|form| form.back = "2027-10-19".into(), "back"),
         (|form| form.back = String::new(), "back"),
-        (|form| form.adults = "0".into(), "adults"),
+        (
+            |form| {
+                form.adults = "0".into();
+                form.infants = "0".into();
+            },
+            "adults",
+        ),
         (|form| form.adults = "9".into(), "adults"),
         (|form| form.adults = "-1".into(), "adults"),
         (|form| form.children = "10".into(), "children"),
@@ -95,6 +101,21 @@ fn each_kind_of_nonsense_is_a_message_beside_its_field() {
     for (place, (change, field)) in cases.into_iter().enumerate() {
         assert_eq!(wrong(change), [field], "case {place}");
     }
+}
+
+#[test]
+fn each_count_that_is_wrong_has_its_own_message() {
+    let counts = |adults: &str, children: &str, infants: &str| {
+        wrong(|form| {
+            form.adults = adults.into();
+            form.children = children.into();
+            form.infants = infants.into();
+        })
+    };
+    assert_eq!(counts("0", "1", "5"), ["adults", "infants"]);
+    assert_eq!(counts("2", "many", "5"), ["children", "infants"]);
+    assert_eq!(counts("12", "10", "0"), ["adults", "children"]);
+    assert_eq!(counts("9", "0", "9"), ["adults"]);
 }
 
 #[test]

@@ -107,10 +107,9 @@ impl Shown<'_> {
         let stay = stay.unwrap_or_default();
         let caption =
             format!("Lowest total for each day of departure in {}{stay}{currency}", month(self.month.first));
-        let shown = if errors.get("nights").is_some() {
-            nights.chars().take(10).collect()
-        } else {
-            self.month.nights.map(|nights| nights.to_string()).unwrap_or_default()
+        let shown = match errors.get("nights") {
+            Some(_) => Some(nights.chars().take(10).collect()),
+            None => self.month.nights.map(|nights| nights.to_string()),
         };
         CalendarPage {
             chrome,
@@ -120,7 +119,7 @@ impl Shown<'_> {
             month: month(self.month.first),
             asked: in_words(self.asked, search.airports, self.form),
             kept: self.kept(),
-            nights: self.month.nights.map(|_| shown),
+            nights: shown,
             stay: format!("{stay}{currency}"),
             table: month_table(&caption, &days),
             before,
