@@ -27,8 +27,8 @@ pub async fn receive_events(
         r#"with event as (
                insert into stripe_events (id, kind, livemode, created, received_at, payload, state,
                                           names_attempt, names_session, names_payment_intent)
-               select e.id, e.kind, e.livemode, to_timestamp(e.created), $1, e.payload, e.state, e.attempt, e.session, e.intent
-                 from unnest($2::text[], $3::text[], $4::boolean[], $5::bigint[], $6::jsonb[], $7::text[], $8::uuid[],
+               select e.id, e.kind, e.livemode, to_timestamp(e.created), $1, e.payload::jsonb, e.state, e.attempt, e.session, e.intent
+                 from unnest($2::text[], $3::text[], $4::boolean[], $5::bigint[], $6::text[], $7::text[], $8::uuid[],
                              $9::text[], $10::text[])
                    as e (id, kind, livemode, created, payload, state, attempt, session, intent)
                on conflict (id) do nothing
@@ -43,7 +43,7 @@ pub async fn receive_events(
         &events.iter().map(|event| event.livemode).collect::<Vec<_>>(),
         // Stripe counts in whole seconds.
         &events.iter().map(|event| event.created.as_second()).collect::<Vec<_>>(),
-        &events.iter().map(|event| event.payload.clone()).collect::<Vec<_>>(),
+        &events.iter().map(|event| event.payload.to_string()).collect::<Vec<_>>(),
         &texts(|event| if event.readable { "received" } else { "unreadable" }),
         &events.iter().map(|event| event.attempt.map(|id| id.0)).collect::<Vec<_>>() as _,
         &named(|event| &event.session) as _,
