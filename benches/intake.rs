@@ -1,6 +1,7 @@
 //! What it costs to take one of Stripe's events in: `cargo bench --bench intake`. The real program on a PostgreSQL that
-//! keeps what it says, beside nothing but the raw `INSERT … ON CONFLICT` of the same events into the same table over as many
-//! connections, in pairs that change places. The jobs that the events ask for wait. `PROGRAM` measures another build.
+//! keeps what it says, beside nothing but the raw `INSERT … ON CONFLICT` of the same events into the same table, in pairs that
+//! change places. Both have as many connections to PostgreSQL; Stripe, which sends a burst at once, has more to the program.
+//! The jobs that the events ask for wait. `PROGRAM` measures another build.
 
 #![allow(clippy::unwrap_used, clippy::expect_used, clippy::panic, reason = "a benchmark may panic")]
 
@@ -26,9 +27,12 @@ use tokio::{
 };
 
 const PAIRS: usize = 7;
-const SENDERS: usize = 10;
-/// Of each sender in each half of a pair.
-const EVENTS: usize = 150;
+/// To PostgreSQL.
+const CONNECTIONS: usize = 10;
+/// To the program.
+const SENDERS: usize = 40;
+/// In each half of a pair.
+const EVENTS: usize = 4_000;
 /// As the issue of the program has it.
 const GOAL: f64 = 0.6;
 
@@ -52,7 +56,7 @@ fn requests(site: &Site, name: &str) -> Vec<String> {
             body.len()
         )
     };
-    (0..EVENTS).map(one).collect()
+    (0..EVENTS / SENDERS).map(one).collect()
 }
 
 async fn send(to: SocketAddr, requests: Vec<String>) {
@@ -102,9 +106,9 @@ async fn insert(mut sql: PgConnection, events: Vec<(String, Value)>) -> PgConnec
 async fn raw(connections: &mut Vec<PgConnection>, round: usize) -> Duration {
     let of = |sender| {
         let id = |n| format!("evt_raw_{round}_{sender}_{n}");
-        (0..EVENTS).map(|n| (id(n), event(&id(n)))).collect::<Vec<_>>()
+        (0..EVENTS / CONNECTIONS).map(|n| (id(n), event(&id(n)))).collect::<Vec<_>>()
     };
-    let all: Vec<_> = (0..SENDERS).map(of).collect();
+    let all: Vec<_> = (0..CONNECTIONS).map(of).collect();
     let began = Instant::now();
     let senders: Vec<_> =
         connections.drain(..).zip(all).map(|(sql, events)| tokio::spawn(insert(sql, events))).collect();
@@ -126,10 +130,10 @@ async fn main() {
     cluster.create_database("intake", None).await.unwrap();
     let site = Site::on(cluster.options("intake")).await;
     let mut command = Command::new(std::env::var_os("PROGRAM").map_or_else(site::program, Into::into));
-    command.env("DATABASE_MAX_CONNECTIONS", SENDERS.to_string());
+    command.env("DATABASE_MAX_CONNECTIONS", CONNECTIONS.to_string());
     let process = site.start_as(command).await;
     let mut connections = Vec::new();
-    for _ in 0..SENDERS {
+    for _ in 0..CONNECTIONS {
         connections.push(PgConnection::connect_with(&cluster.superuser_options("intake")).await.unwrap());
     }
     sqlx::raw_sql(
@@ -141,7 +145,7 @@ async fn main() {
     .await
     .unwrap();
 
-    let rate = |took: Duration| (SENDERS * EVENTS) as f64 / took.as_secs_f64();
+    let rate = |took: Duration| EVENTS as f64 / took.as_secs_f64();
     println!("{:>5}{:>16}{:>16}{:>8}", "pair", "intake, 1/s", "INSERT, 1/s", "ratio");
     let mut ratios = Vec::new();
     // The first of them warms both up.

@@ -32,6 +32,8 @@ use crate::{
 const LANES: [(Lane, usize); 3] = [(Lane::Work, 4), (Lane::Mail, 2), (Lane::Hooks, 4)];
 /// How long an idle lane waits before it looks for jobs that became due, or that another process pushed.
 const IDLE: Duration = Duration::from_secs(1);
+/// After a look in vain: where pushes come as a flood, one look is for many of them.
+const REST: Duration = Duration::from_millis(20);
 const SWEEP_EVERY: Duration = Duration::from_secs(60);
 /// More than three days of backoff: as long as Stripe goes on delivering to us, and longer than any mail is tried. Patience
 /// is not counted, only failure.
@@ -75,6 +77,7 @@ impl Worker {
                 Ok(false) => {}
                 Err(error) => tracing::error!(error = &error as &dyn std::error::Error, "job lane stumbled"),
             }
+            tokio::time::sleep(REST).await;
             tokio::select! {
                 () = stop.cancelled() => {}
                 () = self.db.jobs_pushed(lane) => {}
