@@ -262,19 +262,24 @@ pub async fn post(
     posting: &Posting,
     now: Timestamp,
 ) -> Result<(), AppError> {
-    write(tx, booking, posting.kind(), &posting.key(), posting.entries()?, now).await
+    let entries = posting.entries()?.into_iter();
+    let entries: Vec<_> =
+        entries.map(|(account, money)| (account, money.minor, money.currency.code())).collect();
+    write(tx, booking, posting.kind(), &posting.key(), &entries, now).await
 }
 
-/// What Stripe took for a movement of its balance, by the movement's own name.
+/// What Stripe took for a movement of its balance, by the movement's own name, in whatever currency the agency's account is
+/// held: nothing need be sold in it.
 pub async fn post_fee(
     tx: &mut Tx<System>,
     booking: BookingId,
     movement: &str,
-    fee: Money,
+    (minor, currency): (i64, &str),
     now: Timestamp,
 ) -> Result<(), AppError> {
-    let entries = vec![(Account::StripeFees, fee), (Account::StripeClearing, fee.checked_mul(-1)?)];
-    write(tx, booking, "stripe_fee", &format!("stripe_fee:{movement}"), entries, now).await
+    let other = minor.checked_neg().ok_or(MoneyError::Overflow)?;
+    let entries = [(Account::StripeFees, minor, currency), (Account::StripeClearing, other, currency)];
+    write(tx, booking, "stripe_fee", &format!("stripe_fee:{movement}"), &entries, now).await
 }
 
 async fn write(
@@ -282,7 +287,7 @@ async fn write(
     booking: BookingId,
     kind: &str,
     key: &str,
-    entries: Vec<(Account, Money)>,
+    entries: &[(Account, i64, &str)],
     now: Timestamp,
 ) -> Result<(), AppError> {
     if entries.is_empty() {
@@ -299,13 +304,13 @@ async fn write(
     .fetch_optional(&mut **tx)
     .await?;
     let Some(id) = id else { return Ok(()) };
-    for (account, money) in entries {
+    for (account, minor, currency) in entries {
         sqlx::query!(
             "insert into ledger_entries (transaction_id, account, amount_minor, currency) values ($1, $2, $3, $4)",
             id,
             account.code(),
-            money.minor,
-            money.currency.code(),
+            minor,
+            currency,
         )
         .execute(&mut **tx)
         .await?;

@@ -151,6 +151,35 @@ async fn every_night_the_ledger_agrees_with_stripes_balance_and_its_fees_are_boo
 }
 
 #[tokio::test]
+async fn an_account_in_a_currency_that_is_not_sold_here_is_compared_all_the_same() {
+    let app = TestApp::start().await;
+    let alice = app.alice().await;
+    app.confirmed(&alice).await;
+    let paid = app.stripe.intents()[0].received;
+    // As Stripe tells it to an agency in Sweden: its balance in kronor, the charge behind it in euros.
+    app.stripe.tamper_statement(|lines| {
+        (lines[0].currency, lines[0].amount, lines[0].fee) = ("sek".to_owned(), paid * 11, 9_900);
+    });
+    night(&app).await;
+    assert_eq!(app.attention().await, [""; 0]);
+    assert!(has_compared(&app).await);
+    assert_eq!(
+        app.balances().await,
+        [
+            "stripe_clearing -9900 SEK".to_owned(),
+            format!("stripe_clearing {paid} EUR"),
+            "stripe_fees 9900 SEK".to_owned(),
+            format!("supplier_payable -{paid} EUR"),
+        ]
+    );
+    // Staff see it in its own currency.
+    let carol = app.carol().await;
+    let reference = app.texts("select booking_reference from bookings").await.remove(0);
+    carol.get(&format!("/admin/bookings/{reference}")).await.expect(200).says("SEK 9900");
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_cent_that_differs_is_named_with_its_booking_and_its_payment() {
     let app = TestApp::start().await;
     let alice = app.alice().await;

@@ -95,7 +95,8 @@ impl Checkout {
         }
         store::match_again(&mut tx).await?;
         for fee in store::unposted_fees(&mut tx).await? {
-            ledger::post_fee(&mut tx, fee.booking, &fee.movement, fee.amount, now).await?;
+            let amount = (fee.minor, fee.currency.as_str());
+            ledger::post_fee(&mut tx, fee.booking, &fee.movement, amount, now).await?;
         }
         let not_of_bookings = NOT_OF_BOOKINGS.map(str::to_owned);
         for line in store::strangers(&mut tx, &not_of_bookings, settled_before).await? {

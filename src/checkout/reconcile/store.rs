@@ -5,9 +5,7 @@ use jiff_sqlx::ToSqlx;
 
 use crate::{
     db::{System, Tx},
-    error::AppError,
     ids::BookingId,
-    money::Money,
     payments::Movement,
 };
 
@@ -49,7 +47,9 @@ pub struct Part {
 pub struct Fee {
     pub movement: String,
     pub booking: BookingId,
-    pub amount: Money,
+    pub minor: i64,
+    /// The account's: whatever the bank behind it is, not only what is sold here.
+    pub currency: String,
 }
 
 pub struct Stranger {
@@ -148,22 +148,17 @@ pub async fn match_again(tx: &mut Tx<System>) -> Result<(), sqlx::Error> {
     .map(drop)
 }
 
-pub async fn unposted_fees(tx: &mut Tx<System>) -> Result<Vec<Fee>, AppError> {
-    let rows = sqlx::query!(
-        r#"select m.id, m.fee_minor, m.fee_currency, a.booking_id as "booking_id: BookingId"
+pub async fn unposted_fees(tx: &mut Tx<System>) -> Result<Vec<Fee>, sqlx::Error> {
+    sqlx::query_as!(
+        Fee,
+        r#"select m.id as movement, m.fee_minor as minor, m.fee_currency as currency, a.booking_id as "booking: BookingId"
              from stripe_movements m join attempts a on a.id = m.attempt_id
             where m.fee_minor <> 0
               and not exists (select from ledger_transactions t where t.posting_key = 'stripe_fee:' || m.id)
             order by m.moved_at, m.id"#
     )
     .fetch_all(&mut **tx)
-    .await?;
-    rows.into_iter()
-        .map(|row| {
-            let amount = Money::new(row.fee_minor, row.fee_currency.parse()?);
-            Ok(Fee { movement: row.id, booking: row.booking_id, amount })
-        })
-        .collect()
+    .await
 }
 
 /// Money that moved for nothing of ours, as far as everything is applied that was heard of it.
