@@ -13,9 +13,9 @@ use crate::{
         jobs::payment_intent,
         ledger::{self, Posting},
         lifecycle::AttemptState,
-        store as money,
+        store as money, unpaid,
     },
-    db::System,
+    db::{System, Tx},
     error::AppError,
     ids::RefundId,
     money::Money,
@@ -111,18 +111,28 @@ impl Checkout {
         let standing = money::standing_in_ledger(&mut tx, &attempt).await?;
         let cost = booking.supplier_total.unwrap_or(quote.figures.paid);
         let credit = quote.credit.ok_or_else(|| AppError::broken("cancelled without a credit"))?;
-        let refunded = Money::new((left.minor - quote.figures.kept.minor).max(0), left.currency);
+        let kept = quote.figures.kept;
+        let refunded = Money::new((left.minor - kept.minor).max(0), left.currency);
+        // Where nothing was sold, the supplier is owed nothing yet but what it keeps.
+        let supplier = if standing.is_sold { credit } else { credit.checked_sub(cost)? };
+        // The bank may have let go before what is kept was taken: then some of what the supplier keeps is nobody's to pay.
+        let is_short = attempt.captured.minor < kept.minor;
+        let uncovered = refunded.checked_sub(standing.deposits)?.checked_sub(supplier)?;
+        let lost = Money::new(if is_short { uncovered.minor.max(0) } else { 0 }, uncovered.currency);
         let posting = Posting::Cancelled {
             attempt: attempt.id,
             deposits: standing.deposits,
-            // Where nothing was sold, the supplier is owed nothing yet but what it keeps.
-            supplier: if standing.is_sold { credit } else { credit.checked_sub(cost)? },
+            supplier: supplier.checked_add(lost)?,
             refunded,
         };
         if ledger::is_posted(&mut tx, &posting).await? {
             return Ok(Outcome::Done);
         }
         ledger::post(&mut tx, booking.id, &posting, now).await?;
+        if is_short {
+            unpaid::write_off(&mut tx, booking, lost, now).await?;
+            self.tell_of_lost_fee(&mut tx, &attempt, kept).await?;
+        }
         if refunded.minor > 0 {
             let refund = RefundId::new();
             money::insert_refund(&mut tx, refund, &attempt, refunded, "cancelled", now).await?;
@@ -130,5 +140,24 @@ impl Checkout {
         }
         tx.commit().await?;
         Ok(Outcome::Done)
+    }
+
+    /// "It is tried again" is true no more.
+    async fn tell_of_lost_fee(
+        &self,
+        tx: &mut Tx<System>,
+        attempt: &Attempt,
+        kept: Money,
+    ) -> Result<(), AppError> {
+        let (now, subject) = (self.clock.now(), attempt.id.to_string());
+        let because = "The bank has let go of it: nothing can be taken any more";
+        outbox::settle_about(tx, Attention::CaptureFailed, &subject, because, now).await?;
+        let detail = format!(
+            "cancelled with {kept} to keep, and the bank let go of it before more than {} was taken: nobody is charged for the rest",
+            attempt.captured
+        );
+        let kind = Attention::AuthorisationLost;
+        outbox::raise(tx, kind, &subject, Some(attempt.booking), &detail, now).await?;
+        Ok(())
     }
 }

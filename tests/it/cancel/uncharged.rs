@@ -66,7 +66,7 @@ async fn a_charge_that_crosses_the_cancellation_is_refunded_as_quoted() {
         booked.cancel().await;
         // Asked for before, and done by Stripe only now.
         let intent = booked.app.stripe.intents()[0].id.clone();
-        booked.app.stripe.capture_in_dashboard(&intent).unwrap();
+        booked.app.stripe.capture_in_dashboard(&intent, None).unwrap();
         booked.app.settle().await;
         assert_eq!(booked.state().await, state("cancelled", "cancelled", &["captured"]));
         assert_eq!(booked.refunds().await, [format!("{} cancelled succeeded", booked.back())]);
@@ -107,6 +107,28 @@ async fn what_stripe_neither_takes_nor_releases_calls_a_person_and_is_tried_agai
     booked.app.advance(SignedDuration::from_mins(61)).await;
     booked.app.settle().await;
     booked.books_are_closed(booked.fee, booked.fee).await;
+    booked.app.finish().await;
+}
+
+#[tokio::test]
+async fn a_fee_that_the_bank_lets_go_of_before_it_was_taken_is_our_loss_and_is_not_called_charged() {
+    let booked = uncharged(has_fee).await;
+    booked.cancel().await;
+    booked.app.stripe.fault(Endpoint::Capture, StripeFault::Status(402));
+    booked.app.settle().await;
+    assert_eq!(booked.app.attention().await, ["capture_failed"]);
+    booked.app.stripe.lapse(&booked.app.stripe.intents()[0].id);
+    booked.app.advance(SignedDuration::from_mins(61)).await;
+    booked.app.settle().await;
+    assert_eq!(booked.state().await, state("cancelled", "cancelled", &["released"]));
+    assert_eq!(
+        booked.app.balances().await,
+        [format!("loss {} EUR", booked.fee), format!("supplier_payable -{} EUR", booked.fee)]
+    );
+    assert_eq!(booked.app.attention().await, ["tickets_lost", "authorisation_lost"]);
+    let page = booked.page().await;
+    page.says("Nothing was charged");
+    assert!(!page.body.contains("is charged, as you accepted"));
     booked.app.finish().await;
 }
 
