@@ -1,7 +1,7 @@
 //! What Stripe says of an attempt, how it reads, and whether it is about this attempt's money at all. Pure.
 
 use crate::{
-    bookings::Booking,
+    bookings::{Booking, lifecycle::BookingState},
     checkout::{Attempt, lifecycle::AttemptEvent},
     payments::{IntentStatus, PaymentIntent, Session, SessionStatus},
 };
@@ -81,12 +81,20 @@ pub fn mismatch(attempt: &Attempt, booking: &Booking, facts: &Facts) -> Option<&
     } else if amounts.clone().flatten().any(|amount| amount.currency != attempt.amount.currency) {
         Some("currency")
     } else if amounts.into_iter().any(|amount| amount != Some(attempt.amount))
-        || intent.is_some_and(|intent| intent.received > attempt.amount.minor)
+        || intent.is_some_and(|intent| is_other_than_accepted(intent, attempt, booking))
     {
         Some("amount")
     } else {
         None
     }
+}
+
+/// Never a cent more. Less is right where it is what a cancelled booking keeps, or goes back anyway; it buys nothing.
+fn is_other_than_accepted(intent: &PaymentIntent, attempt: &Attempt, booking: &Booking) -> bool {
+    use BookingState::{Draft, Expired, Held, Ticketing};
+    let is_to_buy = booking.pay_by.is_some() || matches!(booking.state, Draft | Held | Ticketing | Expired);
+    let is_short = intent.status == IntentStatus::Succeeded && intent.received < attempt.amount.minor;
+    intent.received > attempt.amount.minor || (is_to_buy && is_short)
 }
 
 #[cfg(test)]
@@ -201,15 +209,30 @@ mod tests {
     }
 
     #[test]
-    fn all_that_was_accepted_may_be_taken_or_a_part_and_not_a_cent_more() {
+    fn a_ticket_is_bought_with_all_that_was_accepted_and_only_what_is_cancelled_keeps_a_part() {
         let (attempt, booking, facts) = the_one();
-        let taken = |received| {
-            let mut facts = facts.clone();
-            facts.intent.as_mut().unwrap().received = received;
-            mismatch(&attempt, &booking, &facts)
-        };
         let accepted = attempt.amount.minor;
-        assert_eq!((taken(1), taken(accepted), taken(accepted + 1)), (None, None, Some("amount")));
+        let taken = |booking: &Booking| {
+            [1, accepted - 1, accepted, accepted + 1].map(|received| {
+                let mut facts = facts.clone();
+                let intent = facts.intent.as_mut().unwrap();
+                (intent.status, intent.received) = (IntentStatus::Succeeded, received);
+                mismatch(&attempt, booking, &facts).is_some()
+            })
+        };
+        let of = |state| Booking { state, ..booking.clone() };
+        for state in [BookingState::Draft, BookingState::Held, BookingState::Ticketing, BookingState::Expired]
+        {
+            assert_eq!(taken(&of(state)), [true, true, false, true], "{state:?}");
+        }
+        for state in
+            [BookingState::Confirmed, BookingState::Cancelling, BookingState::Cancelled, BookingState::Failed]
+        {
+            assert_eq!(taken(&of(state)), [false, false, false, true], "{state:?}");
+        }
+        // Tickets that are to be paid again.
+        let unpaid = Booking { pay_by: Some(jiff::Timestamp::UNIX_EPOCH), ..of(BookingState::Confirmed) };
+        assert_eq!(taken(&unpaid), [true, true, false, true]);
     }
 
     #[test]

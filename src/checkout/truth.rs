@@ -22,6 +22,7 @@ use crate::{
     ids::AttemptId,
     money::Money,
     outbox::{self, About, Attention, FactKind, Job, MailKind},
+    payments::PaymentError,
 };
 
 impl Checkout {
@@ -41,8 +42,30 @@ impl Checkout {
             (None, Some(intent)) => self.payments.payment_intent(intent).await.map(Facts::from),
             (None, None) => return Ok(()),
         };
-        let facts = facts.map_err(|error| upstream(&error))?;
-        self.apply_facts(&attempt, &facts, actor).await
+        match facts {
+            Ok(facts) => self.apply_facts(&attempt, &facts, actor).await,
+            Err(PaymentError::ForeignCurrency(code)) => self.freeze_foreign(&attempt, &code).await,
+            Err(error) => Err(upstream(&error)),
+        }
+    }
+
+    /// Our books cannot hold it, and nothing will ever be bought with it: a person has to send it back at Stripe.
+    async fn freeze_foreign(&self, attempt: &Attempt, code: &str) -> Result<(), AppError> {
+        let now = self.clock.now();
+        let mut tx = self.db.begin(System).await?;
+        let booking = bookings::store::lock(&mut tx, attempt.booking).await?;
+        let attempt = store::lock_attempt(&mut tx, attempt.id).await?;
+        if attempt.given_back_at.is_some() {
+            return Ok(());
+        }
+        let detail = format!(
+            "Stripe has it in {code}, which is not sold here: release or refund it in Stripe's dashboard"
+        );
+        let (kind, subject) = (Attention::PaymentQuarantined, attempt.id.to_string());
+        outbox::raise(&mut tx, kind, &subject, Some(booking.id), &detail, now).await?;
+        quarantine(&mut tx, &attempt, &Facts::default(), "currency", now).await?;
+        tx.commit().await?;
+        Ok(())
     }
 
     pub async fn apply_facts(&self, attempt: &Attempt, facts: &Facts, actor: Actor) -> Result<(), AppError> {
@@ -211,6 +234,14 @@ pub(super) async fn sell(
     let deposits = store::standing_in_ledger(tx, &paid).await?.deposits;
     let posting = Posting::Sold { attempt, deposits, cost };
     ledger::post(tx, booking.id, &posting, now).await?;
+    if captured.minor < paid.amount.minor {
+        let detail = format!(
+            "only {captured} of {} was charged, past us, for tickets that are issued: the bank has let go of the rest",
+            paid.amount
+        );
+        let (kind, subject) = (Attention::PaymentContradiction, attempt.to_string());
+        outbox::raise(tx, kind, &subject, Some(booking.id), &detail, now).await?;
+    }
     if let Some(contact) = &booking.contact {
         let (kind, cause) = (MailKind::PaymentReceipt, attempt.to_string());
         outbox::owe_mail(tx, kind, About::Booking(booking.id), &contact.email, &cause, now).await?;

@@ -91,6 +91,9 @@ pub enum PaymentError {
     /// Stripe said yes in words we do not understand.
     #[error("unreadable answer from Stripe: {0}")]
     Unreadable(String),
+    /// Money that we cannot have asked for.
+    #[error("in {0}, which is not sold here")]
+    ForeignCurrency(String),
     /// Our keys or settings are wrong. Nothing was done, and nothing will be until a person mends them.
     #[error("Stripe is not set up: {0}")]
     Setup(String),

@@ -214,9 +214,10 @@ fn timestamp(seconds: i64) -> Result<Timestamp, PaymentError> {
 
 fn money(minor: i64, currency: &stripe_types::Currency) -> Result<Money, PaymentError> {
     let code = currency.to_string();
-    let currency: Currency =
-        code.parse().map_err(|_| PaymentError::Unreadable(format!("currency {code} is not sold here")))?;
-    Ok(Money::new(minor, currency))
+    match code.parse::<Currency>() {
+        Ok(known) => Ok(Money::new(minor, known)),
+        Err(_) => Err(PaymentError::ForeignCurrency(code.to_ascii_uppercase())),
+    }
 }
 
 /// Some currencies (BHD) are unknown to the client; it passes them on by name.

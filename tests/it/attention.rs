@@ -328,6 +328,28 @@ async fn u19_a_frozen_payment_that_goes_back_is_released_and_the_seats_can_be_pa
 }
 
 #[tokio::test]
+async fn u19_money_in_a_currency_that_nobody_sells_here_is_frozen_and_closed_once_it_is_sent_back_at_stripe()
+{
+    let frozen = Frozen::by(|intent| intent.currency = "sek".to_owned()).await;
+    let app = &frozen.app;
+    assert!(frozen.is_frozen().await);
+    frozen.page().await.says("Stripe has it in SEK").says("dashboard first");
+    frozen.decide("accept").await.expect(409).says("not one that is sold here");
+    app.stripe.lapse(&frozen.intent);
+    frozen.decide("give-back").await.redirect();
+    app.settle().await;
+    assert_eq!(frozen.states().await.0, "held");
+    assert!(!frozen.is_frozen().await && app.attention().await.is_empty());
+    // The seats are still held: they can be paid anew.
+    let again = app.press_pay(&frozen.alice, &frozen.reference).await;
+    app.stripe.set_delivery(Mode::Auto);
+    app.stripe.pay(&again.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&frozen.reference).await.booking, "confirmed");
+    frozen.app.finish().await;
+}
+
+#[tokio::test]
 async fn u19_taken_money_that_fits_our_books_leaves_suspense_and_is_refunded() {
     let frozen = Frozen::paid("automatic", wrong_hash).await;
     let app = &frozen.app;

@@ -31,6 +31,8 @@ pub(super) struct Gone {
     pub refunded: i64,
     /// A bank asks about it, or has taken it back.
     pub is_disputed: bool,
+    /// In a currency that is not sold here.
+    pub is_foreign: bool,
 }
 
 pub(super) fn no_accept(attempt: &Attempt, booking: &Booking, facts: &Facts, gone: Gone) -> Option<Refusal> {
@@ -46,7 +48,9 @@ pub(super) fn no_accept(attempt: &Attempt, booking: &Booking, facts: &Facts, gon
             ),
         });
     }
-    let why = if facts.session.is_none() && facts.intent.is_none() {
+    let why = if gone.is_foreign {
+        "Its currency is not one that is sold here".to_owned()
+    } else if facts.session.is_none() && facts.intent.is_none() {
         "Stripe knows nothing of it".to_owned()
     } else {
         format!("Its {} differs from what was accepted", mismatch(attempt, booking, facts)?.replace('_', " "))
@@ -102,7 +106,13 @@ pub(super) fn no_return(
     }
 }
 
-pub(super) fn money_in_words(facts: &Facts) -> String {
+pub(super) fn money_in_words(facts: &Facts, foreign: Option<&str>) -> String {
+    if let Some(code) = foreign {
+        return format!(
+            "Stripe has it in {code}, which is not sold here, so our books cannot hold it. Release or refund all of it in \
+             Stripe’s dashboard first, then give it back here: that closes it, and asks nothing more of Stripe."
+        );
+    }
     let Some(intent) = &facts.intent else {
         return "No card was tried. Nothing was charged, and nothing is set aside.".to_owned();
     };
@@ -226,7 +236,8 @@ mod tests {
     fn money_that_is_not_all_there_is_not_accepted_however_well_it_fits() {
         let (attempt, booking, facts) = the_one();
         let code = |refunded, is_disputed| {
-            no_accept(&attempt, &booking, &facts, Gone { refunded, is_disputed }).map(|no| no.code)
+            no_accept(&attempt, &booking, &facts, Gone { refunded, is_disputed, is_foreign: false })
+                .map(|no| no.code)
         };
         assert_eq!(code(0, false), None);
         for (refunded, is_disputed) in [(1, false), (0, true), (1, true)] {
@@ -270,11 +281,17 @@ mod tests {
     fn whoever_decides_reads_where_the_money_is() {
         let (.., facts) = the_one();
         let said = |status, received, capturable| {
-            money_in_words(&with(&facts, |it| {
+            let facts = with(&facts, |it| {
                 (it.status, it.received, it.capturable) = (status, received, capturable);
-            }))
+            });
+            money_in_words(&facts, None)
         };
-        let none = money_in_words(&Facts { intent: None, ..facts.clone() });
+        let foreign = money_in_words(&Facts::default(), Some("SEK"));
+        assert!(
+            foreign.starts_with("Stripe has it in SEK") && foreign.contains("dashboard first"),
+            "{foreign}"
+        );
+        let none = money_in_words(&Facts { intent: None, ..facts.clone() }, None);
         assert!(none.starts_with("No card was tried. Nothing was charged"), "{none}");
         let set_aside = said(IntentStatus::RequiresCapture, 0, 70_000);
         assert!(set_aside.contains("700.00") && set_aside.contains("set aside"), "{set_aside}");

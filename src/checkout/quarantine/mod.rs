@@ -60,6 +60,8 @@ pub struct Decision {
 struct Heard {
     facts: Facts,
     refunds: Vec<Refund>,
+    /// Of money that our books cannot hold: nothing else is known of it.
+    foreign: Option<String>,
 }
 
 impl Heard {
@@ -78,7 +80,7 @@ impl Heard {
         let refunded = stands.fold(0_i64, |sum, refund| sum.saturating_add(refund.amount.minor));
         let is_disputed = disputes::store::is_open_of(tx, attempt).await?
             || disputes::store::is_lost_of(tx, attempt).await?;
-        Ok(Gone { refunded, is_disputed })
+        Ok(Gone { refunded, is_disputed, is_foreign: self.foreign.is_some() })
     }
 }
 
@@ -98,7 +100,7 @@ impl Checkout {
         drop(tx);
         Ok(Some(Frozen {
             compared: compared(&attempt, &booking, &heard.facts),
-            money: money_in_words(&heard.facts),
+            money: money_in_words(&heard.facts, heard.foreign.as_deref()),
             no_accept: no_accept(&attempt, &booking, &heard.facts, gone),
             no_return: no_return(&attempt, &booking, &heard.facts, heard.refunded()),
             attempt,
@@ -111,13 +113,17 @@ impl Checkout {
             (None, Some(intent)) => self.payments.payment_intent(intent).await.map(Facts::from),
             (None, None) => Ok(Facts::default()),
         };
-        let facts = facts.map_err(|error| upstream(&error))?;
+        let (facts, foreign) = match facts {
+            Ok(facts) => (facts, None),
+            Err(PaymentError::ForeignCurrency(code)) => (Facts::default(), Some(code)),
+            Err(error) => return Err(upstream(&error)),
+        };
         let taken = facts.intent.as_ref().filter(|intent| intent.received > 0);
         let refunds = match taken {
             Some(intent) => self.payments.refunds_of(&intent.id).await.map_err(|error| upstream(&error))?,
             None => Vec::new(),
         };
-        Ok(Heard { facts, refunds })
+        Ok(Heard { facts, refunds, foreign })
     }
 
     /// It fits by now: Stripe's facts move the attempt again, as if they had always fitted.

@@ -263,8 +263,8 @@ impl Handle {
     }
 
     /// Somebody charges in full what was only set aside.
-    pub fn capture_in_dashboard(&self, intent: &str) -> Result<(), ApiRefusal> {
-        self.inner.change(|account, now| account.capture(intent, None, now))
+    pub fn capture_in_dashboard(&self, intent: &str, amount: Option<i64>) -> Result<(), ApiRefusal> {
+        self.inner.change(|account, now| account.capture(intent, amount, now))
     }
 
     /// The bank's later word on a refund: `pending`, `succeeded` or `failed`.

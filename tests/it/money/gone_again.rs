@@ -73,6 +73,49 @@ async fn what_went_back_before_the_ticket_is_ours_to_bear_and_overdraws_no_depos
 }
 
 #[tokio::test]
+async fn a_part_that_the_dashboard_charged_buys_no_ticket_and_goes_back() {
+    let app = TestApp::start().await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
+    app.supplier().set_order_fault(Some(jetbridge::supplier::timetable::Fault::Unavailable));
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    let intent = app.stripe.intents()[0].id.clone();
+    app.stripe.capture_in_dashboard(&intent, Some(100)).unwrap();
+    app.settle().await;
+    assert_eq!(app.attention().await, ["payment_quarantined"]);
+    the_airline_answers(&app).await;
+    assert_eq!(app.state(&reference).await.booking, "failed");
+    assert_eq!(app.count("timetable.orders").await, 0);
+    assert_eq!(app.balances().await, ["stripe_clearing 100 EUR", "suspense -100 EUR"]);
+    app.finish().await;
+}
+
+#[tokio::test]
+async fn a_part_that_the_dashboard_charged_for_tickets_that_stand_calls_somebody() {
+    let app = TestApp::start().await;
+    let (_, reference, session) = app.at_stripe("Duarte").await;
+    app.stripe.fault(Endpoint::Capture, Fault::Status(402));
+    app.stripe.pay(&session.id, GOOD_CARD).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["authorised"]));
+    let intent = app.stripe.intents()[0].id.clone();
+    app.stripe.capture_in_dashboard(&intent, Some(100)).unwrap();
+    app.settle().await;
+    assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["captured"]));
+    let amount = session.amount;
+    assert_eq!(
+        app.balances().await,
+        [
+            format!("agency_revenue {} EUR", amount - 100),
+            "stripe_clearing 100 EUR".to_owned(),
+            format!("supplier_payable -{amount} EUR"),
+        ]
+    );
+    assert!(app.attention().await.contains(&"payment_contradiction".to_owned()));
+    app.finish().await;
+}
+
+#[tokio::test]
 async fn a_dashboard_that_is_quicker_than_our_refund_is_taken_in_for_it_and_the_rest_is_asked_for_anew() {
     for by_hand in [None, Some(700)] {
         let (app, reference, amount, intent) = charged_without_tickets().await;
@@ -137,7 +180,7 @@ async fn what_the_dashboard_charges_while_a_release_has_no_answer_goes_back() {
     assert_eq!(app.state(&reference).await, state("failed", "refused", &["authorised"]));
     let intent = app.stripe.intents().remove(0).id;
     app.stripe.set_delivery(Mode::Held);
-    app.stripe.capture_in_dashboard(&intent).unwrap();
+    app.stripe.capture_in_dashboard(&intent, None).unwrap();
     for event in app.stripe.held() {
         app.stripe.discard(&event.id);
     }

@@ -245,5 +245,5 @@ async fn a_foreign_currency_or_a_live_object_is_told_as_it_is() {
     let seen = world.payments.payment_intent(&intent).await.unwrap();
     assert_eq!((seen.amount.minor, seen.livemode), (1, true));
     world.stripe.tamper_session(&session, |session| session.currency = "sek".into());
-    assert!(matches!(world.payments.session(&session).await, Err(PaymentError::Unreadable(_))));
+    assert!(matches!(world.payments.session(&session).await, Err(PaymentError::ForeignCurrency(_))));
 }
