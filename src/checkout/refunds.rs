@@ -32,7 +32,10 @@ impl Checkout {
         let mut tx = self.db.begin(System).await?;
         let booking = bookings::store::lock(&mut tx, of.booking).await?;
         let attempt = store::lock_attempt(&mut tx, id).await?;
-        let amount = store::unrefunded(&mut tx, &attempt).await?;
+        let left = store::unrefunded(&mut tx, &attempt).await?;
+        // What a bank would not take a person is paying by hand: promised once more, it might be paid twice.
+        let in_hand = store::failed_in_hand(&mut tx, id).await?;
+        let amount = Money::new(left.minor - in_hand, left.currency);
         // Whoever sent us here looked without a lock: by now the booking may live on it.
         if amount.minor <= 0 || booking.needs(id) {
             return Ok(());

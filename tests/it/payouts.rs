@@ -399,3 +399,22 @@ async fn u12_a_refund_that_waits_is_shown_with_its_reason_to_both() {
     }
     desk.app.finish().await;
 }
+
+#[tokio::test]
+async fn what_a_person_is_paying_by_hand_is_promised_to_nobody_else() {
+    let desk = Desk::failed().await;
+    // Another payment of the booking comes, and sends somebody to look after all its money.
+    desk.app
+        .execute(&format!(
+            "insert into outbox (kind, subject, due_at, created_at)
+             select 'return_money', id::text, '{now}', '{now}' from bookings",
+            now = desk.app.now()
+        ))
+        .await;
+    desk.app.settle().await;
+    assert_eq!(desk.app.texts("select state from refunds").await, ["failed"]);
+    desk.finance.post_form(&desk.address(), &PAID).await.redirect();
+    desk.app.settle().await;
+    assert_eq!(desk.app.texts("select state from refunds").await, ["paid_by_hand"]);
+    desk.app.finish().await;
+}

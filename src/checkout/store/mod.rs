@@ -11,8 +11,9 @@ use jiff_sqlx::ToSqlx;
 pub use parts::{insert_refund_parts, parts_back, refund_parts};
 pub use payouts::{insert_payout, payout_of};
 pub use refunds::{
-    bump_refund_epoch, insert_foreign_refund, insert_refund, lock_refund, refund_by_stripe_id, refund_of,
-    refunds_of, set_refund_reasons, set_refund_state, unmade_refunds, unrefunded,
+    bump_refund_epoch, failed_in_hand, insert_foreign_refund, insert_refund, lock_refund,
+    refund_by_stripe_id, refund_of, refunds_of, set_refund_reasons, set_refund_state, unmade_refunds,
+    unrefunded,
 };
 
 use crate::{

@@ -86,6 +86,19 @@ pub async fn unrefunded<P: Principal>(tx: &mut Tx<P>, attempt: &Attempt) -> Resu
     Ok(attempt.captured.checked_sub(Money::new(refunded, attempt.amount.currency))?)
 }
 
+/// What a bank would not take of an attempt's money, while a person is at it.
+pub async fn failed_in_hand(tx: &mut Tx<System>, attempt: AttemptId) -> Result<i64, sqlx::Error> {
+    sqlx::query_scalar!(
+        r#"select coalesce(sum(r.amount_minor), 0)::bigint as "sum!" from refunds r
+            where r.attempt_id = $1 and r.state = 'failed'
+              and exists (select from attention_items i
+                           where i.kind = 'refund_failed' and i.subject = r.id::text and i.resolved_at is null)"#,
+        attempt.0,
+    )
+    .fetch_one(&mut **tx)
+    .await
+}
+
 /// Promised, and as far as we know not made by Stripe.
 pub async fn unmade_refunds(tx: &mut Tx<System>, attempt: AttemptId) -> Result<Vec<RefundId>, sqlx::Error> {
     sqlx::query_scalar!(
