@@ -50,6 +50,13 @@ pub enum Step {
     Work(Trouble),
     /// The same, and none of it is interrupted, by a process that has just started.
     Restart,
+    /// What stands alone elsewhere, all at the same time. In which order it comes is PostgreSQL's to say, so of a schedule with
+    /// this step the seed draws the same steps again, and not always the same story.
+    AtOnce {
+        at: usize,
+        event: usize,
+        gives_up: bool,
+    },
     /// The worker's rounds.
     Sweep,
     Clock(i64),
@@ -69,7 +76,8 @@ pub enum Step {
     /// Staff give back so many per cent of what is left.
     Refund(usize, i64),
     RefundInDashboard(usize, i64),
-    CaptureInDashboard(usize),
+    /// All of it, or so many per cent.
+    CaptureInDashboard(usize, Option<i64>),
     /// The bank lets go of what was set aside.
     Lapse(usize),
     RefundWord(usize, RefundWord),
@@ -95,6 +103,7 @@ impl Step {
                 | Self::Cancel(..)
                 | Self::Work(_)
                 | Self::Restart
+                | Self::AtOnce { .. }
                 | Self::Sweep
                 | Self::Deliver { .. }
                 | Self::DeliverAgain(_)
@@ -164,6 +173,8 @@ fn meanwhile() -> impl Strategy<Value = Step> {
         5 => (any_of(), 1..3_u8, cut()).prop_map(|(event, times, cut)| Step::Deliver { event, times, cut }),
         1 => any_of().prop_map(Step::LoseEvent),
         4 => trouble().prop_map(Step::Work),
+        2 => (0..BOOKINGS, any_of(), prop::bool::weighted(0.2))
+            .prop_map(|(at, event, gives_up)| Step::AtOnce { at, event, gives_up }),
         2 => (0..BOOKINGS, trouble()).prop_map(|(at, trouble)| Step::Return(at, trouble)),
         1 => select(vec![1, 2, 4]).prop_map(Step::Clock),
     ]
@@ -209,7 +220,7 @@ fn other() -> impl Strategy<Value = Step> {
     ];
     let dashboard = prop_oneof![
         (at(), 1..=100_i64).prop_map(|(at, share)| Step::RefundInDashboard(at, share)),
-        at().prop_map(Step::CaptureInDashboard),
+        (at(), option::weighted(0.4, 1..100_i64)).prop_map(|(at, share)| Step::CaptureInDashboard(at, share)),
         (at(), prop::bool::weighted(0.4)).prop_map(|(at, is_askew)| Step::Askew(at, is_askew)),
         at().prop_map(Step::PayLate),
     ];

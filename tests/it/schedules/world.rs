@@ -144,6 +144,7 @@ impl World {
                 self.worker.run_due().await.expect("the outbox answers");
                 self.worker = self.app.worker();
             }
+            Step::AtOnce { at, event, gives_up } => self.at_once(at, event, gives_up).await,
             Step::Sweep => {
                 // A round that a fault of before hits is made the next time.
                 let _ = self.worker.sweep().await;
@@ -167,6 +168,28 @@ impl World {
             Step::Act(_) | Step::Accept(_) | Step::GiveBack(_) => self.staff(step).await,
             _ => self.elsewhere(step),
         }
+    }
+
+    /// Two processes work, the return page is opened, an event arrives, and the traveller presses a button: none of them waits
+    /// for another.
+    async fn at_once(&self, at: usize, event: usize, gives_up: bool) {
+        let (reference, other) = (&self.bookings[at].reference, self.app.worker());
+        let press = async {
+            if gives_up {
+                self.checkout().drop_booking(self.traveller(), reference).await
+            } else {
+                self.cancel(at).await
+            }
+        };
+        let looks = self.checkout().ask_stripe(self.traveller(), reference);
+        let _ = tokio::join!(
+            self.worker.run_due(),
+            looks,
+            self.deliver(event, 2, None),
+            other.run_due(),
+            press,
+            other.checkout.ask_stripe(self.traveller(), reference),
+        );
     }
 
     /// Lets our code work amid trouble, and then the trouble is over. What a person would see of it does not matter here.
@@ -351,9 +374,11 @@ impl World {
                         stripe.refund_in_dashboard(&intent.id, Some((intent.received * share / 100).max(1)));
                 }
             }
-            Step::CaptureInDashboard(at) => {
-                if let Some(intent) = self.intent(at) {
-                    let _ = stripe.capture_in_dashboard(&intent);
+            Step::CaptureInDashboard(at, share) => {
+                let intent = self.intent(at).and_then(|id| stripe.intent(&id));
+                if let Some(intent) = intent {
+                    let part = share.map(|share| (intent.amount * share / 100).max(1));
+                    let _ = stripe.capture_in_dashboard(&intent.id, part);
                 }
             }
             Step::Lapse(at) => {
