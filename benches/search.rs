@@ -1,6 +1,7 @@
 //! How fast the timetable answers: `cargo bench --bench search`. Prints what a start costs, what the index weighs, and the
-//! time of one-way searches (up to two stops, ranked, without the seat query) between random and between hub airports, of
-//! 31-day price calendars, and of the matrices of a return (seven days there with seven days back).
+//! time of suggestions of airports for whatever is typed, of one-way searches (up to two stops, ranked, without the seat
+//! query) between random and between hub airports, of 31-day price calendars, and of the matrices of a return (seven days
+//! there with seven days back).
 //! Beside them, as the reference, stands PostgreSQL with the same flights in a table that is joined with itself.
 
 #![allow(
@@ -14,7 +15,10 @@
 #[path = "../tests/it/helpers/mod.rs"]
 mod helpers;
 
-use std::time::{Duration, Instant};
+use std::{
+    collections::BTreeSet,
+    time::{Duration, Instant},
+};
 
 use helpers::cluster::Database;
 use nix::time::{ClockId, clock_gettime};
@@ -59,27 +63,39 @@ fn main() {
     println!("growth           p99 × {:.1}", grown.as_secs_f64() / today.as_secs_f64());
 }
 
-/// What a visitor is suggested after each letter of every city and airport of the world.
+/// What else people call places, as the directory keeps it.
+const OTHER_SPELLINGS: &str = include_str!("../src/airports/exonyms.tsv");
+
+/// What a visitor is suggested after each letter of every code, city and airport of the world, and of every other spelling.
 fn suggest(airports: &Airports) {
-    let mut typed = std::collections::BTreeSet::new();
-    for airport in airports.all() {
-        for name in [&airport.city, &airport.name] {
-            let ends = name.char_indices().map(|(at, letter)| at + letter.len_utf8());
-            typed.extend(ends.take(12).map(|end| name[..end].to_lowercase()));
-        }
-    }
-    let mut times: Vec<Duration> = typed
+    let own = airports
+        .all()
         .iter()
-        .map(|typed| {
-            let started = on_cpu();
-            std::hint::black_box(airports.suggest(typed, 20));
-            on_cpu() - started
-        })
-        .collect();
+        .flat_map(|airport| [airport.code.to_string(), airport.city.clone(), airport.name.clone()]);
+    let others = OTHER_SPELLINGS.lines().filter_map(|line| line.split_once('\t'));
+    let others = others.flat_map(|(_, names)| names.split(", ")).map(str::to_owned);
+    let names: Vec<String> = own.chain(others).map(|name| name.to_lowercase()).collect();
+    for most in [4, 12] {
+        let beginnings = names.iter().flat_map(|name| {
+            let ends = name.char_indices().map(|(at, letter)| at + letter.len_utf8());
+            ends.take(most).map(|end| &name[..end])
+        });
+        let typed: BTreeSet<&str> = beginnings.collect();
+        suggest_all(airports, &typed, most);
+    }
+}
+
+fn suggest_all(airports: &Airports, typed: &BTreeSet<&str>, most: usize) {
+    let ask = |typed: &&str| {
+        let started = on_cpu();
+        std::hint::black_box(airports.suggest(typed, 20));
+        on_cpu() - started
+    };
+    let mut times: Vec<Duration> = typed.iter().map(ask).collect();
     times.sort_unstable();
     let at = |share: f64| times[((times.len() - 1) as f64 * share) as usize];
     println!(
-        "suggestions      p50 {:.0?}, p99 {:.0?}, worst {:.0?} over {} beginnings",
+        "suggestions      p50 {:.0?}, p99 {:.0?}, worst {:.0?} over {} beginnings of 1 to {most} letters",
         at(0.5),
         at(0.99),
         at(1.0),
