@@ -4,48 +4,50 @@
 use std::ops::RangeInclusive;
 
 use super::{
-    engine::{self, Path, Question, Search},
+    engine::{self, Merit, Path, Question, Search},
     offers, price,
-    ways::{Market, Priced},
+    ways::{LegPrices, Market, Priced},
     world::{Edge, Flight},
 };
-use crate::itinerary::{Party, PassengerKind};
+use crate::itinerary::PassengerKind;
 
-/// No part of a price is rounded up by more than this on its way through the factors.
-const ROUNDING_CENTS: i64 = 4;
+/// What one passenger pays for a flight is rounded down by no more than this on its way through all factors.
+const ROUNDING_CENTS: i64 = 16;
 
 /// Of an adult's fare, in fortieths: adult, child, infant.
 const SHARES: [i64; 3] = [40, 30, 4];
 
-/// A path, and what the party pays on it at the least.
+/// A path, and what the party pays at the least for its first flight and for the one onward.
 struct Bounded {
     path: Path,
-    /// One adult's fares of its flights, before day and load are known.
-    fares: i64,
-    /// Of one seat.
-    taxes: i64,
-    party: Party,
+    /// Before the day is known.
+    fares: [i64; 2],
+    taxes: [i64; 2],
 }
 
 impl Bounded {
     fn of(market: &Market<'_>, path: Path) -> Self {
-        let legs = path.edges().count();
-        let (mut fares, mut taxes) = (0, 0);
-        for (nth, (from, edge)) in path.edges().enumerate() {
-            let (fare, tax) = least(market, from, edge, nth == 0);
-            fares += price::through(fare, legs) - ROUNDING_CENTS;
-            taxes += tax;
-        }
-        Self { path, fares, taxes, party: market.party }
-    }
-
-    fn cents(&self, factor: i64) -> i64 {
-        let adult = self.fares * factor / 1_000 * price::LEAST_LOAD / 1_000;
-        let count = |kind| i64::from(self.party.count(kind));
-        let passengers = PassengerKind::ALL.map(count);
+        let passengers = PassengerKind::ALL.map(|kind| i64::from(market.party.count(kind)));
         let share: i64 = passengers.iter().zip(SHARES).map(|(count, share)| count * share).sum();
         let rounding = ROUNDING_CENTS * passengers.iter().sum::<i64>();
-        adult * share / SHARES[0] + self.taxes * i64::from(self.party.seats()) - rounding
+        let seats = i64::from(market.party.seats());
+        let legs = path.legs();
+        let (mut fares, mut taxes) = ([0; 2], [0; 2]);
+        for (nth, (from, edge)) in path.edges().enumerate() {
+            let (fare, tax) = least(market, from, edge, nth == 0);
+            fares[nth] = price::through(fare, legs) * share / SHARES[0];
+            taxes[nth] = tax * seats - rounding;
+        }
+        Self { path, fares, taxes }
+    }
+
+    /// With the factors of the days on which the two leave.
+    fn cents(&self, [first, onward]: [i64; 2]) -> i64 {
+        self.fares[0] * first / 1_000 + self.taxes[0] + self.onward_cents(onward)
+    }
+
+    fn onward_cents(&self, factor: i64) -> i64 {
+        self.fares[1] * factor / 1_000 + self.taxes[1]
     }
 }
 
@@ -55,8 +57,9 @@ fn least(market: &Market<'_>, from: u16, edge: &Edge, starts: bool) -> (i64, i64
     let of = |flight: &Flight| {
         let cabin = offers::cabin_on(flight, market.cabin);
         let seat = price::Seat { flight, from, day: 0, cabin, load: 0, lead: 0 };
-        let fare =
-            price::flight_fare(market.world, flight, from) * price::cabin_factor(cabin, flight.km) / 1_000;
+        let factors = [price::cabin_factor(cabin, flight.km), price::least_load_factor(flight, cabin)];
+        let fare = price::flight_fare(market.world, flight, from);
+        let fare = factors.into_iter().fold(fare, |cents, factor| cents * factor / 1_000);
         (fare, price::tax_cents(market.world, &seat, starts))
     };
     flights.iter().map(of).fold((i64::MAX, i64::MAX), |(a, b), (fare, tax)| (a.min(fare), b.min(tax)))
@@ -71,41 +74,62 @@ pub(super) fn cheapest(
 ) -> Vec<Option<Priced>> {
     let paths = engine::paths(market.world, from, to);
     let mut paths: Vec<Bounded> = paths.into_iter().map(|path| Bounded::of(market, path)).collect();
-    paths.sort_by_key(|bounded| bounded.cents(1_000));
+    paths.sort_by_cached_key(|bounded| bounded.cents([1_000; 2]));
+    let mut search = Search::new(market.world, |flight: &Flight, day| market.sells(flight, day));
+    let mut known = LegPrices::default();
     days.map(|day| {
         let question = Question { from, to, day, earliest: market.earliest };
-        if !market.is_open(day) { None } else { cheapest_on(market, question, &paths) }
+        if !market.is_open(day) {
+            return None;
+        }
+        let best = cheapest_on(market, question, &paths, (&mut search, &mut known));
+        best.or_else(|| {
+            let found = engine::find(market.world, question, |flight, day| market.sells(flight, day));
+            cheaper(market, &found, &mut known, None)
+        })
     })
     .collect()
 }
 
-fn cheapest_on(market: &Market<'_>, question: Question<'_>, paths: &[Bounded]) -> Option<Priced> {
-    // Onward flights may leave a day or two later, when the day is cheaper.
+fn cheapest_on<S: Fn(&Flight, i32) -> bool>(
+    market: &Market<'_>,
+    question: Question<'_>,
+    paths: &[Bounded],
+    (search, known): (&mut Search<'_, S>, &mut LegPrices),
+) -> Option<Priced> {
     let factor = |days: i32| {
         let day = question.day + days;
         price::day_factor(day, day - market.today)
     };
-    let least_factor = (0..=2).map(factor).min().unwrap_or(0);
-    let sells = |flight: &Flight, day| market.sells(flight, day);
+    // Flights onward may leave a day or two later, when the day is cheaper, or beyond the date line a day before.
+    let factors = [factor(0), (-1..=2).map(factor).min().unwrap_or(0)];
     let mut best: Option<Priced> = None;
     for bounded in paths {
-        if best.as_ref().is_some_and(|best| bounded.cents(least_factor) > best.merit.cents) {
+        let may_be_best = |least: i64| best.as_ref().is_none_or(|best| least <= best.merit.cents);
+        if !may_be_best(bounded.cents(factors)) {
             continue;
         }
-        take_cheapest(market, &engine::find_along(market.world, question, &bounded.path, sells), &mut best);
-    }
-    if best.is_none() {
-        take_cheapest(market, &engine::find(market.world, question, sells), &mut best);
+        let onward = bounded.onward_cents(factors[1]);
+        search.along_only(question, &bounded.path, |firsts| {
+            may_be_best(market.least_of_first(firsts, bounded.path.legs()).saturating_add(onward))
+        });
+        best = cheaper(market, search, known, best);
     }
     best
 }
 
-/// Of equal prices the quicker way, then the earlier.
-fn take_cheapest<S>(market: &Market<'_>, found: &Search<'_, S>, best: &mut Option<Priced>) {
-    for (way, merit) in market.price(found) {
-        let order = |merit: &engine::Merit| (merit.cents, merit.minutes(), merit.departs);
-        if best.as_ref().is_none_or(|best| order(&merit) < order(&best.merit)) {
-            *best = Some(Priced { legs: found.legs_of(way), merit });
-        }
+/// The cheapest of what was found, if it is better than the best so far: of equal prices the quicker way, then the earlier.
+fn cheaper<S>(
+    market: &Market<'_>,
+    found: &Search<'_, S>,
+    known: &mut LegPrices,
+    best: Option<Priced>,
+) -> Option<Priced> {
+    let order = |merit: &Merit| (merit.cents, merit.minutes(), merit.departs);
+    let cheapest = market.price_with(known, found).min_by_key(|(_, merit)| order(merit));
+    match (cheapest, best) {
+        (Some((_, merit)), Some(best)) if order(&merit) >= order(&best.merit) => Some(best),
+        (Some((way, merit)), _) => Some(Priced { legs: found.legs_of(way), merit }),
+        (None, best) => best,
     }
 }

@@ -45,15 +45,28 @@ pub(super) fn for_sale(flight: &Flight, day: i32, cabin: Cabin) -> u16 {
     let seed =
         mix(u64::from(flight.carrier) << 40 | u64::from(flight.number) << 20 | u64::from(day.unsigned_abs()))
             ^ fleet::cabin_index(cabin) as u64;
-    let taken = 150 + mix(seed) % 800;
+    let taken = LEAST_TAKEN + mix(seed) % 800;
     seats - u16::try_from(u64::from(seats) * taken / 1_000).unwrap_or(seats)
 }
 
+/// Of a thousand seats, on any day.
+const LEAST_TAKEN: u64 = 150;
+
 /// Eighths of the cabin that are sold, elsewhere and here.
 pub(super) fn load(flight: &Flight, day: i32, cabin: Cabin, sold_here: u16) -> u8 {
-    let seats = u32::from(aircraft(flight.aircraft).seats_in(cabin)).max(1);
-    let free = u32::from(for_sale(flight, day, cabin).saturating_sub(sold_here));
+    eighths(aircraft(flight.aircraft).seats_in(cabin), for_sale(flight, day, cabin).saturating_sub(sold_here))
+}
+
+fn eighths(seats: u16, free: u16) -> u8 {
+    let (seats, free) = (u32::from(seats).max(1), u32::from(free));
     u8::try_from((seats - free.min(seats)) * 8 / seats).unwrap_or(7).min(7)
+}
+
+/// What the load makes of a fare at the least, per mille, whatever the day.
+pub(super) fn least_load_factor(flight: &Flight, cabin: Cabin) -> i64 {
+    let seats = aircraft(flight.aircraft).seats_in(cabin);
+    let taken = u64::from(seats) * LEAST_TAKEN / 1_000;
+    LOADS[usize::from(eighths(seats, seats - u16::try_from(taken).unwrap_or(seats)))]
 }
 
 /// The cheapest fare of one adult in cents, without taxes.
@@ -95,8 +108,7 @@ pub(super) fn day_factor(day: i32, lead: i32) -> i64 {
 }
 
 /// By eighths of the cabin that are sold.
-const LOADS: [i64; 8] = [LEAST_LOAD, 860, 910, 970, 1_050, 1_160, 1_320, 1_560];
-pub(super) const LEAST_LOAD: i64 = 820;
+const LOADS: [i64; 8] = [820, 860, 910, 970, 1_050, 1_160, 1_320, 1_560];
 
 /// Monday first.
 const WEEKDAYS: [i64; 7] = [1_020, 930, 930, 980, 1_110, 1_000, 1_110];

@@ -255,8 +255,19 @@ fn the_world_is_the_same_on_every_machine() {
 
 #[test]
 fn the_calendar_has_the_cheapest_way_of_each_day() {
-    for (from, to) in [("LIS", "JFK"), ("LHR", "SIN"), ("BRS", "FNC"), ("GKA", "SYD"), ("FNC", "YYC")] {
-        for cabin in [Cabin::Economy, Cabin::Business] {
+    let pairs = [
+        ("LIS", "JFK"),
+        ("LHR", "SIN"),
+        ("FRA", "MAD"),
+        ("BRS", "FNC"),
+        ("GKA", "SYD"),
+        ("FNC", "YYC"),
+        // Across the date line, where a flight onward may leave on the day before.
+        ("AKL", "LAX"),
+        ("SYD", "JFK"),
+    ];
+    for (from, to) in pairs {
+        for cabin in [Cabin::Economy, Cabin::PremiumEconomy, Cabin::Business, Cabin::First] {
             let market = market(from, to, cabin, |switches| switches.set_sold_out("3A4289", true));
             let (from, to) = ([at(from)], [at(to)]);
             let days = offers::day_of(DAY)..=offers::day_of(DAY) + 30;

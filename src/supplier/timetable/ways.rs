@@ -28,6 +28,10 @@ pub(super) struct Priced {
     pub merit: Merit,
 }
 
+/// What each leg of a search costs, reckoned once.
+#[derive(Default)]
+pub(super) struct LegPrices(Vec<Option<LegPrice>>);
+
 /// What is for sale to one party in one cabin at one moment, by the timetable alone.
 pub(super) struct Market<'a> {
     pub world: &'a World,
@@ -77,24 +81,40 @@ impl<'a> Market<'a> {
 
     /// All ways that were found, priced.
     pub(super) fn price<S>(&self, found: &Search<'_, S>) -> Vec<(Way, Merit)> {
+        self.price_with(&mut LegPrices::default(), found).collect()
+    }
+
+    /// The same, one after the other, with a list to write on that was written on before.
+    pub(super) fn price_with<'s, S>(
+        &'s self,
+        known: &'s mut LegPrices,
+        found: &'s Search<'_, S>,
+    ) -> impl Iterator<Item = (Way, Merit)> {
+        known.0.clear();
         // Most legs that were looked at are part of no way.
-        let mut known = vec![None; found.legs.len()];
-        let mut leg_price = |leg: usize, starts| {
-            *known[leg].get_or_insert_with(|| {
-                offers::leg_price(self.world, &found.legs[leg], self.cabin, self.today, starts)
-            })
-        };
+        known.0.resize(found.legs.len(), None);
         let suits = |way: &&Way| {
             self.cabin == Cabin::Economy || way.places().any(|leg| self.has_cabin(&found.legs[leg]))
         };
         let merit = |way: &Way| {
             let legs = way.changes() + 1;
-            let price = |(nth, leg)| self.cents(&leg_price(leg, nth == 0), legs);
-            let cents = way.places().enumerate().map(price).sum();
+            let mut price = |(nth, leg): (usize, usize)| {
+                let known = known.0[leg].get_or_insert_with(|| {
+                    offers::leg_price(self.world, &found.legs[leg], self.cabin, self.today, nth == 0)
+                });
+                self.cents(known, legs)
+            };
+            let cents = way.places().enumerate().map(&mut price).sum();
             let [departs, arrives] = found.ends(*way);
             (*way, Merit { departs, arrives, cents })
         };
-        found.ways.iter().filter(suits).map(merit).collect()
+        found.ways.iter().filter(suits).map(merit)
+    }
+
+    /// What the party pays at the least for one of these legs, each the first of so many.
+    pub(super) fn least_of_first(&self, first: &[Leg], legs: usize) -> i64 {
+        let price = |leg| offers::leg_price(self.world, leg, self.cabin, self.today, true);
+        first.iter().map(|leg| self.cents(&price(leg), legs)).min().unwrap_or(i64::MAX)
     }
 
     /// What the whole party pays for a leg of so many, at the lowest brand: children and infants pay parts of a fare, and

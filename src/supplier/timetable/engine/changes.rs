@@ -20,6 +20,10 @@ pub(in super::super) struct Path {
 }
 
 impl Path {
+    pub(in super::super) const fn legs(&self) -> usize {
+        if self.onward.is_some() { 2 } else { 1 }
+    }
+
     /// Each with where it begins.
     pub(in super::super) fn edges(&self) -> impl Iterator<Item = (u16, &Edge)> {
         let onward = self.onward.as_ref().map(|onward| (self.first.to, onward));

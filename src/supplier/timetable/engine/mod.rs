@@ -90,7 +90,7 @@ pub(super) fn find<'a, S: Fn(&Flight, i32) -> bool>(
     question: Question<'_>,
     sells: S,
 ) -> Search<'a, S> {
-    let mut search = Search { world, sells, legs: Vec::with_capacity(512), ways: Vec::with_capacity(512) };
+    let mut search = Search::new(world, sells);
     let firsts = |from: &u16| Firsts::new(world, *from, question.day);
     let mut firsts: Vec<Firsts<'_>> = question.from.iter().map(firsts).collect();
     for (a, firsts) in question.from.iter().zip(&mut firsts) {
@@ -120,21 +120,28 @@ impl<'a> Firsts<'a> {
     }
 }
 
-/// All ways on one path.
-pub(super) fn find_along<'a, S: Fn(&Flight, i32) -> bool>(
-    world: &'a World,
-    question: Question<'_>,
-    path: &Path,
-    sells: S,
-) -> Search<'a, S> {
-    let mut search = Search { world, sells, legs: Vec::new(), ways: Vec::new() };
-    if let Some((from, edge)) = path.edges().next() {
-        let wall = Wall::new(world, from, question.day..=question.day);
-        let firsts = search.departures(&wall, edge, question.earliest..=i64::MAX);
-        let firsts = search.only_with_room(firsts);
-        search.along(path, firsts);
+impl<'a, S: Fn(&Flight, i32) -> bool> Search<'a, S> {
+    pub(super) fn new(world: &'a World, sells: S) -> Self {
+        Self { world, sells, legs: Vec::with_capacity(512), ways: Vec::with_capacity(512) }
     }
-    search
+
+    /// All ways on one path and no others, unless its first flights, once they are known, are not worth it.
+    pub(super) fn along_only(
+        &mut self,
+        question: Question<'_>,
+        path: &Path,
+        is_worth_it: impl FnOnce(&[Leg]) -> bool,
+    ) {
+        self.legs.clear();
+        self.ways.clear();
+        let Some((from, edge)) = path.edges().next() else { return };
+        let wall = Wall::new(self.world, from, question.day..=question.day);
+        let firsts = self.departures(&wall, edge, question.earliest..=i64::MAX);
+        let firsts = self.only_with_room(firsts);
+        if is_worth_it(&self.legs[firsts.clone()]) {
+            self.along(path, firsts);
+        }
+    }
 }
 
 impl<S> Search<'_, S> {

@@ -10,9 +10,15 @@ use super::{
 pub(super) struct Wall<'a> {
     pub airport: u16,
     zone: &'a ZoneRules,
-    days: Vec<Day>,
+    /// The first so many of them.
+    days: [Day; MOST_DAYS],
+    count: usize,
 }
 
+/// What the longest way takes: see [`Search::all_last_legs`](super::Search).
+const MOST_DAYS: usize = 5;
+
+#[derive(Clone, Copy, Default)]
 pub(super) struct Day {
     /// Since 1970.
     pub day: i32,
@@ -25,8 +31,12 @@ pub(super) struct Day {
 impl<'a> Wall<'a> {
     pub(super) fn new(world: &'a World, airport: u16, days: RangeInclusive<i32>) -> Self {
         let zone = world.zone(airport);
-        let day = |day| Day { day, weekday: seasons::bit(day), offset: zone.offset_on(day) };
-        Self { airport, zone, days: days.map(day).collect() }
+        let mut wall = Self { airport, zone, days: Default::default(), count: 0 };
+        for (place, day) in wall.days.iter_mut().zip(days) {
+            *place = Day { day, weekday: seasons::bit(day), offset: zone.offset_on(day) };
+            wall.count += 1;
+        }
+        wall
     }
 
     /// The days of the flights that somebody who lands between the two instants may change to.
@@ -38,7 +48,7 @@ impl<'a> Wall<'a> {
     }
 
     pub(super) fn days(&self) -> &[Day] {
-        &self.days
+        &self.days[..self.count]
     }
 
     pub(super) fn to_utc(&self, day: &Day, minute: u16) -> i64 {
