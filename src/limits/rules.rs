@@ -159,9 +159,9 @@ const fn guard(name: &'static str, burst: u32, every_seconds: u64, told: &'stati
     Limit { name, burst, every, block: 1, in_doubt: InDoubt::Refuse, told }
 }
 
-/// One a second, ten at a time.
+/// One a second, a fifth of the burst at a time: who asks much is not counted anew for every few pages.
 const fn flood(name: &'static str, burst: u32, told: &'static str) -> Limit {
-    Limit { name, burst, every: Duration::from_secs(1), block: 10, in_doubt: InDoubt::Allow, told }
+    Limit { name, burst, every: Duration::from_secs(1), block: burst / 5, in_doubt: InDoubt::Allow, told }
 }
 
 /// How many networks' worth a whole site of them may use: see [`super::Subject::site`].

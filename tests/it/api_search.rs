@@ -1,5 +1,6 @@
 //! `/api/airports`, `/api/flights` and `/api/offers`: the same answers as the pages of these names, for programs.
 
+use jetbridge::limits::Rule;
 use jiff::SignedDuration;
 use serde_json::{Value, json};
 use url::form_urlencoded::Serializer;
@@ -193,7 +194,7 @@ async fn a_silent_supplier_is_told_and_searching_very_often_has_to_wait() {
     // The bucket is empty for an hour; what the process took in advance is soon spent.
     app.execute("update rate_limits set spent_to = '2026-11-23T10:00:00Z' where rule = 'search'").await;
     let mut last = app.get(&format!("/api{SEARCH}")).await;
-    for _ in 0..12 {
+    for _ in 0..Rule::SearchAddress.limit().block {
         last = app.get(&format!("/api{SEARCH}")).await;
     }
     let last = last.expect(429);
