@@ -64,7 +64,7 @@ uuid_ids! {
     TravellerId,
     /// Somebody's wish to find a booking again.
     FindId,
-    /// Names one HTTP request in logs, errors and answers.
+    /// Names one HTTP request in logs, errors and answers (see [`RequestId::random`]).
     RequestId,
     /// An address of the agency's own systems that is told what happens.
     HookEndpointId,
@@ -72,6 +72,15 @@ uuid_ids! {
     HookEventId,
     /// One event on its way to one endpoint.
     HookDeliveryId,
+}
+
+impl RequestId {
+    /// Version 4, from our own generator: it is in no table whose order would count, and a new one of version 7 asks the
+    /// kernel for random bytes, which takes as long as several layers of a request.
+    #[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
+    pub fn random() -> Self {
+        Self(uuid::Builder::from_random_bytes(rand::rng().random()).into_uuid())
+    }
 }
 
 /// A secret that opens something: sent once, kept by its hash only.
@@ -216,7 +225,14 @@ pub fn random_text(alphabet: &[u8], length: usize) -> String {
     (0..length).map(|_| char::from(alphabet[rng.random_range(0..alphabet.len())])).collect()
 }
 
-/// 256 bits as lower-case hex: nonces, generated passwords, signing secrets.
+/// 256 bits in base64: what a page lets run.
+pub fn random_nonce() -> String {
+    let mut bytes = [0_u8; 32];
+    random_bytes(&mut bytes);
+    URL_SAFE_NO_PAD.encode(bytes)
+}
+
+/// 256 bits as lower-case hex: generated passwords, signing secrets.
 #[expect(clippy::disallowed_methods, reason = "this is the one home of randomness")]
 pub fn random_secret() -> String {
     let mut bytes = [0_u8; 32];

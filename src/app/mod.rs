@@ -36,7 +36,7 @@ use crate::{
     web::{
         chrome::SiteSettings,
         crowd::Crowd,
-        frame, host,
+        frame::{self, House},
         idempotency::{self, Calls},
         negotiate,
         probes::Stopping,
@@ -244,7 +244,7 @@ impl App {
     }
 
     pub fn router(self) -> Router {
-        let site = Arc::clone(&self.0.site);
+        let Pieces { site, config, db, clock, .. } = (*self.0).clone();
         let sessions = self.session_layer();
         let calls = Calls { db: self.0.db.clone(), clock: self.0.clock.clone(), vault: self.0.vault.clone() };
         let api = routes::api().layer((
@@ -252,12 +252,8 @@ impl App {
             middleware::from_fn_with_state(calls, idempotency::once),
             middleware::from_fn(negotiate::tell_limits),
         ));
-        let router = frame::inside(routes::routes().merge(api), &site).layer((
-            middleware::from_fn_with_state(self.clone(), host::one_host),
-            sessions,
-            middleware::from_fn_with_state(self.clone(), session::keep_time),
-        ));
-        frame::outside(router, &site).with_state(self)
+        let house = House { site, config, db, clock };
+        frame::around(routes::routes().merge(api), house, sessions).with_state(self)
     }
 
     /// Serves until `stop`, goes on for a moment for those who have not heard of it, then lets the requests in flight finish.

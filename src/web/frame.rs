@@ -13,20 +13,23 @@ use axum::{
     middleware::{self, Next},
     response::{IntoResponse, Response},
 };
-use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer, timeout::TimeoutLayer};
-use tower_sessions::Session;
+use tower_http::{catch_panic::CatchPanicLayer, compression::CompressionLayer};
+use tower_sessions::{Session, SessionManagerLayer, SessionStore};
 use tracing::Instrument;
 
 use crate::{
-    db,
+    clock::Clock,
+    config::Config,
+    db::{self, Db},
     error::AppError,
     ids::{self, RequestId},
     meters,
     web::{
         chrome::SiteSettings,
+        host,
         problem::{self, Problem},
         security,
-        session::SessionUser,
+        session::{self, SessionUser},
     },
 };
 
@@ -39,6 +42,8 @@ const TIME_LIMIT: Duration = Duration::from_secs(30);
 
 /// How long a visitor may take to send a form. Far below the limit above, which is for our own slowness.
 const BODY_TIME: Duration = Duration::from_secs(10);
+
+static REQUEST_ID: HeaderName = HeaderName::from_static("x-request-id");
 
 /// What is known of a request before anything is done with it. Lives in the request's extensions.
 #[derive(Clone, Debug)]
@@ -57,8 +62,8 @@ impl Frame {
         Self {
             return_to: return_to(&site, request),
             site,
-            request: RequestId::new(),
-            nonce: ids::random_secret(),
+            request: RequestId::random(),
+            nonce: ids::random_nonce(),
             method: request.method().clone(),
             path: request.uri().path().to_owned(),
         }
@@ -66,7 +71,7 @@ impl Frame {
 
     pub fn of(extensions: &Extensions) -> Result<&Self, AppError> {
         let frame = extensions.get::<Arc<Self>>().map(AsRef::as_ref);
-        frame.ok_or_else(|| AppError::broken("the route stands outside web::frame::outside"))
+        frame.ok_or_else(|| AppError::broken("the route stands outside web::frame::around"))
     }
 
     #[cfg(test)]
@@ -84,8 +89,8 @@ impl Frame {
         };
         Self {
             site: Arc::new(site),
-            request: RequestId::new(),
-            nonce: ids::random_secret(),
+            request: RequestId::random(),
+            nonce: ids::random_nonce(),
             method: Method::GET,
             path: path.to_owned(),
             return_to: path.to_owned(),
@@ -106,21 +111,35 @@ fn return_to(site: &SiteSettings, request: &Request) -> String {
         .to_owned()
 }
 
-/// The inner ring: inside the session layer, so that error pages greet the visitor as all others do. The first is outermost.
-/// All at once: the router boxes whatever it is given, and each box is made anew for each request by all around it.
-pub fn inside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<SiteSettings>) -> Router<S> {
-    router.layer((
-        middleware::from_fn(render_inside),
-        CatchPanicLayer::custom(problem::from_panic),
-        TimeoutLayer::with_status_code(StatusCode::SERVICE_UNAVAILABLE, TIME_LIMIT),
-        security::csrf(site),
-        middleware::from_fn(whole_body),
-    ))
+/// What the layers know of the shop.
+pub struct House {
+    pub site: Arc<SiteSettings>,
+    pub config: Arc<Config>,
+    pub db: Db,
+    pub clock: Clock,
 }
 
-/// The outer ring: around the session layer and everything else.
-pub fn outside<S: Clone + Send + Sync + 'static>(router: Router<S>, site: &Arc<SiteSettings>) -> Router<S> {
-    router.layer((CompressionLayer::new(), middleware::from_fn_with_state(Arc::clone(site), frame)))
+/// All layers around every route, the outermost first. All at once: the router boxes whatever it is given, and each layer
+/// made of a function clones and boxes all that is inside of it for each request. So there are few of both.
+pub fn around<S>(
+    router: Router<S>,
+    house: House,
+    sessions: SessionManagerLayer<impl SessionStore + Clone>,
+) -> Router<S>
+where
+    S: Clone + Send + Sync + 'static,
+{
+    let csrf = security::csrf(&house.site);
+    let house = Arc::new(house);
+    router.layer((
+        CompressionLayer::new(),
+        middleware::from_fn_with_state(Arc::clone(&house), outside),
+        sessions,
+        middleware::from_fn_with_state(house, inside),
+        CatchPanicLayer::custom(problem::from_panic),
+        csrf,
+        middleware::from_fn(whole_body),
+    ))
 }
 
 /// Has the whole body before anything is done with it, so that a visitor who never finishes is told so (408) and is not
@@ -148,32 +167,24 @@ async fn whole_body(request: Request, next: Next) -> Response {
     }
 }
 
-async fn render_inside(request: Request, next: Next) -> Response {
-    let frame = request.extensions().get::<Arc<Frame>>().cloned();
-    let session = request.extensions().get::<Session>().cloned();
-    let response = next.run(request).await;
-    let Some(frame) = frame.filter(|_| problem::needs_rendering(&response)) else { return response };
-    let user = match session {
-        // An error page must not fail for want of a name in its header.
-        Some(session) => SessionUser::read(&session).await.ok().flatten(),
-        None => None,
-    };
-    problem::render(&frame, user, response)
-}
-
-async fn frame(State(site): State<Arc<SiteSettings>>, mut request: Request, next: Next) -> Response {
-    let frame = Arc::new(Frame::new(site, &request));
+/// The outer ring, around the session layer and everything else: names the request, opens its span, and gives whatever comes
+/// of it the words and the headers that every answer has.
+async fn outside(State(house): State<Arc<House>>, mut request: Request, next: Next) -> Response {
+    let frame = Arc::new(Frame::new(Arc::clone(&house.site), &request));
     // The route's pattern, never the address itself: that may hold a reference, a name or a token.
     let route = request.extensions().get::<MatchedPath>().map_or("none", |path| path.as_str()).to_owned();
     let span = tracing::info_span!("request", id = %frame.request, method = %frame.method, route = route.as_str(), answer = tracing::field::Empty);
     request.extensions_mut().insert(Arc::clone(&frame));
     let began = Instant::now();
     async move {
-        let (response, statements) = db::counting(next.run(request)).await;
+        let (response, statements) = match host::turned_away(&house.config, &request) {
+            Some(elsewhere) => (elsewhere, 0),
+            None => db::counting(next.run(request)).await,
+        };
         let mut response = problem::render(&frame, None, response);
         security::set_headers(&frame, &mut response);
-        if let Ok(id) = HeaderValue::from_str(&frame.request.to_string()) {
-            response.headers_mut().insert(HeaderName::from_static("x-request-id"), id);
+        if let Ok(id) = HeaderValue::try_from(frame.request.to_string()) {
+            response.headers_mut().insert(&REQUEST_ID, id);
         }
         let status = response.status().as_u16();
         meters::answered(frame.method.as_str(), &route, status, began.elapsed(), statements);
@@ -183,4 +194,21 @@ async fn frame(State(site): State<Arc<SiteSettings>>, mut request: Request, next
     }
     .instrument(span)
     .await
+}
+
+/// The inner ring, inside the session layer, so that error pages greet the visitor as all others do.
+async fn inside(State(house): State<Arc<House>>, session: Session, request: Request, next: Next) -> Response {
+    let path = request.uri().path();
+    if let Err(error) = session::keep_time(&house.db, &session, house.clock.now(), path).await {
+        return error.into_response();
+    }
+    let frame = request.extensions().get::<Arc<Frame>>().cloned();
+    let response = match tokio::time::timeout(TIME_LIMIT, next.run(request)).await {
+        Ok(response) => response,
+        Err(_) => StatusCode::SERVICE_UNAVAILABLE.into_response(),
+    };
+    let Some(frame) = frame.filter(|_| problem::needs_rendering(&response)) else { return response };
+    // An error page must not fail for want of a name in its header.
+    let user = SessionUser::read(&session).await.ok().flatten();
+    problem::render(&frame, user, response)
 }

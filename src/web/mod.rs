@@ -1,9 +1,9 @@
 //! The web kit: what every page and API of the house shares. It knows no feature.
 //!
-//! A request meets, from outside in: [`frame::outside`] (names it, opens its span, sets the security headers, renders
-//! what nobody rendered), the session layer, [`session::keep_time`] (ends what has lasted long enough), [`frame::inside`]
-//! (renders errors with the visitor's own header, catches panics, keeps time, refuses foreign origins and large bodies),
-//! the handler.
+//! A request meets, from outside in ([`frame::around`]): the outer ring (names it, opens its span, looks at the host it
+//! names, sets the security headers, renders what nobody rendered), the session layer, the inner ring (ends what session has
+//! lasted long enough, keeps time, renders errors with the visitor's own header), what catches panics and refuses foreign
+//! origins and large bodies, the handler.
 
 pub mod again;
 pub mod assets;

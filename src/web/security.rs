@@ -73,18 +73,18 @@ pub fn set_headers(frame: &Frame, response: &mut Response) {
     }
     // A route with a policy of its own (the mail preview) keeps it.
     if !headers.contains_key(header::CONTENT_SECURITY_POLICY)
-        && let Ok(policy) = HeaderValue::from_str(&content_security_policy(frame))
+        && let Ok(policy) = HeaderValue::try_from(content_security_policy(frame))
     {
         headers.insert(header::CONTENT_SECURITY_POLICY, policy);
     }
     // Lists lead to lists and offers: the next page is fetched while the finger is still down, without script.
     let is_search = frame.path == "/" || frame.path.starts_with("/flights");
     if is_search && let Some(rules) = PREFETCH.as_ref() {
-        headers.insert(HeaderName::from_static("speculation-rules"), rules.clone());
+        headers.insert(&SPECULATION_RULES, rules.clone());
     }
-    for (name, value) in FIXED {
+    for (name, value) in &FIXED {
         // What a route says more strictly of itself stands.
-        headers.entry(HeaderName::from_static(name)).or_insert(HeaderValue::from_static(value));
+        headers.entry(name).or_insert_with(|| value.clone());
     }
     if frame.site.https {
         let value = HeaderValue::from_static("max-age=31536000; includeSubDomains");
@@ -92,19 +92,22 @@ pub fn set_headers(frame: &Frame, response: &mut Response) {
     }
 }
 
-const FIXED: [(&str, &str); 7] = [
-    ("x-content-type-options", "nosniff"),
-    ("referrer-policy", "same-origin"),
-    ("cross-origin-opener-policy", "same-origin"),
-    ("cross-origin-resource-policy", "same-origin"),
-    ("origin-agent-cluster", "?1"),
-    ("x-frame-options", "DENY"),
+static FIXED: [(HeaderName, HeaderValue); 7] = [
+    (header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff")),
+    (header::REFERRER_POLICY, HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-opener-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("cross-origin-resource-policy"), HeaderValue::from_static("same-origin")),
+    (HeaderName::from_static("origin-agent-cluster"), HeaderValue::from_static("?1")),
+    (header::X_FRAME_OPTIONS, HeaderValue::from_static("DENY")),
     (
-        "permissions-policy",
-        "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
-         microphone=(), midi=(), payment=(), usb=()",
+        HeaderName::from_static("permissions-policy"),
+        HeaderValue::from_static(
+            "accelerometer=(), camera=(), display-capture=(), geolocation=(), gyroscope=(), magnetometer=(), \
+             microphone=(), midi=(), payment=(), usb=()",
+        ),
     ),
 ];
+static SPECULATION_RULES: HeaderName = HeaderName::from_static("speculation-rules");
 
 fn content_security_policy(frame: &Frame) -> String {
     let nonce = &frame.nonce;

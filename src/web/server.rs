@@ -1,20 +1,16 @@
 //! HTTP/1.1 over TCP. As `axum::serve`, but nobody is waited for who never finishes asking or never takes the answer, and
 //! nobody takes all the room there is.
 
-use std::{net::IpAddr, pin::pin, task, time::Duration};
+use std::{convert::Infallible, pin::pin, time::Duration};
 
 use axum::{
     Router,
     http::{HeaderValue, Request, header::CONNECTION},
-    middleware,
     response::Response,
     serve::Listener,
 };
-use hyper::server::conn::http1;
-use hyper_util::{
-    rt::{TokioIo, TokioTimer},
-    service::TowerToHyperService,
-};
+use hyper::{body::Incoming, server::conn::http1, service::service_fn};
+use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::{TcpListener, TcpStream};
 use tokio_util::{sync::CancellationToken, task::TaskTracker};
 use tower::Service;
@@ -52,7 +48,6 @@ pub async fn serve(
 ) {
     let connections = TaskTracker::new();
     let closed = CancellationToken::new();
-    let router = last_answers(router, stop.clone());
     let mut noticed = pin!(async {
         stop.cancelled().await;
         tokio::time::sleep(parting.notice).await;
@@ -70,7 +65,13 @@ pub async fn serve(
         };
         // One address that has its share already is hung up on.
         if let Some(place) = crowd.enter(peer, room) {
-            connections.spawn(answer(stream, peer, place, router.clone(), closed.clone()));
+            connections.spawn(answer(
+                stream,
+                Peer(peer),
+                place,
+                router.clone(),
+                [stop.clone(), closed.clone()],
+            ));
         }
     }
     drop(listener);
@@ -81,23 +82,25 @@ pub async fn serve(
     }
 }
 
-/// Once it is to stop, nobody is kept on a connection that is about to go.
-fn last_answers(router: Router, stop: CancellationToken) -> Router {
-    router.layer(middleware::map_response(move |mut response: Response| {
-        let is_last = stop.is_cancelled();
-        async move {
-            if is_last {
-                response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
-            }
-            response
-        }
-    }))
-}
-
-async fn answer(stream: TcpStream, peer: IpAddr, _place: Place, router: Router, closed: CancellationToken) {
+/// Each request is told who is at the other end. Once we are to `stop`, nobody is kept on a connection that is about to go.
+async fn answer(
+    stream: TcpStream,
+    peer: Peer,
+    _place: Place,
+    router: Router,
+    [stop, closed]: [CancellationToken; 2],
+) {
     let mut builder = http1::Builder::new();
     builder.timer(TokioTimer::new()).header_read_timeout(HEAD_TIME).max_header_size(HEAD_LIMIT);
-    let service = TowerToHyperService::new(FromPeer { router, peer: Peer(peer) });
+    let (router, stop) = (&router, &stop);
+    let service = service_fn(move |mut request: Request<Incoming>| async move {
+        request.extensions_mut().insert(peer);
+        let mut response = router.clone().call(request).await?;
+        if stop.is_cancelled() {
+            response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+        }
+        Ok::<Response, Infallible>(response)
+    });
     let connection = builder.serve_connection(TokioIo::new(Wire::new(stream, ANSWER_TIME)), service);
     let mut connection = pin!(connection);
     // How a connection ends is the visitor's affair: nobody is left to be told.
@@ -106,29 +109,4 @@ async fn answer(stream: TcpStream, peer: IpAddr, _place: Place, router: Router, 
         () = closed.cancelled() => connection.as_mut().graceful_shutdown(),
     }
     let _ = connection.await;
-}
-
-/// The router, told who is at the other end.
-#[derive(Clone)]
-struct FromPeer {
-    router: Router,
-    peer: Peer,
-}
-
-impl<B> Service<Request<B>> for FromPeer
-where
-    Router: Service<Request<B>>,
-{
-    type Response = <Router as Service<Request<B>>>::Response;
-    type Error = <Router as Service<Request<B>>>::Error;
-    type Future = <Router as Service<Request<B>>>::Future;
-
-    fn poll_ready(&mut self, cx: &mut task::Context<'_>) -> task::Poll<Result<(), Self::Error>> {
-        Service::<Request<B>>::poll_ready(&mut self.router, cx)
-    }
-
-    fn call(&mut self, mut request: Request<B>) -> Self::Future {
-        request.extensions_mut().insert(self.peer);
-        self.router.call(request)
-    }
 }

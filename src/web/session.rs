@@ -2,10 +2,8 @@
 //! visitors have no session row, and reading this for them asks the database nothing.
 
 use axum::{
-    extract::{FromRef, FromRequestParts, Request, State},
+    extract::{FromRef, FromRequestParts},
     http::{header, request::Parts},
-    middleware::Next,
-    response::{IntoResponse, Response},
 };
 use jiff::{SignedDuration, Timestamp};
 use jiff_sqlx::ToSqlx;
@@ -77,6 +75,10 @@ const STAFF: Lifetime = Lifetime {
 impl SessionUser {
     /// What an earlier version has written is nobody: they sign in again.
     pub async fn read(session: &Session) -> Result<Option<Self>, AppError> {
+        // Whoever came without a session, and was given none meanwhile, has nothing in it.
+        if session.id().is_none() && !session.is_modified() {
+            return Ok(None);
+        }
         let value = session.get_value(SESSION_USER).await.map_err(broken)?;
         Ok(value.and_then(|value| serde_json::from_value(value).ok()))
     }
@@ -243,21 +245,9 @@ where
 }
 
 /// Before every handler: a session that has lasted long enough ends here, and one in use is noticed now and then.
-pub async fn keep_time(
-    State(db): State<Db>,
-    State(clock): State<Clock>,
-    session: Session,
-    request: Request,
-    next: Next,
-) -> Response {
-    let is_asset = request.uri().path().starts_with("/static/");
-    if session.id().is_some()
-        && !is_asset
-        && let Err(error) = look_at(&db, &session, clock.now()).await
-    {
-        return error.into_response();
-    }
-    next.run(request).await
+pub async fn keep_time(db: &Db, session: &Session, now: Timestamp, path: &str) -> Result<(), AppError> {
+    let is_asset = path.starts_with("/static/");
+    if session.id().is_none() || is_asset { Ok(()) } else { look_at(db, session, now).await }
 }
 
 async fn look_at(db: &Db, session: &Session, now: Timestamp) -> Result<(), AppError> {
