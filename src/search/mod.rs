@@ -21,7 +21,7 @@ pub mod shelf;
 mod store;
 pub mod view;
 
-use std::sync::Arc;
+use std::{ops::Deref, sync::Arc};
 
 use jiff::Timestamp;
 
@@ -46,9 +46,12 @@ use crate::{
 /// No supplier's id is longer; what is, is not asked for.
 const LONGEST_ID: usize = 2_000;
 
-/// What the pages and the API of search ask.
+/// What the pages and the API of search ask: one pointer, which each request takes along.
 #[derive(Clone)]
-pub struct Search {
+pub struct Search(Arc<Pieces>);
+
+/// Seen through [`Search`].
+pub struct Pieces {
     pub db: Db,
     pub clock: Clock,
     pub supplier: SharedSupplier,
@@ -59,13 +62,21 @@ pub struct Search {
     shelf: Shelf,
 }
 
+impl Deref for Search {
+    type Target = Pieces;
+    fn deref(&self) -> &Pieces {
+        &self.0
+    }
+}
+
 impl Search {
     pub fn new(db: Db, clock: Clock, supplier: SharedSupplier) -> Self {
         let prices = Prices::new(db.clone(), clock.clone(), supplier.clone());
         let cache = Cache::new(db.clone(), clock.clone(), supplier.clone(), PATIENCE);
         let airports = Airports::world();
         let places = Places::new(supplier.clone(), airports);
-        Self { db, clock, supplier, airports, prices, places, cache, shelf: Shelf::default() }
+        let shelf = Shelf::default();
+        Self(Arc::new(Pieces { db, clock, supplier, airports, prices, places, cache, shelf }))
     }
 
     /// What a text may mean: by our own list, or where that has nothing by the supplier's.

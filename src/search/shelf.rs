@@ -3,7 +3,7 @@
 //! one answer alone (see [`Chrome::for_all`]).
 
 use std::{
-    sync::{Arc, Weak},
+    sync::{Arc, OnceLock, Weak},
     time::Duration,
 };
 
@@ -49,6 +49,8 @@ pub struct Written {
     pub query: SearchQuery,
     /// The query as a browser that has searched for nothing else remembers it.
     pub remembered: String,
+    /// The cookie that tells such a browser so, once one was told.
+    pub cookie: OnceLock<String>,
     key: Key,
     /// It is shown only while this is what the cache would answer.
     answer: Weak<Answer>,
@@ -130,7 +132,9 @@ impl Search {
         let is_short = place.query.len() <= LONGEST_QUERY;
         let remembered = Recent::default().with(query).write(self.airports);
         let (query, answer) = (query.clone(), Arc::downgrade(answer));
-        let written = Arc::new(Written { text, query, remembered, key, answer, lowest, from: now, until });
+        let cookie = OnceLock::new();
+        let written = Written { text, query, remembered, cookie, key, answer, lowest, from: now, until };
+        let written = Arc::new(written);
         if is_short && now < until {
             self.shelf.0.insert(place, written.clone()).await;
         }

@@ -4,8 +4,8 @@ use std::{convert::Infallible, sync::Arc};
 
 use axum::{
     extract::{FromRef, FromRequestParts},
-    http::request::Parts,
-    response::{IntoResponse, Redirect, Response},
+    http::{HeaderName, HeaderValue, header, request::Parts},
+    response::{AppendHeaders, IntoResponse, Redirect, Response},
 };
 use axum_extra::extract::cookie::{Cookie, CookieJar, SameSite};
 use tower_sessions::cookie::time;
@@ -23,6 +23,8 @@ use crate::{
 };
 
 const DAYS: i64 = 60;
+
+type SetCookie = AppendHeaders<[(HeaderName, HeaderValue); 1]>;
 
 /// As the browser sent it.
 pub struct RecentCookie {
@@ -57,30 +59,36 @@ impl RecentCookie {
     }
 
     /// The cookie with one more search, if that changes it.
-    pub fn with(&self, search: &Search, query: &SearchQuery) -> Option<CookieJar> {
+    pub fn with(&self, search: &Search, query: &SearchQuery) -> Option<SetCookie> {
         let value = self.read(search).with(query).write(search.airports);
-        (value != self.value).then(|| self.jar(value, time::Duration::days(DAYS)))
+        if value == self.value { None } else { set(&self.line(value, time::Duration::days(DAYS))) }
     }
 
     /// The same for a list that was written out before.
-    pub fn with_written(&self, search: &Search, written: &Written) -> Option<CookieJar> {
+    pub fn with_written(&self, search: &Search, written: &Written) -> Option<SetCookie> {
         if self.value.is_empty() {
-            return Some(self.jar(written.remembered.clone(), time::Duration::days(DAYS)));
+            let line = || self.line(written.remembered.clone(), time::Duration::days(DAYS));
+            return set(written.cookie.get_or_init(line));
         }
         // Whoever looks again at what they searched for last has it first already.
         let first = self.value.split(recent::BETWEEN).next();
         if first == Some(&written.remembered) { None } else { self.with(search, &written.query) }
     }
 
-    fn jar(&self, value: String, life: time::Duration) -> CookieJar {
+    fn line(&self, value: String, life: time::Duration) -> String {
         let cookie = Cookie::build((cookie_name(self.https), value))
             .path("/")
             .secure(self.https)
             .http_only(true)
             .same_site(SameSite::Lax)
-            .max_age(life);
-        CookieJar::new().add(cookie)
+            .max_age(life)
+            .build();
+        cookie.encoded().to_string()
     }
+}
+
+fn set(line: &str) -> Option<SetCookie> {
+    HeaderValue::from_str(line).ok().map(|line| AppendHeaders([(header::SET_COOKIE, line)]))
 }
 
 const fn cookie_name(https: bool) -> &'static str {
@@ -103,5 +111,5 @@ where
 
 /// POST /searches/forget
 pub async fn forget(recent: RecentCookie) -> Response {
-    (recent.jar(String::new(), time::Duration::ZERO), Redirect::to("/")).into_response()
+    (set(&recent.line(String::new(), time::Duration::ZERO)), Redirect::to("/")).into_response()
 }
