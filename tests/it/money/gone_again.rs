@@ -73,7 +73,7 @@ async fn what_went_back_before_the_ticket_is_ours_to_bear_and_overdraws_no_depos
 }
 
 #[tokio::test]
-async fn a_part_that_the_dashboard_charged_buys_no_ticket_and_goes_back() {
+async fn a_part_that_the_dashboard_charged_buys_no_ticket() {
     let app = TestApp::start().await;
     let (_, reference, session) = app.at_stripe("Duarte").await;
     app.supplier().set_order_fault(Some(jetbridge::supplier::timetable::Fault::Unavailable));
