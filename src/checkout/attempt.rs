@@ -6,7 +6,7 @@ use crate::{
     bookings::BookingFile,
     checkout::{
         cancel::CancelQuote,
-        lifecycle::{AttemptState, RefundState},
+        lifecycle::{AttemptState, DisputeState, RefundState},
         payouts::Payout,
     },
     ids::{AttemptId, BookingId, RefundId},
@@ -35,7 +35,17 @@ pub struct Attempt {
     pub quarantined: Option<String>,
     /// The person has decided: it goes back.
     pub given_back_at: Option<Timestamp>,
+    /// It did not fit, and went back.
+    pub let_go: Option<LetGo>,
     pub created_at: Timestamp,
+}
+
+/// A payment out of quarantine as it stood at Stripe when it was let go.
+#[derive(Clone, Copy, Debug)]
+pub struct LetGo {
+    pub amount: Money,
+    /// It had been charged. Otherwise it was only set aside.
+    pub was_taken: bool,
 }
 
 impl Attempt {
@@ -80,6 +90,25 @@ pub struct RefundLine {
     pub updated_at: Timestamp,
 }
 
+/// What has become of an attempt's taken money, by its rows.
+#[derive(Clone, Debug)]
+pub struct Returned {
+    pub attempt: AttemptId,
+    /// Oldest first.
+    pub refunds: Vec<Returning>,
+    /// Those in which a bank has taken money back, or had.
+    pub disputes: Vec<(DisputeState, Money)>,
+    /// What the traveller is to get of it, and no refund is on its way for; told only where one has failed.
+    pub unpromised: Money,
+}
+
+#[derive(Clone, Debug)]
+pub struct Returning {
+    pub state: RefundState,
+    pub amount: Money,
+    pub pending_reason: Option<String>,
+}
+
 /// A booking with everything about its money that the traveller may see.
 #[derive(Debug)]
 pub struct Standing {
@@ -89,9 +118,24 @@ pub struct Standing {
     pub cancellation: Option<CancelQuote>,
     /// The traveller's bank has taken the payment back, or wants to: what a cancellation gives back waits for its word.
     pub disputed: bool,
+    /// Of attempts whose money has gone back, goes back, or is to.
+    pub returned: Vec<Returned>,
 }
 
 impl Standing {
+    pub fn returned_of(&self, attempt: &Attempt) -> Option<&Returned> {
+        self.returned.iter().find(|returned| returned.attempt == attempt.id)
+    }
+
+    /// Taken money that the booking does not need, or of which some has moved since. Most bookings have none.
+    pub(super) fn may_have_returned(&self) -> bool {
+        let file = &self.file;
+        let has_moved = |kind: &str| kind.starts_with("refund_") || kind.starts_with("dispute_");
+        let moved = file.events.iter().any(|event| has_moved(&event.kind));
+        let is_taken = |attempt: &Attempt| attempt.captured.minor > 0;
+        self.attempts.iter().any(|attempt| is_taken(attempt) && (moved || !file.booking.needs(attempt.id)))
+    }
+
     /// The attempt that can still be paid, if any.
     pub fn payable(&self) -> Option<&Attempt> {
         self.attempts.iter().rev().find(|attempt| attempt.state.is_payable())

@@ -47,7 +47,7 @@ use crate::{
     payments::{PaymentError, Payments},
     supplier::{Hold, HoldRequest, SupplierError},
 };
-pub use attempt::{Asked, Attempt, RefundLine, RefundRow, Standing};
+pub use attempt::{Asked, Attempt, LetGo, RefundLine, RefundRow, Returned, Returning, Standing};
 pub use intake::Intake;
 use lifecycle::{AttemptEvent, AttemptState};
 
@@ -117,15 +117,21 @@ impl Checkout {
             _ => None,
         };
         drop(tx);
-        // What needs a person is nobody's row but the agency's.
-        let disputed = match &cancellation {
-            Some(_) if file.booking.state == BookingState::Cancelled => {
-                let mut tx = self.db.begin(System).await?;
-                store::busy_with(&mut tx, file.booking.id).await?.disputed
+        let mut standing = Standing { file, attempts, cancellation, disputed: false, returned: Vec::new() };
+        let is_cancelled =
+            standing.cancellation.is_some() && standing.file.booking.state == BookingState::Cancelled;
+        let is_returned = standing.may_have_returned();
+        if is_cancelled || is_returned {
+            // Disputes, and what needs a person, are nobody's rows but the agency's.
+            let (mut tx, id) = (self.db.begin(System).await?, standing.file.booking.id);
+            if is_cancelled {
+                standing.disputed = store::busy_with(&mut tx, id).await?.disputed;
             }
-            _ => false,
-        };
-        Ok(Standing { file, attempts, cancellation, disputed })
+            if is_returned {
+                standing.returned = store::returned(&mut tx, id, &standing.attempts).await?;
+            }
+        }
+        Ok(standing)
     }
 
     /// Oldest first.
@@ -320,6 +326,7 @@ impl Checkout {
             failure: None,
             quarantined: None,
             given_back_at: None,
+            let_go: None,
             created_at: now,
         }
     }

@@ -170,7 +170,7 @@ impl Checkout {
         if foreign_refunds::are_all_known(&mut tx, refund.attempt, &told).await? {
             step_refund(&mut tx, refund.id, Word::refused(code), now).await?;
         } else {
-            let withdrawn = withdraw(&mut tx, refund.id, now).await?;
+            let withdrawn = withdraw(&mut tx, refund.id, "dashboard", now).await?;
             let gone = foreign_refunds::take_in_others(&mut tx, &booking, refund.attempt, &told, now).await?;
             if let Some(withdrawn) = withdrawn {
                 owe_rest(&mut tx, &withdrawn, gone, now).await?;
@@ -245,10 +245,11 @@ impl Checkout {
     }
 }
 
-/// The traveller has this money, or a part of it, by another way. `None`: it is not ours to withdraw any more.
+/// The traveller has this money, or a part of it, by another way: from a "bank" or the "dashboard". `None`: it is not ours to withdraw any more.
 pub(super) async fn withdraw(
     tx: &mut Tx<System>,
     id: RefundId,
+    by: &'static str,
     now: Timestamp,
 ) -> Result<Option<RefundRow>, AppError> {
     let refund = store::lock_refund(tx, id).await?;
@@ -256,7 +257,7 @@ pub(super) async fn withdraw(
     store::set_refund_state(tx, id, to, None).await?;
     let posting = Posting::RefundFailed { refund: id, amount: refund.amount };
     ledger::post(tx, refund.booking, &posting, now).await?;
-    let data = json!({ "refund": id, "attempt": refund.attempt });
+    let data = json!({ "refund": id, "attempt": refund.attempt, "reason": by });
     bookings::store::record(tx, refund.booking, "refund_withdrawn", Actor::System, &data, now).await?;
     Ok(Some(refund))
 }

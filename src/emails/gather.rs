@@ -171,7 +171,7 @@ pub(super) async fn gather(
                 (None, true) => WhyReturned::BookingEnded,
                 (None, false) => WhyReturned::PaidAlready,
             };
-            let (amount, back) = match checkout::store::let_go_of(tx, attempt.id).await? {
+            let (amount, back) = match attempt.let_go {
                 Some(gone) => (gone.amount, if gone.was_taken { Return::Refund } else { Return::Release }),
                 None => (payment(attempt).amount, way_back(attempt)),
             };
@@ -313,7 +313,7 @@ pub(super) async fn papers(
         events: bookings::store::events(tx, id).await?,
     };
     let attempts = checkout::store::attempts_of(tx, id).await?;
-    let standing = Standing { file, attempts, cancellation: None, disputed: false };
+    let standing = Standing { file, attempts, cancellation: None, disputed: false, returned: Vec::new() };
     Ok(Some(Papers::of(&standing, sender.issuer())?))
 }
 

@@ -225,6 +225,16 @@ impl Frozen {
         self.finance.post_form(&format!("{}/{what}", self.item), &WHY).await
     }
 
+    /// On the page, and by the API.
+    async fn tells(&self, headline: &str, next: &str) -> Page {
+        let page = self.alice.get(&format!("/bookings/{}", self.reference)).await.expect(200);
+        page.says(headline);
+        let told = self.alice.get(&format!("/api/bookings/{}", self.reference)).await.expect(200).json();
+        assert_eq!(told["headline"].as_str().unwrap_or_default().replace('\u{a0}', " "), headline);
+        assert_eq!(told["next"], next);
+        page
+    }
+
     async fn states(&self) -> (String, Vec<String>) {
         let state = self.app.state(&self.reference).await;
         (state.booking, state.attempts)
@@ -369,6 +379,8 @@ async fn u19_taken_money_that_fits_our_books_leaves_suspense_and_is_refunded() {
     assert!(app.balances().await.is_empty(), "nothing is left anywhere");
     assert_eq!(frozen.states().await, ("held".to_owned(), vec!["captured".to_owned()]));
     assert!(app.mails().await.contains(&"money_returned".to_owned()));
+    // Nobody books, and the seats can be paid anew.
+    frozen.tells(&format!("EUR {} went back to you", euros(amount)), "pay").await;
     // Nobody pays anew: the seats go back in their time all the same.
     app.advance(SignedDuration::from_hours(1)).await;
     app.settle().await;
@@ -462,6 +474,9 @@ async fn u19_taken_money_that_our_books_cannot_hold_is_refunded_at_stripe_and_cl
     let told = returned_letters(app);
     assert_eq!(told.len(), 1);
     assert!(told[0].contains(&format!("EUR {} total was charged", euros(taken))), "{}", told[0]);
+    let page = frozen.tells(&format!("EUR {} went back to you", euros(taken)), "pay").await;
+    page.says("Our payment desk refunded all of it");
+    assert!(!page.words().contains("Reserved amount released"), "{}", page.words());
     frozen.app.finish().await;
 }
 

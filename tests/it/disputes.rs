@@ -229,7 +229,9 @@ async fn u16_a_refund_that_is_owed_is_not_paid_a_second_time_when_the_bank_has_p
     assert!(app.balances().await.is_empty(), "what we owed them they have");
     assert_eq!(app.attention().await, ["dispute"]);
     assert_eq!(app.mails().await, ["not_ticketed", "staff_alarm"], "nothing of a refund");
-    alice.get(&format!("/bookings/{reference}")).await.expect(200).says("Your bank has decided the dispute");
+    let page = alice.get(&format!("/bookings/{reference}")).await.expect(200);
+    page.says("Your bank has decided the dispute")
+        .says("Your bank has given you money of this payment itself");
     app.finish().await;
 }
 

@@ -65,7 +65,7 @@ pub async fn pack(
     let id = booking.id;
     let file =
         BookingFile { booking, passengers, documents: Vec::<Option<documents::DocumentNote>>::new(), events };
-    let standing = Standing { file, attempts, cancellation: None, disputed: false };
+    let standing = Standing { file, attempts, cancellation: None, disputed: false, returned: Vec::new() };
     let files = files(&standing, issuer, &accepted, &letters, now)?;
     let names: Vec<&str> = files.iter().map(|(name, _)| name.as_str()).collect();
     let action = audit::Action::EvidenceTaken;

@@ -7,7 +7,7 @@ use utoipa::ToSchema;
 use crate::{
     bookings::lifecycle::BookingState,
     checkout::{
-        Attempt, RefundLine, Standing,
+        Attempt, LetGo, RefundLine, Standing,
         api::cancel::CancelQuote,
         lifecycle::{AttemptState, RefundState},
         pages::{
@@ -190,7 +190,7 @@ pub struct PaymentAttempt {
     id: AttemptId,
     state: AttemptState,
     amount: Money,
-    /// What was really taken.
+    /// What was really taken. Of a payment that is being checked, nothing is told yet.
     charged: Money,
     /// Brand and last four digits, once known.
     #[schema(required, example = "visa 4242")]
@@ -209,12 +209,20 @@ impl From<&Attempt> for PaymentAttempt {
             id: attempt.id,
             state: attempt.state,
             amount: attempt.amount.into(),
-            charged: attempt.captured.into(),
+            charged: taken(attempt).into(),
             card: attempt.card.as_ref().map(|(brand, last4)| format!("{brand} {last4}")),
             failure: attempt.failure.clone(),
             created_at: attempt.created_at,
             expires_at: attempt.session_expires_at,
         }
+    }
+}
+
+/// What did not fit was never in our books, and has gone back.
+fn taken(attempt: &Attempt) -> crate::money::Money {
+    match attempt.let_go {
+        Some(LetGo { amount, was_taken: true }) => amount,
+        _ => attempt.captured,
     }
 }
 

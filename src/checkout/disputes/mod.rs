@@ -196,7 +196,7 @@ async fn lost(
     let attempt = money::lock_attempt(tx, row.attempt).await?;
     let mut withdrawn = Vec::new();
     for refund in money::unmade_refunds(tx, row.attempt).await? {
-        withdrawn.extend(withdraw(tx, refund, now).await?);
+        withdrawn.extend(withdraw(tx, refund, "bank", now).await?);
     }
     let deposits = money::standing_in_ledger(tx, &attempt).await?.deposits;
     let from_deposits = Money::new(deposits.minor.clamp(0, row.amount.minor), row.amount.currency);

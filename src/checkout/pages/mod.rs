@@ -39,12 +39,12 @@ pub mod samples {
             lifecycle::{BookingState, SupplierState},
         },
         checkout::{
-            Attempt, Standing,
+            Attempt, Returned, Returning, Standing,
             cancel::{
                 CancelQuote,
                 terms::{Figures, Terms},
             },
-            lifecycle::AttemptState,
+            lifecycle::{AttemptState, DisputeState, RefundState},
         },
         ids::{AttemptId, BookingId, CancelQuoteId, UserId},
         itinerary::{Contact, Party, Passenger, PassengerKind, Sex},
@@ -101,7 +101,7 @@ pub mod samples {
             documents: Vec::new(),
             events: Vec::new(),
         };
-        Standing { file, attempts: Vec::new(), cancellation: None, disputed: false }
+        Standing { file, attempts: Vec::new(), cancellation: None, disputed: false, returned: Vec::new() }
     }
 
     impl Standing {
@@ -126,6 +126,7 @@ pub mod samples {
                 failure: None,
                 quarantined: None,
                 given_back_at: None,
+                let_go: None,
                 created_at: noon(),
             });
             self
@@ -160,6 +161,28 @@ pub mod samples {
                 is_refused: false,
                 credit: Some(eur(80_000 - kept)),
             });
+            self
+        }
+
+        fn its(&mut self) -> &mut Returned {
+            let attempt = self.attempts.last().unwrap().id;
+            if self.returned.iter().all(|returned| returned.attempt != attempt) {
+                let (refunds, disputes) = (Vec::new(), Vec::new());
+                self.returned.push(Returned { attempt, refunds, disputes, unpromised: eur(0) });
+            }
+            self.returned.iter_mut().find(|returned| returned.attempt == attempt).unwrap()
+        }
+
+        /// With a refund of the attempt that was added last. One that failed is owed.
+        pub fn refund(mut self, state: RefundState, minor: i64) -> Self {
+            let its = self.its();
+            its.refunds.push(Returning { state, amount: eur(minor), pending_reason: None });
+            its.unpromised.minor += if state == RefundState::Failed { minor } else { 0 };
+            self
+        }
+
+        pub fn dispute(mut self, state: DisputeState, minor: i64) -> Self {
+            self.its().disputes.push((state, eur(minor)));
             self
         }
 

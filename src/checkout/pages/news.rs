@@ -1,6 +1,8 @@
 //! What to tell first of a booking, in every state it can be in. Pure: the booking page, the return page and the tests
 //! all read it from here.
 
+mod cancelled;
+
 use jiff::Timestamp;
 
 use crate::{
@@ -11,12 +13,8 @@ use crate::{
     },
     checkout::{
         Attempt, Standing,
-        cancel::{
-            CancelQuote,
-            terms::{Figures, Terms},
-        },
         lifecycle::AttemptState,
-        pages::money::MoneyIs,
+        pages::money::{MoneyIs, Whereabouts},
     },
     supplier::Flights,
     web::components::Tone,
@@ -54,7 +52,7 @@ pub fn news(standing: &Standing, now: Timestamp) -> News {
         BookingState::Held => held(standing, now),
         BookingState::Ticketing => ticketing(standing),
         BookingState::Confirmed => confirmed(standing, now),
-        BookingState::Cancelling => cancelling(standing),
+        BookingState::Cancelling => cancelled::asked(standing),
         BookingState::Cancelled => cancelled(standing),
         BookingState::Expired => expired(standing, now),
         BookingState::Failed => failed(standing),
@@ -87,57 +85,64 @@ fn draft(standing: &Standing) -> News {
 fn held(standing: &Standing, now: Timestamp) -> News {
     let booking = &standing.file.booking;
     let seats = seats(booking, now);
-    if let Some(attempt) = standing.attempts.iter().find(|attempt| attempt.quarantined.is_some()) {
-        let money = MoneyIs::Checked(attempt.amount);
+    if standing.is_frozen() {
+        let money = Whereabouts::altogether(standing);
         return News::new(booking, money.headline(), format!("{} {seats}", money.told()), Next::Wait)
             .marked(Tone::Warn, "Payment being checked");
     }
+    // A payment that bought nothing may have been taken: then that is told with whatever comes after it.
+    let money = Whereabouts::of_the_past(standing);
     let Some(last) = standing.payable().or(standing.attempts.last()) else {
-        return unpaid(booking, &seats);
+        return not_paid(booking, &money, &seats);
     };
-    let amount = last.amount;
-    match last.state {
-        AttemptState::Processing => {
+    let nothing = money.nothing_charged();
+    match (last.state, &last.failure) {
+        (AttemptState::Processing, _) => {
+            let amount = last.amount;
+            let besides = if money.is_settled() { String::new() } else { format!(" {nothing}") };
             let sentence = format!(
-                "Your {amount} takes its time, as some ways of paying do. We book as soon as it has arrived, and write to you. {seats}"
+                "Your {amount} takes its time, as some ways of paying do. We book as soon as it has arrived, and write to you. {seats}{besides}"
             );
             News::new(booking, "Your payment is on its way", sentence, Next::Wait)
                 .marked(Tone::Now, "Payment on its way")
         }
-        AttemptState::Creating | AttemptState::CreateUnknown => {
+        (AttemptState::Creating | AttemptState::CreateUnknown, _) => {
             let sentence = format!(
-                "The payment page is not open yet, because Stripe has not answered. Nothing was charged. {seats}"
+                "The payment page is not open yet, because Stripe has not answered. {nothing} {seats}"
             );
             News::new(booking, "You have not paid", sentence, Next::Pay)
         }
-        AttemptState::Open => match &last.failure {
-            Some(code) => {
-                let sentence = format!(
-                    "{} Nothing was charged. {seats} You may try again or use another card.",
-                    declined(code)
-                );
-                News::new(booking, "Your card was declined", sentence, Next::Pay)
-                    .marked(Tone::Warn, "Card declined")
-            }
-            None => unpaid(booking, &seats),
-        },
-        AttemptState::Failed => {
+        (AttemptState::Open, Some(code)) => {
             let sentence =
-                format!("The payment did not go through. Nothing was charged. {seats} You may try again.");
+                format!("{} {nothing} {seats} You may try again or use another card.", declined(code));
+            News::new(booking, "Your card was declined", sentence, Next::Pay)
+                .marked(Tone::Warn, "Card declined")
+        }
+        (AttemptState::Failed, _) => {
+            let sentence = format!("The payment did not go through. {nothing} {seats} You may try again.");
             News::new(booking, "You have not paid", sentence, Next::Pay).marked(Tone::Warn, "Payment failed")
         }
-        AttemptState::Released => {
-            let money = MoneyIs::Released(amount).told();
-            News::new(booking, "You have not paid", format!("{money} {seats}"), Next::Pay)
-        }
-        // Money secured and still only held: the next step is being taken at this moment.
-        AttemptState::Authorised | AttemptState::Captured => ticketing(standing),
-        AttemptState::Expired | AttemptState::Superseded => unpaid(booking, &seats),
+        // What is set aside or taken and has bought nothing by now goes back: nobody is booking.
+        (
+            AttemptState::Open
+            | AttemptState::Authorised
+            | AttemptState::Captured
+            | AttemptState::Released
+            | AttemptState::Expired
+            | AttemptState::Superseded,
+            _,
+        ) => not_paid(booking, &money, &seats),
     }
 }
 
-fn unpaid(booking: &Booking, seats: &str) -> News {
-    News::new(booking, "You have not paid", format!("Nothing was charged. {seats}"), Next::Pay)
+/// Seats that can be paid, perhaps once more.
+fn not_paid(booking: &Booking, money: &Whereabouts, seats: &str) -> News {
+    if money.is_settled() {
+        let sentence = format!("{} {seats}", money.told());
+        return News::new(booking, "You have not paid", sentence, Next::Pay);
+    }
+    let sentence = format!("{} Nothing is booked. {seats} You may pay them anew.", money.details());
+    News::new(booking, money.headline(), sentence, Next::Pay)
 }
 
 fn seats(booking: &Booking, now: Timestamp) -> String {
@@ -176,11 +181,8 @@ pub fn declined(code: &str) -> &'static str {
 
 fn ticketing(standing: &Standing) -> News {
     let booking = &standing.file.booking;
-    let (headline, money) = match standing.secured().map(|attempt| (attempt.state, attempt.captured)) {
-        Some((AttemptState::Captured, captured)) => (
-            "Paid. Booking your seats.",
-            format!("You have paid {captured}. If the airline does not confirm, all of it goes back."),
-        ),
+    let (headline, money) = match standing.secured().map(|attempt| (attempt.state, attempt)) {
+        Some((AttemptState::Captured, attempt)) => ("Paid. Booking your seats.", paid(standing, attempt)),
         Some((AttemptState::Released, _)) => (
             "Booking your seats",
             format!(
@@ -207,6 +209,17 @@ fn ticketing(standing: &Standing) -> News {
         .marked(tone, badge)
 }
 
+/// Somebody may have given it back before the airline has answered.
+fn paid(standing: &Standing, attempt: &Attempt) -> String {
+    let (captured, back) = (attempt.captured, Whereabouts::back_of(standing, attempt));
+    let whatever = match (back.is_empty(), back.left_of(captured).minor) {
+        (true, _) => " If the airline does not confirm, all of it goes back.".to_owned(),
+        (false, 0) => format!(" {}", back.details()),
+        (false, _) => format!(" {} If the airline does not confirm, the rest goes back too.", back.details()),
+    };
+    format!("You have paid {captured}.{whatever}")
+}
+
 /// The tickets are issued, and what was set aside for them is gone.
 fn not_charged(standing: &Standing, until: Timestamp, now: Timestamp) -> News {
     let booking = &standing.file.booking;
@@ -215,15 +228,16 @@ fn not_charged(standing: &Standing, until: Timestamp, now: Timestamp) -> News {
     let warn = |headline: &str, sentence: String, next| {
         News::new(booking, headline, sentence, next).marked(Tone::Warn, "Not paid")
     };
-    if let Some(frozen) = standing.attempts.iter().find(|attempt| attempt.quarantined.is_some()) {
-        let money = MoneyIs::Checked(frozen.amount);
+    let money = Whereabouts::of_the_past(standing);
+    if standing.is_frozen() {
+        let money = Whereabouts::altogether(standing);
         return warn(&money.headline(), format!("{} {issued}", money.told()), Next::Wait);
     }
-    let total = booking.amount;
+    let (total, nothing) = (booking.amount, money.nothing_charged());
     let lost = format!("{issued} The {total} that your bank had set aside could not be charged any more.");
     let over = "The airline is asked to cancel the tickets, and you owe nothing.";
     if !booking.can_be_paid_again(now) {
-        return warn("Your tickets were not paid", format!("{lost} Nothing was charged. {over}"), Next::Wait);
+        return warn("Your tickets were not paid", format!("{lost} {nothing} {over}"), Next::Wait);
     }
     let until = Here::of(&booking.offer).tell(until, now);
     let pay = format!(
@@ -239,11 +253,11 @@ fn not_charged(standing: &Standing, until: Timestamp, now: Timestamp) -> News {
                 .marked(Tone::Now, "Payment on its way")
         }
         Some(Attempt { failure: Some(code), .. }) => {
-            let sentence = format!("{} Nothing was charged. {issued} {pay}", declined(code));
+            let sentence = format!("{} {nothing} {issued} {pay}", declined(code));
             warn("Your card was declined", sentence, Next::PayAgain)
         }
         _ => {
-            let sentence = format!("{lost} Nothing was charged. {pay}");
+            let sentence = format!("{lost} {nothing} {pay}");
             warn("Your tickets are issued, but not paid", sentence, Next::PayAgain)
         }
     }
@@ -257,7 +271,8 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
     }
     let money = match standing.secured() {
         Some(attempt) if attempt.state == AttemptState::Captured => {
-            format!("Your card was charged {} in total.", attempt.captured)
+            let back = Whereabouts::back_of(standing, attempt).details();
+            format!("Your card was charged {} in total. {back}", attempt.captured).trim_end().to_owned()
         }
         Some(attempt) if attempt.state == AttemptState::Authorised => {
             format!("Your card is being charged {} in total.", attempt.amount)
@@ -267,31 +282,7 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
             booking.amount
         ),
     };
-    let besides = match MoneyIs::besides(standing) {
-        MoneyIs::Untouched => String::new(),
-        MoneyIs::Released(amount) => {
-            format!(" A second payment of {amount} was not needed and was released in full.")
-        }
-        MoneyIs::Refunded(amount) => {
-            format!(" A second payment of {amount} was not needed and was refunded in full.")
-        }
-        MoneyIs::PaidByHand(amount) => {
-            format!(" A second payment of {amount} was not needed and was paid back to you in full.")
-        }
-        MoneyIs::ReturnedByBank(amount) => {
-            format!(" A second payment of {amount} was given back to you by your bank.")
-        }
-        MoneyIs::Releasing(amount)
-        | MoneyIs::Refunding(amount)
-        | MoneyIs::Waiting(amount, _)
-        | MoneyIs::OnItsWay(amount)
-        | MoneyIs::RefundFailed(amount) => {
-            format!(" A second payment of {amount} is not needed. All of it goes back to you.")
-        }
-        MoneyIs::Disputed(amount) | MoneyIs::Checked(amount) => {
-            format!(" A second payment of {amount} is being looked at by a person.")
-        }
-    };
+    let besides = besides(standing);
     if !is_flown {
         let sentence = format!("You have tickets, but nobody can travel with them. {money}{besides}");
         return News::new(booking, "The airline does not fly your flights", sentence, Next::Travel)
@@ -299,6 +290,28 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
     }
     let sentence = format!("The airline has confirmed your seats and issued the tickets. {money}{besides}");
     News::new(booking, journey(booking, now), sentence, Next::Travel)
+}
+
+/// Of payments that were not needed.
+fn besides(standing: &Standing) -> String {
+    let money = Whereabouts::besides(standing);
+    match money.single() {
+        _ if money.is_empty() => String::new(),
+        Some(MoneyIs::Released(amount)) => {
+            format!(" A second payment of {amount} was not needed and was released in full.")
+        }
+        Some(MoneyIs::Refunded(amount)) => {
+            format!(" A second payment of {amount} was not needed and was refunded in full.")
+        }
+        Some(MoneyIs::PaidByHand(amount)) => {
+            format!(" A second payment of {amount} was not needed and was paid back to you in full.")
+        }
+        Some(MoneyIs::Releasing(amount) | MoneyIs::Refunding(amount) | MoneyIs::OnItsWay(amount)) => {
+            format!(" A second payment of {amount} is not needed. All of it goes back to you.")
+        }
+        Some(MoneyIs::Checked(_)) => " A second payment is being looked at by a person.".to_owned(),
+        _ => format!(" Another payment: {}", money.details()),
+    }
 }
 
 /// "You fly on 12 March", "You flew on 12 March 2027".
@@ -317,97 +330,10 @@ fn journey(booking: &Booking, now: Timestamp) -> String {
     }
 }
 
-fn cancelling(standing: &Standing) -> News {
-    let booking = &standing.file.booking;
-    if standing.cancellation.as_ref().is_some_and(|quote| quote.figures.terms == Terms::Unpaid) {
-        let sentence = "Nobody had paid for your tickets in time, so the airline has been asked to cancel them. Nothing was \
-                        charged, and you owe nothing.";
-        return News::new(booking, "Your tickets are being cancelled", sentence, Next::Wait);
-    }
-    let asked = "The airline has been asked to cancel. Your tickets stay good until it has answered.";
-    let money = match standing.cancellation.as_ref().map(|quote| quote.figures) {
-        Some(Figures { back, .. }) if back.minor == 0 => {
-            { " By the conditions that you accepted, no money comes back." }.to_owned()
-        }
-        Some(Figures { back, charged: true, .. }) => format!(" Then {back} is refunded to you."),
-        Some(Figures { back, .. }) => format!(" Then {back} of what your bank has set aside is released."),
-        None => String::new(),
-    };
-    News::new(booking, "Your cancellation is on its way", format!("{asked}{money}"), Next::Wait)
-}
-
-/// Of a booking that had tickets: what was quoted, and where it is by now.
-fn cancelled_by(standing: &Standing, quote: &CancelQuote) -> News {
-    let booking = &standing.file.booking;
-    if quote.figures.terms == Terms::Unpaid {
-        let sentence = "Nobody had paid for your tickets in time, so the airline has cancelled them. Nothing was charged, and you owe \
-             nothing.";
-        let besides = match MoneyIs::besides(standing) {
-            MoneyIs::Untouched => String::new(),
-            money => format!(" Another payment: {}", money.details()),
-        };
-        let headline = "This booking was not paid";
-        return News::new(booking, headline, format!("{sentence}{besides}"), Next::SearchAgain);
-    }
-    let money = MoneyIs::quoted(standing, quote);
-    let headline = match money {
-        MoneyIs::Untouched | MoneyIs::Released(_) | MoneyIs::Disputed(_) => {
-            "This booking is cancelled".to_owned()
-        }
-        money => money.headline(),
-    };
-    let seats = "Your tickets are cancelled and the seats are given back.";
-    let besides = match MoneyIs::besides(standing) {
-        MoneyIs::Untouched => String::new(),
-        money => format!(" A second payment: {}", money.details()),
-    };
-    let told = quoted_money(money, quote.figures);
-    News::new(booking, headline, format!("{seats} {told}{besides}"), Next::SearchAgain)
-}
-
-fn quoted_money(money: MoneyIs, figures: Figures) -> String {
-    let Figures { kept, back, charged, .. } = figures;
-    let kept_of_it = match (kept.minor, charged) {
-        (0, _) => String::new(),
-        (_, true) => format!(" {kept} was kept, as you accepted."),
-        (_, false) => format!(" {kept} of it is charged, as you accepted."),
-    };
-    match money {
-        MoneyIs::Untouched => "By the conditions that you accepted, no money comes back.".to_owned(),
-        MoneyIs::Refunded(amount) => format!(
-            "{amount} went back to where you paid from. Banks show this within 5 to 10 days.{kept_of_it}"
-        ),
-        MoneyIs::Waiting(amount, waits) => {
-            format!("{amount} goes back to where you paid from. {}{kept_of_it}", waits.in_words())
-        }
-        MoneyIs::PaidByHand(amount) => format!(
-            "{amount} was paid back to you. What your bank did not take we paid another way: how and when stands below.{kept_of_it}"
-        ),
-        MoneyIs::Refunding(amount) => format!(
-            "{amount} is on its way back to where you paid from. Banks show this within 5 to 10 days.{kept_of_it}"
-        ),
-        MoneyIs::Released(_) => {
-            format!(
-                "{back} that your bank had set aside was released. Banks show this within 1 to 7 days.{kept_of_it}"
-            )
-        }
-        MoneyIs::Releasing(_) => format!(
-            "{back} that your bank has set aside is being released. Banks show this within 1 to 7 days.{kept_of_it}"
-        ),
-        money @ (MoneyIs::Disputed(_) | MoneyIs::ReturnedByBank(_)) => {
-            format!("{}{kept_of_it}", money.details())
-        }
-        MoneyIs::RefundFailed(amount) => format!(
-            "You get back {amount}. Your bank did not take it at the first try, so a person looks after it and writes to you.{kept_of_it}"
-        ),
-        money => money.details(),
-    }
-}
-
 fn cancelled(standing: &Standing) -> News {
     let booking = &standing.file.booking;
     if let Some(quote) = &standing.cancellation {
-        return cancelled_by(standing, quote);
+        return cancelled::by(standing, quote);
     }
     let seats =
         if booking.hold.is_some() { "The seats went back to the airline." } else { "No seats were held." };
@@ -432,7 +358,7 @@ fn expired(standing: &Standing, now: Timestamp) -> News {
 
 fn failed(standing: &Standing) -> News {
     let booking = &standing.file.booking;
-    let money = MoneyIs::altogether(standing);
+    let money = Whereabouts::altogether(standing);
     let why = not_ticketed(booking.ended_reason.as_deref());
     let sentence = format!("{why} You have no tickets. {}", money.details());
     News::new(booking, money.headline(), sentence.trim_end(), Next::SearchAgain)
@@ -440,7 +366,7 @@ fn failed(standing: &Standing) -> News {
 
 /// The end of a booking, unless there is still money to tell of: then that is the news.
 fn ended(standing: &Standing, headline: &str, why: &str) -> News {
-    let money = MoneyIs::altogether(standing);
+    let money = Whereabouts::altogether(standing);
     let (headline, money) = if money.is_settled() {
         (headline.to_owned(), money.told())
     } else {

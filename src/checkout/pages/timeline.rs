@@ -9,7 +9,7 @@ use crate::{
         pages::words::{Here, carriers},
     },
     checkout::{
-        Attempt, Standing,
+        Attempt, LetGo, Standing,
         pages::{
             ahead,
             money::Waits,
@@ -77,7 +77,7 @@ fn with_amount(said: Option<Said>, amount: Option<String>) -> Option<Said> {
 fn say(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
     let amount = || money(data, "amount_minor").map(|amount| amount.to_string());
     if let Some(payment) = kind.strip_prefix("payment_") {
-        return with_amount(payment_line(standing, payment, data), amounts_of(payment, data));
+        return with_amount(payment_line(standing, payment, data), amounts_of(standing, payment, data));
     }
     if let Some(refund) = kind.strip_prefix("refund_") {
         return with_amount(refund_line(refund, data), amount());
@@ -183,7 +183,12 @@ fn payment_line(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
         "processing" => said(Tone::Plain, "Payment on its way", "It takes its time. We wait for it."),
         "authorised" => said(Tone::Plain, "Amount reserved", format!("{paid_by}Not charged yet.")),
         "captured" => said(Tone::Good, "Card charged", paid_by.trim_end().to_owned()),
-        "released" => said(Tone::Off, "Reserved amount released", format!("{paid_by}Nothing was charged.")),
+        "released" => match attempt(standing, data).and_then(|attempt| attempt.let_go) {
+            Some(LetGo { was_taken: true, .. }) => {
+                said(Tone::Off, "Payment gone back", "Our payment desk refunded all of it.")
+            }
+            _ => said(Tone::Off, "Reserved amount released", format!("{paid_by}Nothing was charged.")),
+        },
         "expired" => said(Tone::Off, "Payment page closed", "Nobody can pay there any more."),
         "failed" => said(Tone::Warn, "Payment failed", "Nothing was charged."),
         "superseded" => said(Tone::Off, "Payment page replaced by a newer one", ""),
@@ -203,8 +208,10 @@ fn payment_line(standing: &Standing, kind: &str, data: &Value) -> Option<Said> {
 }
 
 /// Money that moves carries its sign; a page that opens or closes moves none.
-fn amounts_of(kind: &str, data: &Value) -> Option<String> {
-    let amount = money(data, "amount_minor")?;
+fn amounts_of(standing: &Standing, kind: &str, data: &Value) -> Option<String> {
+    // What stood at Stripe need not be what had been accepted.
+    let let_go = attempt(standing, data).and_then(|attempt| attempt.let_go).filter(|_| kind == "released");
+    let amount = let_go.map(|gone| gone.amount).or_else(|| money(data, "amount_minor"))?;
     match kind {
         "captured" => Some(format!("−\u{a0}{amount}")),
         "authorised" | "released" | "processing" | "failed" => Some(amount.to_string()),
@@ -213,13 +220,14 @@ fn amounts_of(kind: &str, data: &Value) -> Option<String> {
 }
 
 fn refund_line(kind: &str, data: &Value) -> Option<Said> {
+    let waits = data.get("pending_reason").and_then(Value::as_str);
     match kind {
         "requested" => said(Tone::Plain, "Refund granted", "It goes back to where you paid from."),
         "taken_in" => said(Tone::Plain, "Refund made", "Our payment desk sent it to where you paid from."),
-        "withdrawn" => said(Tone::Off, "Refund not needed any more", "Your bank gave you the money back."),
+        "withdrawn" => said(Tone::Off, "Refund not sent", withdrawn(reason(data))),
         "submitted" => said(Tone::Plain, "Refund sent to your bank", ""),
         "submit_unknown" => said(Tone::Warn, "Refund not answered yet", "We ask again by ourselves."),
-        "pending" => said(Tone::Plain, "Refund waiting", Waits::of(data).in_words()),
+        "pending" => said(Tone::Plain, "Refund waiting", Waits::of(waits).in_words()),
         "paid_by_hand" => {
             let how = payout(data).map(|payout| format!("Paid {}.", payout.in_words())).unwrap_or_default();
             said(Tone::Good, "Paid to you another way", how)
@@ -229,6 +237,19 @@ fn refund_line(kind: &str, data: &Value) -> Option<Said> {
             said(Tone::Bad, "Refund did not arrive", "It is still owed to you. A person looks after it.")
         }
         _ => None,
+    }
+}
+
+/// Events of an older version do not say why.
+fn withdrawn(reason: Option<&str>) -> &'static str {
+    match reason {
+        Some("bank") => {
+            "Your bank has given you money of this payment itself. What is then still owed to you is asked for anew."
+        }
+        Some("dashboard") => {
+            "Our payment desk was quicker and sent money itself. What is then still owed to you is asked for anew."
+        }
+        _ => "Money went back to you another way. What is then still owed to you is asked for anew.",
     }
 }
 
@@ -364,6 +385,14 @@ mod tests {
             told("refund_paid_by_hand", paid).unwrap(),
             "[Good] Paid to you another way EUR 800.00 | Paid by bank transfer on 21 Nov 2026, reference FT26325-0041."
         );
+    }
+
+    #[test]
+    fn a_refund_that_was_not_sent_says_why_as_far_as_it_is_known() {
+        let line = |data: Value| told("refund_withdrawn", data).unwrap();
+        assert!(line(json!({ "reason": "bank" })).contains("Your bank has given you money"));
+        assert!(line(json!({ "reason": "dashboard" })).contains("Our payment desk was quicker"));
+        assert!(line(json!({})).contains("went back to you another way"));
     }
 
     #[test]

@@ -4,6 +4,7 @@ mod inbox;
 mod parts;
 mod payouts;
 mod refunds;
+mod returned;
 
 pub use inbox::{InboxEvent, inbox_event, receive_events, set_event_state};
 use jiff::Timestamp;
@@ -15,9 +16,10 @@ pub use refunds::{
     refund_by_stripe_id, refund_of, refunds_of, set_refund_reasons, set_refund_state, unmade_refunds,
     unrefunded,
 };
+pub use returned::returned;
 
 use crate::{
-    checkout::{Attempt, facts::Facts, lifecycle::AttemptState},
+    checkout::{Attempt, LetGo, facts::Facts, lifecycle::AttemptState},
     db::{Principal, System, Tx},
     error::AppError,
     ids::{AttemptId, BookingId},
@@ -44,6 +46,9 @@ struct AttemptRow {
     captured_minor: i64,
     quarantined: Option<String>,
     given_back_at: Option<jiff_sqlx::Timestamp>,
+    let_go_minor: Option<i64>,
+    let_go_currency: Option<String>,
+    let_go_was_taken: Option<bool>,
     created_at: jiff_sqlx::Timestamp,
 }
 
@@ -56,7 +61,7 @@ macro_rules! attempt_rows {
                       quote_hash, livemode, try_epoch, checkout_session_id, payment_intent_id, checkout_url,
                       session_expires_at as "session_expires_at: jiff_sqlx::Timestamp", card_brand, card_last4,
                       failure_code, captured_minor, quarantined, given_back_at as "given_back_at: jiff_sqlx::Timestamp",
-                      created_at as "created_at: jiff_sqlx::Timestamp"
+                      let_go_minor, let_go_currency, let_go_was_taken, created_at as "created_at: jiff_sqlx::Timestamp"
                  from attempts "#
                 + $tail,
             $($arg),+
@@ -69,6 +74,12 @@ impl TryFrom<AttemptRow> for Attempt {
 
     fn try_from(row: AttemptRow) -> Result<Self, AppError> {
         let currency = row.currency.parse()?;
+        let let_go = match (row.let_go_minor, row.let_go_currency, row.let_go_was_taken) {
+            (Some(minor), Some(currency), Some(was_taken)) => {
+                Some(LetGo { amount: Money::new(minor, currency.parse()?), was_taken })
+            }
+            _ => None,
+        };
         Ok(Self {
             state: row.state.parse().map_err(|_| AppError::broken("an attempt state of another form"))?,
             id: row.id,
@@ -86,6 +97,7 @@ impl TryFrom<AttemptRow> for Attempt {
             failure: row.failure_code,
             quarantined: row.quarantined,
             given_back_at: row.given_back_at.map(jiff_sqlx::Timestamp::to_jiff),
+            let_go,
             created_at: row.created_at.to_jiff(),
         })
     }
@@ -276,13 +288,6 @@ pub async fn mark_given_back(tx: &mut Tx<System>, id: AttemptId, now: Timestamp)
         .map(drop)
 }
 
-/// A payment out of quarantine as it stood at Stripe when it was let go.
-pub struct LetGo {
-    pub amount: Money,
-    /// It had been charged. Otherwise it was only set aside.
-    pub was_taken: bool,
-}
-
 pub async fn note_let_go(tx: &mut Tx<System>, id: AttemptId, gone: &LetGo) -> Result<(), sqlx::Error> {
     sqlx::query!(
         "update attempts set let_go_minor = $2, let_go_currency = $3, let_go_was_taken = $4 where id = $1",
@@ -294,20 +299,6 @@ pub async fn note_let_go(tx: &mut Tx<System>, id: AttemptId, gone: &LetGo) -> Re
     .execute(&mut **tx)
     .await
     .map(drop)
-}
-
-pub async fn let_go_of(tx: &mut Tx<System>, id: AttemptId) -> Result<Option<LetGo>, AppError> {
-    let row = sqlx::query!(
-        r#"select let_go_minor as "minor!", let_go_currency as "currency!", let_go_was_taken as "was_taken!"
-             from attempts where id = $1 and let_go_minor is not null"#,
-        id.0,
-    )
-    .fetch_optional(&mut **tx)
-    .await?;
-    row.map(|row| {
-        Ok(LetGo { amount: Money::new(row.minor, row.currency.parse()?), was_taken: row.was_taken })
-    })
-    .transpose()
 }
 
 /// Until when tickets without money can be paid; `None` once they are, or once that is over.

@@ -34,6 +34,28 @@ async fn a_dispute_that_comes_in_between_freezes_the_refund_until_it_is_settled(
     booked.app.finish().await;
 }
 
+#[tokio::test]
+async fn what_did_not_arrive_stays_owed_on_the_page_whatever_else_of_the_payment_goes_back() {
+    let booked = Ticketed::new(has_fee).await;
+    booked.cancel().await;
+    booked.app.settle().await;
+    let refund = booked.app.stripe.refunds().remove(0);
+    booked.app.stripe.settle_refund(&refund.id, "failed").unwrap();
+    booked.app.settle().await;
+    let owed = euros(booked.back());
+    booked.tells(&format!("You get back {owed}")).await;
+    // Somebody gives back some of what was kept.
+    booked.app.stripe.refund_in_dashboard(&refund.payment_intent, Some(100)).unwrap();
+    booked.app.settle().await;
+    assert_eq!(booked.app.attention().await, ["refund_failed"]);
+    booked.tells(&format!("{owed} still comes back to you")).await;
+    let page = booked.page().await;
+    page.says("EUR 1.00 went back to where you paid from").says(&format!("{owed} is still owed to you"));
+    let (left, fee) = (euros(booked.fee - 100), euros(booked.fee));
+    page.says(&format!("{left} was kept; you had accepted {fee}"));
+    booked.app.finish().await;
+}
+
 /// Cancelled, and Stripe has not been asked for the refund yet.
 async fn cancelled_while_stripe_is_down() -> (Ticketed, String) {
     let booked = Ticketed::new(is_free).await;
@@ -88,6 +110,10 @@ async fn u16_what_a_bank_leaves_of_a_cancelled_payment_is_still_owed_and_a_perso
     let owed = booked.app.texts("select detail from attention_items where kind = 'refund_failed'").await;
     assert_eq!(owed.len(), 1);
     assert!(owed[0].replace('\u{a0}', " ").contains(&euros(rest)), "{owed:?}");
+    booked.tells(&format!("{} still comes back to you", euros(rest))).await;
+    let page = booked.page().await;
+    page.says("given you back EUR 7.00 itself").says(&format!("{} is still owed to you", euros(rest)));
+    page.says("Refund not sent").says("Your bank has given you money of this payment itself");
     booked.app.finish().await;
 }
 

@@ -147,6 +147,13 @@ impl Ticketed {
         self.alice.get(&format!("/bookings/{}", self.reference)).await.expect(200)
     }
 
+    /// On the page, and by the API.
+    async fn tells(&self, headline: &str) {
+        self.page().await.says(headline);
+        let told = self.alice.get(&format!("/api/bookings/{}", self.reference)).await.expect(200).json();
+        assert_eq!(told["headline"].as_str().unwrap_or_default().replace('\u{a0}', " "), headline);
+    }
+
     async fn state(&self) -> State {
         self.app.state(&self.reference).await
     }

@@ -14,7 +14,10 @@ use jetbridge::{
         tokens::{self, Issued},
     },
     app::{App, Parts},
-    checkout::invariants::{self, Breach},
+    checkout::{
+        Checkout,
+        invariants::{self, Breach},
+    },
     clock::Clock,
     config::{Config, SupplierChoice},
     courier::{Courier, Own},
@@ -58,6 +61,7 @@ pub const PASSWORD: &str = "plover cabinet tundra seven";
 pub struct TestApp {
     /// The feature's face, for what no page shows.
     pub accounts: Accounts,
+    pub(super) checkout: Checkout,
     pub clock: Clock,
     pub db: Db,
     pub config: Config,
@@ -232,11 +236,12 @@ impl TestApp {
         let outside = Outside { stripe, mailbox, post, vault, meters };
         let (app, switches) = outside.app(&config, &db, &clock);
         let worker = app.worker();
-        let accounts = Accounts::from_ref(&app);
+        let (accounts, checkout) = (Accounts::from_ref(&app), Checkout::from_ref(&app));
         let stop = CancellationToken::new();
         tokio::spawn(app.serve(listener, stop.clone()));
         Self {
             accounts,
+            checkout,
             clock,
             db,
             config,
@@ -492,6 +497,9 @@ impl TestApp {
         }
         let broken = self.breaches().await;
         assert!(broken.is_empty(), "invariants are broken: {broken:#?}");
+        if !self.may_leave_jobs.get() && self.stripe.held().is_empty() {
+            self.pages_tell_the_truth().await;
+        }
         self.stop.cancel();
         self.db.close().await;
         self.database.take().expect("only once").drop().await;

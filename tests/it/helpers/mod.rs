@@ -19,3 +19,4 @@ pub mod site;
 pub mod statements;
 pub mod story;
 pub mod tally;
+mod truthful;

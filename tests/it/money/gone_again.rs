@@ -4,9 +4,14 @@ use jetbridge::sandbox::stripe::{Endpoint, Fault, Mode};
 use jiff::SignedDuration;
 
 use crate::helpers::{
-    app::TestApp,
-    story::{GOOD_CARD, state},
+    app::{ALICE, TestApp},
+    page::Page,
+    story::{GOOD_CARD, euros, state},
 };
+
+async fn page(app: &TestApp, reference: &str) -> Page {
+    app.sign_in(ALICE).await.get(&format!("/bookings/{reference}")).await.expect(200)
+}
 
 /// Charged at once, and the airline does not answer yet.
 async fn charged_without_tickets() -> (TestApp, String, i64, String) {
@@ -29,14 +34,17 @@ async fn the_airline_answers(app: &TestApp) {
 
 #[tokio::test]
 async fn no_ticket_is_bought_with_money_that_has_gone_back_and_somebody_is_called() {
-    let (app, reference, _, intent) = charged_without_tickets().await;
+    let (app, reference, amount, intent) = charged_without_tickets().await;
     app.stripe.refund_in_dashboard(&intent, None).unwrap();
     app.settle().await;
     assert_eq!(app.attention().await, ["refunded_ticket_live"]);
+    let gone = format!("EUR {} went back to", euros(amount));
+    page(&app, &reference).await.says(&format!("{gone} where you paid from"));
     the_airline_answers(&app).await;
     assert_eq!(app.state(&reference).await, state("failed", "refused", &["captured"]));
     assert_eq!(app.count("timetable.orders").await, 0);
     assert!(app.balances().await.is_empty());
+    page(&app, &reference).await.says(&format!("{gone} you"));
     app.finish().await;
 }
 
@@ -146,6 +154,9 @@ async fn a_dashboard_that_is_quicker_than_our_refund_is_taken_in_for_it_and_the_
         let kinds = app.attention().await;
         assert!(!kinds.iter().any(|kind| kind.starts_with("refund")), "{kinds:?}");
         assert!(!app.mails().await.contains(&"refund_failed".to_owned()));
+        let page = page(&app, &reference).await;
+        page.says(&format!("EUR {} went back to you", euros(amount)));
+        page.says("Refund not sent").says("Our payment desk was quicker and sent money itself");
         app.finish().await;
     }
 }

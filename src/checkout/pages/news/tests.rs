@@ -1,10 +1,16 @@
 //! What is told in which state.
 
 use jiff::SignedDuration;
-use serde_json::json;
 
 use super::*;
-use crate::checkout::pages::samples::{noon, standing};
+use crate::{
+    checkout::{
+        LetGo,
+        lifecycle::{DisputeState, RefundState},
+        pages::samples::{noon, standing},
+    },
+    web::components::samples::eur,
+};
 
 /// Every state of a booking with every state of the attempt that it has, and whether it lives on it.
 fn everything() -> Vec<(String, Standing)> {
@@ -28,11 +34,7 @@ fn is_possible(standing: &Standing) -> bool {
     let states: Vec<AttemptState> = standing.attempts.iter().map(|attempt| attempt.state).collect();
     match booking.state {
         BookingState::Draft => states.is_empty(),
-        BookingState::Held => {
-            booking.secured_by.is_none()
-                && states != [AttemptState::Authorised]
-                && states != [AttemptState::Captured]
-        }
+        BookingState::Held => booking.secured_by.is_none(),
         BookingState::Ticketing | BookingState::Confirmed | BookingState::Cancelling => {
             booking.secured_by.is_some()
         }
@@ -71,12 +73,7 @@ fn no_page_says_that_nothing_was_charged_while_money_is_taken() {
 #[test]
 fn nobody_is_asked_to_pay_while_a_payment_is_on_its_way_or_being_checked() {
     for (name, mut standing) in everything() {
-        let busy = |attempt: &Attempt| {
-            matches!(
-                attempt.state,
-                AttemptState::Processing | AttemptState::Authorised | AttemptState::Captured
-            )
-        };
+        let busy = |attempt: &Attempt| attempt.state == AttemptState::Processing;
         let is_open = standing.file.booking.state == BookingState::Held;
         if is_open && standing.attempts.iter().any(busy) {
             assert_eq!(news(&standing, noon()).next, Next::Wait, "{name}");
@@ -160,18 +157,138 @@ fn a_second_payment_beside_a_ticket_is_told() {
     );
 }
 
+/// Charged, and without tickets.
+fn failed() -> Standing {
+    standing(BookingState::Failed).with(AttemptState::Captured).living_on_it()
+}
+
 #[test]
 fn a_refund_is_on_its_way_then_done_or_looked_after() {
-    let failed = || standing(BookingState::Failed).with(AttemptState::Captured).living_on_it();
+    use RefundState::{Failed, PaidByHand, Pending, Submitted, Succeeded};
     assert!(told(&failed()).contains("is on its way back"));
-    let done = failed().told("refund_submitted", json!({})).told("refund_succeeded", json!({}));
-    assert!(told(&done).contains("went back to the card"));
-    let bounced = done.told("refund_failed", json!({}));
-    assert!(told(&bounced).contains("a person looks after it"));
-    let paid = told(&bounced.told("refund_paid_by_hand", json!({})));
+    assert!(told(&failed().refund(Submitted, 80_000)).contains("is on its way back"));
+    assert!(told(&failed().refund(Succeeded, 80_000)).contains("went back to the card"));
+    assert!(told(&failed().refund(Failed, 80_000)).contains("a person looks after it"));
+    let paid = told(&failed().refund(PaidByHand, 80_000));
     assert!(paid.contains("went back to you") && paid.contains("we paid another way"), "{paid}");
-    let waits = told(&failed().told("refund_pending", json!({ "pending_reason": "insufficient_funds" })));
+    let mut waits = failed().refund(Pending, 80_000);
+    waits.returned[0].refunds[0].pending_reason = Some("insufficient_funds".to_owned());
+    let waits = told(&waits);
     assert!(waits.contains("The bank has not taken it yet: our account at the payment service"), "{waits}");
+}
+
+#[test]
+fn each_sum_is_told_by_itself_whatever_happened_last() {
+    use RefundState::{Failed, Requested, Submitted, Succeeded};
+    let of = |standing: &Standing| told(standing).replace('\u{a0}', " ");
+    let cancelled = || {
+        standing(BookingState::Cancelled)
+            .with(AttemptState::Captured)
+            .living_on_it()
+            .cancelled_for(true, 15_000)
+    };
+    for (standing, says, never) in [
+        // The bank took a part, and what it left did not arrive.
+        (
+            failed().dispute(DisputeState::Lost, 700).refund(Failed, 79_300),
+            vec![
+                "EUR 793.00 still comes back to you |",
+                "given you back EUR 7.00 itself",
+                "EUR 793.00 is still owed to you",
+            ],
+            "800.00",
+        ),
+        (
+            failed().refund(Succeeded, 700).refund(Requested, 79_300),
+            vec!["EUR 7.00 went back to where you paid from", "EUR 793.00 is on its way back"],
+            "All of your",
+        ),
+        // By hand in the dashboard, and the rest by ours.
+        (
+            failed().refund(Succeeded, 700).refund(Succeeded, 79_300),
+            vec!["All of your EUR 800.00 went back"],
+            "7.00",
+        ),
+        // Some of what was kept goes back while the quote's own refund has failed.
+        (
+            cancelled().refund(Failed, 65_000).refund(Succeeded, 100),
+            vec![
+                "EUR 650.00 still comes back to you |",
+                "EUR 1.00 went back to where you paid from",
+                "EUR 650.00 is still owed to you",
+                "EUR 149.00 was kept; you had accepted EUR 150.00.",
+            ],
+            "EUR 650.00 went back",
+        ),
+        // Goodwill from before the cancellation arrives after it.
+        (
+            cancelled().refund(Succeeded, 2_000).refund(Submitted, 63_000),
+            vec![
+                "EUR 20.00 went back to where",
+                "EUR 630.00 is on its way back",
+                "EUR 150.00 was kept, as you",
+            ],
+            "EUR 650.00",
+        ),
+        (
+            failed().dispute(DisputeState::UnderReview, 700).refund(Requested, 80_000),
+            vec!["has taken EUR 7.00 of it back from us", "EUR 800.00 goes back to where you paid from"],
+            "on its way back",
+        ),
+        // A failed one that went by another since is owed no more.
+        (
+            {
+                let mut standing = failed().refund(Failed, 80_000).refund(Succeeded, 80_000);
+                standing.returned[0].unpromised = eur(0);
+                standing
+            },
+            vec!["All of your EUR 800.00 went back to the card"],
+            "owed",
+        ),
+        // Before there are tickets.
+        (
+            standing(BookingState::Ticketing)
+                .with(AttemptState::Captured)
+                .living_on_it()
+                .refund(Succeeded, 80_000),
+            vec!["You have paid EUR 800.00. EUR 800.00 went back to where you paid from"],
+            "all of it goes back",
+        ),
+        (
+            standing(BookingState::Confirmed)
+                .with(AttemptState::Captured)
+                .living_on_it()
+                .refund(Succeeded, 2_000),
+            vec!["Your card was charged EUR 800.00 in total. EUR 20.00 went back to where you paid from"],
+            "on its way",
+        ),
+    ] {
+        let text = of(&standing);
+        assert!(!text.contains(never), "{never}: {text}");
+        for words in says {
+            assert!(text.contains(words), "{words}: {text}");
+        }
+    }
+}
+
+#[test]
+fn a_payment_that_did_not_fit_is_told_as_it_stood_at_stripe() {
+    for (was_taken, words) in [
+        (true, "[Not paid] EUR 799.00 went back to you | All of your EUR 799.00 went back to the card"),
+        (
+            false,
+            "[Not paid] You have not paid | Nothing was charged. The EUR 799.00 that your bank had set aside was released",
+        ),
+    ] {
+        let mut standing = standing(BookingState::Held).with(AttemptState::Released);
+        standing.attempts[0].let_go = Some(LetGo { amount: eur(79_900), was_taken });
+        let text = told(&standing).replace('\u{a0}', " ");
+        assert!(text.contains(words), "{text}");
+        // Whoever pays anew and is declined still reads it.
+        let mut again = standing.with(AttemptState::Open);
+        again.attempts[1].failure = Some("insufficient_funds".to_owned());
+        assert_eq!(told(&again).contains("Nothing was charged"), !was_taken, "{}", told(&again));
+    }
 }
 
 #[test]
@@ -197,7 +314,7 @@ fn a_cancelled_ticket_tells_what_was_kept_and_where_the_rest_is() {
     };
     let captured = || done(AttemptState::Captured, true, 15_000);
     let mut partly = done(AttemptState::Captured, false, 15_000);
-    partly.attempts[0].captured = crate::web::components::samples::eur(15_000);
+    partly.attempts[0].captured = eur(15_000);
     let mut odd = captured();
     odd.attempts[0].quarantined = Some("amount".to_owned());
     for (standing, words) in [
@@ -205,15 +322,15 @@ fn a_cancelled_ticket_tells_what_was_kept_and_where_the_rest_is() {
             captured(),
             "EUR 650.00 is on its way back to where you paid from. Banks show this within 5 to 10 days. EUR 150.00 was kept",
         ),
-        (captured().told("refund_succeeded", json!({})), "[Cancelled] EUR 650.00 went back to you |"),
-        (captured().told("refund_failed", json!({})), "a person looks after it"),
+        (captured().refund(RefundState::Succeeded, 65_000), "[Cancelled] EUR 650.00 went back to you |"),
+        (captured().refund(RefundState::Failed, 65_000), "a person looks after it"),
         (
-            captured().told("refund_pending", json!({})),
+            captured().refund(RefundState::Pending, 65_000),
             "EUR 650.00 goes back to where you paid from. The bank has not taken it yet",
         ),
         (
-            captured().told("refund_failed", json!({})).told("refund_paid_by_hand", json!({})),
-            "EUR 650.00 was paid back to you. What your bank did not take we paid another way",
+            captured().refund(RefundState::PaidByHand, 65_000),
+            "EUR 650.00 was paid back to you. What did not arrive by card we paid another way",
         ),
         (done(AttemptState::Captured, true, 0), "You get back EUR 800.00"),
         (done(AttemptState::Captured, true, 80_000), "no money comes back"),
