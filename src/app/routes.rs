@@ -40,7 +40,7 @@ fn shop() -> Router<App> {
         .route("/bookings/{reference}", get(checkout::pages::booking::booking))
         .route(
             "/bookings/{reference}/passengers",
-            get(bookings::pages::passengers::passengers).post(bookings::pages::passengers::save),
+            get(bookings::pages::passengers::passengers).post(checkout::pages::passengers::save),
         )
         .route("/bookings/{reference}/review", get(checkout::pages::review::review))
         .route(

@@ -16,6 +16,7 @@ pub mod links;
 pub mod ordering;
 pub mod pages;
 pub mod passengers;
+mod people_store;
 pub mod store;
 pub mod told;
 pub mod webhook;
@@ -164,6 +165,14 @@ pub struct Given {
     pub documents: Vec<GivenDocument>,
 }
 
+impl Given {
+    /// The airline and Stripe's page know of nobody else. A passport is told to the airline with the order, so a new number of
+    /// the same person makes no difference.
+    pub fn is_known(&self, contact: Option<&Contact>, passengers: &[(Passenger, Option<String>)]) -> bool {
+        contact == Some(&self.contact) && passengers.iter().map(|(known, _)| known).eq(&self.passengers)
+    }
+}
+
 #[derive(Clone)]
 pub struct Bookings {
     pub db: Db,
@@ -264,7 +273,8 @@ impl Bookings {
         store::list_own(&mut tx, before, i64::from(limit) + 1).await
     }
 
-    /// Keeps who travels and where to write. Refused once money is on its way.
+    /// Keeps who travels and where to write. Refused once money is on its way, and others than before also while somebody
+    /// may be paying: `Checkout::save_passengers` sees to it that nobody is.
     pub async fn save_passengers(
         &self,
         traveller: Traveller,
@@ -283,11 +293,20 @@ impl Bookings {
         reference: &BookingReference,
         given: &Given,
     ) -> Result<(), AppError> {
-        let booking = store::find(tx, reference).await?.ok_or(AppError::NotFound)?;
-        if !booking.is_open() || !store::set_contact(tx, booking.id, &given.contact).await? {
+        let booking = store::lock_own(tx, reference).await?.ok_or(AppError::NotFound)?;
+        if !booking.is_open() {
             return Err(passengers_fixed());
         }
-        match self.keep_party(tx, &booking, given).await {
+        let before = store::passengers(tx, booking.id).await?;
+        if !given.is_known(booking.contact.as_ref(), &before)
+            && people_store::is_being_paid(tx, booking.id).await?
+        {
+            return Err(being_paid());
+        }
+        if !people_store::set_contact(tx, booking.id, &given.contact).await? {
+            return Err(passengers_fixed());
+        }
+        match self.keep_party(tx, &booking, before, given).await {
             Err(error) if error.constraint() == Some("passengers_fixed") => Err(passengers_fixed()),
             other => other,
         }
@@ -298,16 +317,16 @@ impl Bookings {
         &self,
         tx: &mut Tx<Traveller>,
         booking: &Booking,
+        before: Vec<(Passenger, Option<String>)>,
         given: &Given,
     ) -> Result<(), AppError> {
         if !booking.offer.documents.is_asked() {
-            store::put_passengers(tx, booking.id, &given.passengers).await?;
+            people_store::put_passengers(tx, booking.id, &given.passengers).await?;
             return Ok(());
         }
         let travel_ends =
             booking.last_day().ok_or_else(|| AppError::broken("a booking without a last day"))?;
-        let before = store::passengers(tx, booking.id).await?;
-        let ids = store::put_passengers(tx, booking.id, &given.passengers).await?;
+        let ids = people_store::put_passengers(tx, booking.id, &given.passengers).await?;
         let party = documents::Party { booking: booking.id, ids, before, travel_ends };
         documents::keep(tx, &self.vault, &party, given, self.clock.now()).await
     }
@@ -319,6 +338,17 @@ pub fn passengers_fixed() -> AppError {
         code: "passengers_fixed",
         title: "The names are fixed now",
         detail: "This booking is paid or has ended, so its names can no longer be changed here. Nothing was changed."
+            .to_owned(),
+    })
+}
+
+/// Somebody may pay for tickets in the names that there are.
+fn being_paid() -> AppError {
+    AppError::Conflict(Refusal {
+        code: "being_paid",
+        title: "A payment is under way",
+        detail: "While this booking is being paid, its names and contact cannot change. Nothing was changed. The booking page \
+                 shows how the payment stands. If nothing comes of it, you can change them then."
             .to_owned(),
     })
 }

@@ -11,7 +11,7 @@ use crate::{
     },
     db::{Principal, System, Traveller, Tx},
     error::{AppError, InternalError},
-    ids::{AttemptId, BookingId, BookingReference, PassengerId, UserId},
+    ids::{AttemptId, BookingId, BookingReference, UserId},
     itinerary::{Contact, Offer, Passenger, PassengerKind, Sex, Slice},
     money::Money,
     supplier::{AirlineChange, Flights, Hold, HoldId, Order},
@@ -191,6 +191,16 @@ pub async fn find<P: Principal>(
     booking_row!(tx, "where booking_reference = $1", reference.as_str())?.map(Booking::try_from).transpose()
 }
 
+/// The same, for whoever changes it: nobody else does until the end of the transaction.
+pub async fn lock_own(
+    tx: &mut Tx<Traveller>,
+    reference: &BookingReference,
+) -> Result<Option<Booking>, AppError> {
+    booking_row!(tx, "where booking_reference = $1 for no key update", reference.as_str())?
+        .map(Booking::try_from)
+        .transpose()
+}
+
 pub async fn find_by_id(tx: &mut Tx<System>, id: BookingId) -> Result<Option<Booking>, AppError> {
     booking_row!(tx, "where id = $1", id.0)?.map(Booking::try_from).transpose()
 }
@@ -362,25 +372,6 @@ pub async fn set_order(
     .map(drop)
 }
 
-/// `false` once money is on its way: the contact is then what was sent to the airline. The row stays locked until the
-/// end of the transaction, so that whatever else is saved with it is seen by whoever secures the booking next.
-pub async fn set_contact(
-    tx: &mut Tx<Traveller>,
-    id: BookingId,
-    contact: &Contact,
-) -> Result<bool, sqlx::Error> {
-    let done = sqlx::query!(
-        "update bookings set contact_email = $2, contact_phone = $3
-          where id = $1 and booking_status in ('draft', 'held')",
-        id.0,
-        contact.email,
-        contact.phone,
-    )
-    .execute(&mut **tx)
-    .await?;
-    Ok(done.rows_affected() == 1)
-}
-
 /// The booking lives on money that is really there: not given back meanwhile, and no bank has taken it.
 pub async fn is_secured(tx: &mut Tx<System>, id: BookingId) -> Result<bool, sqlx::Error> {
     sqlx::query_scalar!(
@@ -396,38 +387,6 @@ pub async fn is_secured(tx: &mut Tx<System>, id: BookingId) -> Result<bool, sqlx
     )
     .fetch_one(&mut **tx)
     .await
-}
-
-/// All passengers at once: the form always holds the whole party, whose size the offer fixes. A place keeps its id, for
-/// what hangs from it.
-pub async fn put_passengers(
-    tx: &mut Tx<Traveller>,
-    booking: BookingId,
-    passengers: &[Passenger],
-) -> Result<Vec<PassengerId>, sqlx::Error> {
-    let mut ids = Vec::with_capacity(passengers.len());
-    for (position, passenger) in (1_i16..).zip(passengers) {
-        let id = sqlx::query_scalar!(
-            r#"insert into passengers (id, booking_id, position, kind, given_names, family_name, born_on, sex)
-               values ($1, $2, $3, $4, $5, $6, $7, $8)
-               on conflict (booking_id, position) do update
-               set kind = excluded.kind, given_names = excluded.given_names, family_name = excluded.family_name,
-                   born_on = excluded.born_on, sex = excluded.sex
-               returning id as "id: PassengerId""#,
-            PassengerId::new().0,
-            booking.0,
-            position,
-            passenger.kind.code(),
-            passenger.given_names,
-            passenger.family_name,
-            passenger.born_on.to_sqlx() as _,
-            passenger.sex.code(),
-        )
-        .fetch_one(&mut **tx)
-        .await?;
-        ids.push(id);
-    }
-    Ok(ids)
 }
 
 /// Passengers in their order, each with the ticket number once there is one.

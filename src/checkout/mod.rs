@@ -18,11 +18,13 @@ pub mod ledger;
 pub mod lifecycle;
 pub mod pages;
 pub mod payouts;
+mod people;
 pub mod price_lines;
 pub mod quarantine;
 pub mod reconcile;
 pub mod refunds;
 pub mod replay;
+mod seats;
 pub mod staff_refund;
 pub mod store;
 pub mod truth;
@@ -45,7 +47,7 @@ use crate::{
     money::Money,
     outbox::{self, Job},
     payments::{PaymentError, Payments},
-    supplier::{Hold, HoldRequest, SupplierError},
+    supplier::Hold,
 };
 pub use attempt::{Asked, Attempt, LetGo, RefundLine, RefundRow, Returned, Returning, Standing};
 pub use intake::Intake;
@@ -53,8 +55,6 @@ use lifecycle::{AttemptEvent, AttemptState};
 
 /// Stripe takes nothing under 30 minutes; the rest leaves time for asking again when it did not answer.
 const SESSION_LIFE: SignedDuration = SignedDuration::from_mins(35);
-/// Longer than the session, so that nobody pays for seats that are already gone.
-const HOLD_LIFE: SignedDuration = SignedDuration::from_mins(45);
 /// Somebody who has not paid is reminded so long before the seats go: time enough to find a card.
 const REMIND_BEFORE: SignedDuration = SignedDuration::from_mins(20);
 /// A session that Stripe did not confirm is tried again for so long, then a new one takes its place.
@@ -172,18 +172,14 @@ impl Checkout {
         {
             return Ok(paying);
         }
-        let Some(offer) = self.reprice(booking).await? else { return Ok(Paying::LookAgain) };
-        if !standing.file.is_complete_for(&offer) {
-            // The supplier asks for documents since today. Kept with the quote, so that the form asks for them too.
-            self.keep_rule(booking, &offer).await?;
-            return Ok(Paying::PassengersMissing);
-        }
-        let hold = self.hold(&standing, &offer).await?;
+        let (offer, hold) = match self.keep_seats(&standing).await? {
+            Ok(kept) => kept,
+            Err(instead) => return Ok(instead),
+        };
         let from = acceptance.from.as_deref();
-        let attempt = self.open_attempt(traveller, booking.id, &offer, &hold, from).await?;
-        match attempt {
-            Some(attempt) => self.send_to_stripe(attempt).await,
-            None => Ok(Paying::NothingToPay),
+        match self.open_attempt(traveller, &standing, &offer, &hold, from).await? {
+            Ok(attempt) => self.send_to_stripe(attempt).await,
+            Err(instead) => Ok(instead),
         }
     }
 
@@ -206,90 +202,32 @@ impl Checkout {
         Ok(Some(paying))
     }
 
-    /// The supplier's price of this moment. A lower one is applied; anything else that differs is written down and has
-    /// to be looked at first, which `None` says.
-    async fn reprice(&self, booking: &Booking) -> Result<Option<Offer>, AppError> {
-        let fresh = match self.bookings.supplier.reprice(&booking.offer).await {
-            Ok(fresh) => fresh,
-            Err(SupplierError::PriceUp(fresh) | SupplierError::Expired(fresh)) => *fresh,
-            Err(error) => return Err(unsellable(&error)),
-        };
-        if fresh.sum_of_prices(fresh.total.currency)? != fresh.total {
-            return Err(unsellable(&SupplierError::Unavailable("the price does not add up".to_owned())));
-        }
-        if fresh.accepted_hash()? == booking.quote_hash {
-            return Ok(Some(fresh));
-        }
-        let same_currency = fresh.total.currency == booking.amount.currency;
-        let is_raised = same_currency && fresh.total.minor > booking.amount.minor;
-        let is_better = same_currency
-            && fresh.total.minor <= booking.amount.minor
-            && fresh.slices == booking.offer.slices
-            && fresh.fare == booking.offer.fare;
-        let now = self.clock.now();
-        let mut tx = self.db.begin(System).await?;
-        let locked = bookings::store::lock(&mut tx, booking.id).await?;
-        let attempts = store::attempts_of(&mut tx, booking.id).await?;
-        // Somebody may be paying the present terms at this moment: they stay what they are.
-        let is_being_paid = attempts.iter().any(|attempt| attempt.state.is_payable());
-        if !locked.is_open() || locked.quote_hash != booking.quote_hash || is_being_paid {
-            return Ok(None);
-        }
-        let raised_from = is_raised.then(|| booking.raised_from.unwrap_or(booking.amount));
-        bookings::store::set_quote(&mut tx, booking.id, &fresh, raised_from).await?;
-        let data = json!({
-            "from_minor": booking.amount.minor,
-            "to_minor": fresh.total.minor,
-            "currency": fresh.total.currency,
-        });
-        bookings::store::record(&mut tx, booking.id, "price_changed", Actor::Supplier, &data, now).await?;
-        tx.commit().await?;
-        Ok(is_better.then_some(fresh))
-    }
-
-    async fn keep_rule(&self, booking: &Booking, offer: &Offer) -> Result<(), AppError> {
-        let mut tx = self.db.begin(System).await?;
-        let locked = bookings::store::lock(&mut tx, booking.id).await?;
-        if locked.is_open() && locked.quote_hash == offer.accepted_hash()? {
-            let asking = Offer { documents: offer.documents, ..locked.offer };
-            bookings::store::set_quote(&mut tx, locked.id, &asking, locked.raised_from).await?;
-            tx.commit().await?;
-        }
-        Ok(())
-    }
-
-    async fn hold(&self, standing: &Standing, offer: &Offer) -> Result<Hold, AppError> {
-        let booking = &standing.file.booking;
-        let contact = booking.contact.clone();
-        let request = HoldRequest {
-            booking: booking.id,
-            reference: booking.reference.clone(),
-            offer: offer.clone(),
-            passengers: standing.file.passengers.iter().map(|(passenger, _)| passenger.clone()).collect(),
-            contact: contact.ok_or_else(|| AppError::broken("a complete booking without a contact"))?,
-            until: self.clock.now() + HOLD_LIFE,
-        };
-        self.bookings.supplier.hold(&request).await.map_err(|error| unsellable(&error))
-    }
-
-    /// One attempt at a time: whoever comes second to the lock finds the first one's. `None`: the booking has moved on.
+    /// One attempt at a time: whoever comes second to the lock finds the first one's. `Err`: the booking has moved on.
     async fn open_attempt(
         &self,
         traveller: Traveller,
-        id: BookingId,
+        standing: &Standing,
         offer: &Offer,
         hold: &Hold,
         from: Option<&str>,
-    ) -> Result<Option<AttemptId>, AppError> {
+    ) -> Result<Result<AttemptId, Paying>, AppError> {
         let now = self.clock.now();
+        let file = &standing.file;
+        let id = file.booking.id;
         let mut tx = self.db.begin(System).await?;
         let mut booking = bookings::store::lock(&mut tx, id).await?;
         if !booking.is_open() || booking.quote_hash != offer.accepted_hash()? {
-            return Ok(None);
+            return Ok(Err(Paying::NothingToPay));
+        }
+        let people = bookings::store::passengers(&mut tx, id).await?;
+        if (&booking.contact, &people) != (&file.booking.contact, &file.passengers) {
+            // Written anew while the airline was asked: the seats are kept in names that are not those of now.
+            return Ok(Err(Paying::LookAgain));
         }
         let earlier = store::attempts_of(&mut tx, id).await?;
         if let Some(attempt) = earlier.iter().rev().find(|attempt| attempt.state.is_payable()) {
-            return Ok(Some(attempt.id).filter(|_| attempt.quote_hash == booking.quote_hash));
+            let is_same = attempt.quote_hash == booking.quote_hash;
+            return Ok(if is_same { Ok(attempt.id) } else { Err(Paying::NothingToPay) });
         }
         // The same terms under the id of the moment: this offer is held, so this one will be ordered. Amount and all are
         // written from the supplier's own word, whatever the draft said.
@@ -305,7 +243,7 @@ impl Checkout {
         outbox::push(&mut tx, &Job::RemindOfHold(id), remind_at.max(now), now).await?;
         outbox::push(&mut tx, &Job::LapseHold(id), hold.expires_at, now).await?;
         tx.commit().await?;
-        Ok(Some(attempt.id))
+        Ok(Ok(attempt.id))
     }
 
     fn new_attempt(&self, booking: &Booking, now: Timestamp) -> Attempt {
@@ -440,30 +378,6 @@ fn too_late_to_drop(state: BookingState) -> AppError {
             state.code()
         ),
     })
-}
-
-/// The supplier will not sell this now. Said before any money moved.
-fn unsellable(error: &SupplierError) -> AppError {
-    let refused = |code, title, detail: &str| {
-        AppError::Conflict(Refusal { code, title, detail: format!("{detail} Nothing was charged.") })
-    };
-    match error {
-        SupplierError::SoldOut => {
-            refused("seats_gone", "Sold out", "The last seats of these flights went to someone else. Search again for others.")
-        }
-        SupplierError::Gone | SupplierError::Refused(_) => {
-            refused("flights_gone", "These flights are no longer sold", "Search again to see what there is.")
-        }
-        SupplierError::PriceUp(_) | SupplierError::Expired(_) => {
-            refused("price_changed", "The price has changed", "Go back to the review page to see today's price.")
-        }
-        SupplierError::Unavailable(reason) | SupplierError::OutcomeUnknown(reason) => AppError::Upstream {
-            service: "supplier",
-            reason: reason.clone(),
-            detail: "The airline system does not answer just now. Nothing was charged. Try again in a few minutes."
-                .to_owned(),
-        },
-    }
 }
 
 /// A call to Stripe that did not work out, for jobs to retry and pages to be honest about.

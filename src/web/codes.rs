@@ -226,6 +226,12 @@ pub const CODES: &[Code] = &[
     ),
     code(
         409,
+        "being_paid",
+        At::Some,
+        "Somebody is paying, or Stripe has not confirmed that nobody is, so names and contact cannot change just now. Nothing was changed. If nothing comes of the payment, change them then.",
+    ),
+    code(
+        409,
         "passengers_missing",
         At::Some,
         "Who travels, where to write or a passport is still missing. Write it first (PATCH).",

@@ -59,6 +59,7 @@ mod mails;
 mod model;
 mod money;
 mod money_cases;
+mod names;
 mod observatory;
 mod openapi;
 mod oracle;

@@ -11,7 +11,8 @@ use crate::{
     accounts::{Accounts, SavedTraveller, pages::login},
     airports::Airports,
     bookings::{
-        BookingFile, Bookings,
+        BookingFile, Bookings, Given,
+        lifecycle::BookingState,
         pages::{
             holder::Holder,
             words::{self, Here},
@@ -28,7 +29,6 @@ use crate::{
             Field, Fragment, choice, price,
             words::{date, day_and_year},
         },
-        form::Form,
         kept::KeptForms,
     },
 };
@@ -57,6 +57,8 @@ struct PassengersPage {
     /// "Halcyon Air, Classic."
     fare: String,
     held: Option<String>,
+    /// There may be a page at Stripe that was opened for what this form says now.
+    may_be_at_stripe: bool,
 }
 
 /// One fieldset: its words and the names of its fields.
@@ -120,49 +122,73 @@ pub async fn passengers(
     Ok(Html(PassengersPage { is_back, saved: options(&saved), ..page }.render()?).into_response())
 }
 
-pub async fn save(
-    State(bookings): State<Bookings>,
-    State(accounts): State<Accounts>,
-    State(clock): State<Clock>,
+/// What a sent form comes to.
+pub enum Sent {
+    /// It asks for something else, or is not right: this is shown.
+    Shown(Response),
+    /// All of it is right.
+    Right(Box<Right>),
+}
+
+/// Names that may be kept; who keeps them knows about payments too, which is nothing of this page's.
+pub struct Right {
+    pub holder: Holder,
+    pub given: Given,
+    saves_travellers: bool,
+}
+
+impl Right {
+    /// What else is kept, and the way on, once the booking has the names.
+    pub async fn go_on(self, accounts: &Accounts) -> Result<Response, AppError> {
+        if let Some(who) = self.holder.account.as_ref().filter(|_| self.saves_travellers) {
+            let travellers: Vec<_> = self.given.passengers.iter().map(SavedTraveller::from).collect();
+            accounts.keep_travellers(who.user, &travellers).await?;
+        }
+        Ok(Redirect::to(&format!("/bookings/{}/review", self.holder.reference)).into_response())
+    }
+}
+
+pub async fn read(
+    bookings: &Bookings,
+    accounts: &Accounts,
     holder: Result<Holder, AppError>,
     chrome: Chrome,
-    Form(pairs): Form<Vec<(String, String)>>,
-) -> Result<Response, AppError> {
+    pairs: Vec<(String, String)>,
+) -> Result<Sent, AppError> {
+    let clock = &bookings.clock;
     let holder = match holder {
         Err(AppError::Unauthenticated) => {
             let page = chrome.current.clone();
-            return login::interrupted(chrome, &page, pairs);
+            return login::interrupted(chrome, &page, pairs).map(Sent::Shown);
         }
         other => other?,
     };
     let file = bookings.file(holder.traveller, &holder.reference).await?;
     let booking = &file.booking;
     let mut form = PassengerForm::new(pairs);
-    let saved = saved(&accounts, &holder).await?;
+    let saved = saved(accounts, &holder).await?;
     if let Some((n, chosen)) = form.to_fill() {
         let traveller = saved.iter().find(|(id, _)| id.to_string() == chosen);
         form.fill(n, &traveller.ok_or(AppError::NotFound)?.1);
-        let page = PassengersPage::new(chrome, &holder, &file, form, FieldErrors::default(), &clock);
-        return Ok(Html(PassengersPage { saved: options(&saved), ..page }.render()?).into_response());
+        let page = PassengersPage::new(chrome, &holder, &file, form, FieldErrors::default(), clock);
+        let page = PassengersPage { saved: options(&saved), ..page };
+        return Ok(Sent::Shown(Html(page.render()?).into_response()));
     }
     let today = clock.now().to_zoned(jiff::tz::TimeZone::UTC).date();
     let wanted = Wanted::of(&file, today).ok_or_else(|| AppError::broken("a booking without a last day"))?;
     match form.check(&wanted) {
         Ok(given) => {
-            bookings.save_passengers(holder.traveller, &booking.reference, &given).await?;
-            if let Some(who) = holder.account.as_ref().filter(|_| form.value("save_travellers") == "1") {
-                let travellers: Vec<_> = given.passengers.iter().map(SavedTraveller::from).collect();
-                accounts.keep_travellers(who.user, &travellers).await?;
-            }
-            Ok(Redirect::to(&format!("/bookings/{}/review", booking.reference)).into_response())
+            let saves_travellers = form.value("save_travellers") == "1";
+            Ok(Sent::Right(Box::new(Right { holder, given, saves_travellers })))
         }
         Err(_) if !booking.is_open() => {
-            Ok(Redirect::to(&format!("/bookings/{}", booking.reference)).into_response())
+            let to = format!("/bookings/{}", booking.reference);
+            Ok(Sent::Shown(Redirect::to(&to).into_response()))
         }
         Err(errors) => {
-            let page = PassengersPage::new(chrome, &holder, &file, form, errors, &clock);
+            let page = PassengersPage::new(chrome, &holder, &file, form, errors, clock);
             let page = PassengersPage { saved: options(&saved), ..page };
-            Ok((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response())
+            Ok(Sent::Shown((StatusCode::UNPROCESSABLE_ENTITY, Html(page.render()?)).into_response()))
         }
     }
 }
@@ -223,6 +249,7 @@ impl PassengersPage {
             slices: words::in_short(&offer.slices),
             fare: format!("{}, {}.", words::carriers(&offer.slices), offer.fare.brand),
             held: held.map(|hold| Here::of(offer).tell(hold.expires_at, now)),
+            may_be_at_stripe: booking.state == BookingState::Held,
         }
     }
 

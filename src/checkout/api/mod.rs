@@ -17,7 +17,6 @@ use utoipa::ToSchema;
 
 use crate::{
     bookings::{
-        Bookings,
         api::{ContactGiven, PassengerGiven, People},
         passengers::{PassengerForm, Wanted},
     },
@@ -143,7 +142,8 @@ pub async fn show(
 /// Write or change who travels
 ///
 /// Until it is paid: names, dates of birth, passports and the contact. What is not sent stays as it is. The first time, all of
-/// it is needed. Flights and price are fixed by the offer: for others, begin another booking.
+/// it is needed. Another name or contact closes a payment page that is open: check out again after it. Flights and price are
+/// fixed by the offer: for others, begin another booking.
 #[utoipa::path(
     patch,
     path = "/api/bookings/{reference}",
@@ -153,24 +153,25 @@ pub async fn show(
     request_body = People,
     responses(
         (status = 200, description = "The booking as it is now.", body = Booking),
-        (status = 409, description = "passengers_fixed"),
+        (status = 409, description = "passengers_fixed being_paid"),
+        (status = 503, description = "upstream_unavailable"),
     ),
     security(("bearer" = ["bookings:write"]), ("session" = [])),
 )]
 pub async fn change(
-    State(bookings): State<Bookings>,
     State(checkout): State<Checkout>,
     who: ApiUser<BookingsWrite>,
     Path(reference): Path<BookingReference>,
     Json(people): Json<People>,
 ) -> Result<Answer<Booking>, AppError> {
+    let bookings = &checkout.bookings;
     let file = bookings.file(who.traveller(), &reference).await?;
     let wanted = Wanted::of(&file, today(&bookings.clock));
     let wanted = wanted.ok_or_else(|| AppError::broken("a booking without a last day"))?;
     let kept: Vec<Passenger> = file.passengers.iter().map(|(passenger, _)| passenger.clone()).collect();
     let kept = PassengerForm::filled(&kept, &file.documents, file.booking.contact.as_ref());
     match people.check(kept, &wanted) {
-        Ok(given) => bookings.save_passengers(who.traveller(), &reference, &given).await?,
+        Ok(given) => checkout.save_passengers(who.traveller(), &reference, &given).await?,
         // Of a paid booking, that it is fixed is the news, not what is wrong with the change.
         Err(_) if !file.booking.is_open() => return Err(crate::bookings::passengers_fixed()),
         Err(errors) => return Err(AppError::Invalid(errors)),

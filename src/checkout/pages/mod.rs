@@ -7,6 +7,7 @@ pub mod cancel;
 mod flown;
 pub mod money;
 pub mod news;
+pub mod passengers;
 pub mod review;
 pub mod timeline;
 

@@ -10,7 +10,7 @@ use super::{
     client::{Answer, Trouble},
     guard::Errand,
     map::{self, is_id},
-    request::{BOOKING_ID, order_data, payment, people, tickets},
+    request::{BOOKING_ID, order_data, party, payment, people, tickets},
     search::{no_offer, own},
     unavailable, wire,
 };
@@ -35,9 +35,13 @@ impl Duffel {
     /// is paid for, if it is still there at its price.
     pub(super) async fn keep_space(&self, request: &HoldRequest) -> Result<Hold, SupplierError> {
         let id = own(&request.offer.id).ok_or(SupplierError::Gone)?;
+        let party = party(request.booking, &request.passengers, &request.contact)?;
         let entry = books::find(&self.db, request.booking).await.map_err(unavailable)?;
-        if let Some(hold) = self.kept_already(request, id, entry.as_ref()).await? {
+        if let Some(hold) = self.kept_already(request, id, &party, entry.as_ref()).await? {
             return Ok(hold);
+        }
+        if books::is_used(&self.db, id).await.map_err(unavailable)? {
+            return Err(SupplierError::Expired(Box::new(request.offer.clone())));
         }
         let told = self.told_offer(id).await?;
         let fresh = map::offer(&told, self.airports, self.clock.now())
@@ -56,12 +60,16 @@ impl Duffel {
         let data = order_data("hold", id, people, request.booking, &request.reference);
         // Space for another offer may have been given back since.
         let entry = books::find(&self.db, request.booking).await.map_err(unavailable)?;
-        let note = Note { offer: id, order: None, state: State::Holding };
+        let note = Note { offer: id, order: None, party: &party, state: State::Holding };
         self.begin(request.booking, entry.as_ref(), note).await?;
         match self.client.act("hold", "/air/orders", &data, self.patience.look).await {
             Ok(answer) => {
                 let order = answer.read::<wire::Order>().map_err(Trouble::of_a_question)?.data;
                 self.held(request, &order).await
+            }
+            Err(Trouble::No { code, .. }) if code == "offer_request_already_booked" => {
+                self.note(request.booking, None, State::Released, books::USED).await?;
+                Err(SupplierError::Expired(Box::new(request.offer.clone())))
             }
             Err(Trouble::No { code, words, .. }) => {
                 self.note(request.booking, None, State::Released, &words).await?;
@@ -72,11 +80,12 @@ impl Duffel {
         }
     }
 
-    /// The hold of a second press on the button. Space for another offer is given back first.
+    /// The hold of a second press on the button. Space for another offer, or in other names, is given back first.
     async fn kept_already(
         &self,
         request: &HoldRequest,
         id: &str,
+        party: &str,
         entry: Option<&Entry>,
     ) -> Result<Option<Hold>, SupplierError> {
         let Some(entry) = entry else { return Ok(None) };
@@ -85,12 +94,14 @@ impl Duffel {
             (State::Holding, _) => self.listed(request.booking, &entry.offer).await?,
             _ => None,
         };
-        let Some(order) = order.filter(|order| order.cancelled_at.is_none()) else { return Ok(None) };
-        if entry.offer == id {
+        let Some(order) = order else { return Ok(None) };
+        let is_wanted = entry.offer == id && entry.party.as_deref() == Some(party);
+        if is_wanted && order.cancelled_at.is_none() {
             return self.held(request, &order).await.map(Some);
         }
-        self.give_space_back(&HoldId(order.id)).await?;
-        self.note(request.booking, None, State::Released, "").await?;
+        let space = HoldId(order.id);
+        self.give_space_back(&space).await?;
+        self.note(request.booking, Some(&space.0), State::Released, "").await?;
         Ok(None)
     }
 
@@ -140,12 +151,13 @@ impl Duffel {
             _ => {}
         }
         let id = own(&request.offer.id).ok_or(SupplierError::Gone)?;
-        let told = match self.told_offer(id).await {
+        let is_used = books::is_used(&self.db, id).await.map_err(unavailable)?;
+        let told = if is_used { Err(SupplierError::Gone) } else { self.told_offer(id).await };
+        let told = match told {
             Ok(told) if self.is_live(&told) => told,
-            // Its time is over, the flights may still be there: at no more than was accepted.
+            // Its time is over, the flights may still be there: as they were accepted, at no more.
             Ok(_) | Err(SupplierError::Gone | SupplierError::SoldOut) => {
-                let fresh = self.price_of_now(&request.offer).await?;
-                guard_price(&fresh, &request.offer)?;
+                let fresh = self.as_accepted(&request.offer).await?;
                 self.told_offer(own(&fresh.id).ok_or(SupplierError::Gone)?).await?
             }
             Err(error) => return Err(error),
@@ -182,10 +194,15 @@ impl Duffel {
         let fresh = map::offer(told, self.airports, self.clock.now())
             .map_err(|unfit| SupplierError::Unavailable(unfit.to_string()))?;
         guard_price(&fresh, &request.offer)?;
+        if fresh.fare != request.offer.fare {
+            // What the traveller may change and gets back is part of what was accepted.
+            return Err(SupplierError::Gone);
+        }
         let people = people(&told.passengers, &request.passengers, &request.contact, &request.documents)?;
         let mut data = order_data("instant", &told.id, people, request.booking, &request.reference);
         data["payments"] = json!([payment(told.total_amount.as_str(), told.total_currency.as_str())]);
-        let note = Note { offer: &told.id, order: None, state: State::Asked };
+        let party = party(request.booking, &request.passengers, &request.contact)?;
+        let note = Note { offer: &told.id, order: None, party: &party, state: State::Asked };
         self.begin(request.booking, entry, note).await?;
         let answer = self.client.act("order", "/air/orders", &data, self.patience.deed).await;
         self.what_became(request, &fresh, answer).await
@@ -202,16 +219,20 @@ impl Duffel {
         if order.is_paid() {
             return self.take(request.booking, &order).await;
         }
-        if order.cancelled_at.is_some() {
-            // The space has lapsed. The next round buys as if there had been none.
-            self.note(request.booking, None, State::Released, "the space had lapsed").await?;
-            return Err(SupplierError::Unavailable("the space had lapsed".to_owned()));
+        let party = party(request.booking, &request.passengers, &request.contact)?;
+        let in_other_names = entry.party.as_ref().is_some_and(|kept| *kept != party);
+        if order.cancelled_at.is_some() || in_other_names {
+            // It has lapsed, or is not theirs who travel. The next round buys as if there had been none.
+            self.give_space_back(&HoldId(order.id)).await?;
+            let why = if in_other_names { "space was kept in other names" } else { "the space had lapsed" };
+            self.note(request.booking, None, State::Released, why).await?;
+            return Err(SupplierError::Unavailable(why.to_owned()));
         }
         let total = self.total(&order)?;
         if total.currency != request.offer.total.currency || total.minor > request.offer.total.minor {
             return Err(SupplierError::PriceUp(Box::new(Offer { total, ..request.offer.clone() })));
         }
-        let note = Note { offer: &entry.offer, order: Some(id), state: State::Asked };
+        let note = Note { offer: &entry.offer, order: Some(id), party: &party, state: State::Asked };
         self.begin(request.booking, Some(entry), note).await?;
         let payment = payment(&order.total_amount, &order.total_currency);
         let data = json!({ "order_id": id, "payment": payment });

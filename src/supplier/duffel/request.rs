@@ -1,6 +1,7 @@
 //! What an order says in Duffel's words, and its tickets in ours.
 
 use serde_json::{Value, json};
+use sha2::{Digest, Sha256};
 
 use super::{
     map::{self, is_id},
@@ -32,6 +33,17 @@ pub(super) fn order_data(
         "passengers": passengers,
         "metadata": { BOOKING_ID: booking.to_string(), "booking_reference": reference.to_string() },
     })
+}
+
+/// Equal for the same booking, people and contact, and telling nothing of them.
+pub(super) fn party(
+    booking: BookingId,
+    passengers: &[Passenger],
+    contact: &Contact,
+) -> Result<String, SupplierError> {
+    let told = serde_json::to_vec(&(booking.to_string(), passengers, contact));
+    let told = told.map_err(|error| SupplierError::Unavailable(error.to_string()))?;
+    Ok(hex::encode(Sha256::digest(told)))
 }
 
 /// Duffel's passengers with our people's names: each of a kind in their order.

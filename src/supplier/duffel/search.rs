@@ -6,11 +6,11 @@ use serde_json::{Value, json};
 use tokio::task::JoinSet;
 
 use super::{
-    Duffel,
+    Duffel, books,
     client::Trouble,
     guard::Errand,
     map::{self, is_id},
-    wire,
+    unavailable, wire,
 };
 use crate::{
     itinerary::{Offer, OfferId, OtherFare, SearchQuery, SliceQuery},
@@ -145,6 +145,9 @@ impl Duffel {
 
     pub(super) async fn price_of_now(&self, offer: &Offer) -> Result<Offer, SupplierError> {
         let id = own(&offer.id).ok_or(SupplierError::Gone)?;
+        if books::is_used(&self.db, id).await.map_err(unavailable)? {
+            return self.same_again(offer).await;
+        }
         match self.offer(id).await {
             Ok(fresh) if fresh.expires_at > self.clock.now() => Ok(Offer { id: offer.id.clone(), ..fresh }),
             Ok(_) | Err(SupplierError::Gone | SupplierError::SoldOut) => self.same_again(offer).await,
@@ -152,16 +155,38 @@ impl Duffel {
         }
     }
 
-    /// The same flights and fare, found by a new search.
-    async fn same_again(&self, offer: &Offer) -> Result<Offer, SupplierError> {
+    /// What was accepted, found by a new search: to be bought with nobody asked any more. A fare of the same name under other
+    /// conditions is another fare.
+    pub(super) async fn as_accepted(&self, accepted: &Offer) -> Result<Offer, SupplierError> {
+        let mut same = self.same_flights(accepted).await?;
+        same.retain(|found| {
+            found.slices == accepted.slices
+                && found.party == accepted.party
+                && found.cabin == accepted.cabin
+                && found.fare == accepted.fare
+                && found.total.currency == accepted.total.currency
+        });
+        let found = same.into_iter().min_by_key(|found| found.total.minor).ok_or(SupplierError::Gone)?;
+        if found.total.minor > accepted.total.minor {
+            return Err(SupplierError::PriceUp(Box::new(found)));
+        }
+        Ok(found)
+    }
+
+    async fn same_flights(&self, offer: &Offer) -> Result<Vec<Offer>, SupplierError> {
         let (offers, _) = self.all_offers(&query_of(offer)).await?;
         let way = flights(offer);
-        let mut same: Vec<Offer> = offers.into_iter().filter(|found| flights(found) == way).collect();
-        if same.is_empty() {
-            return Err(SupplierError::SoldOut);
-        }
+        let same: Vec<Offer> = offers.into_iter().filter(|found| flights(found) == way).collect();
+        if same.is_empty() { Err(SupplierError::SoldOut) } else { Ok(same) }
+    }
+
+    /// The same flights and fare, found by a new search: to be shown before it is accepted. First the one under the same
+    /// conditions, whatever else is cheaper.
+    async fn same_again(&self, offer: &Offer) -> Result<Offer, SupplierError> {
+        let mut same = self.same_flights(offer).await?;
         same.retain(|found| found.fare.brand == offer.fare.brand && found.cabin == offer.cabin);
-        same.into_iter().min_by_key(|found| found.total.minor).ok_or(SupplierError::Gone)
+        let order = |found: &Offer| (found.fare != offer.fare, found.total.minor);
+        same.into_iter().min_by_key(order).ok_or(SupplierError::Gone)
     }
 }
 

@@ -79,6 +79,47 @@ async fn an_offer_whose_time_is_over_is_found_again_at_its_price() {
     app.finish().await;
 }
 
+/// Many airlines name no fares, so that all are "Standard": what comes back when it is cancelled tells them apart.
+#[tokio::test]
+async fn a_lapsed_offer_is_never_replaced_by_a_fare_under_other_conditions() {
+    let named = |brand: &str, total: &str| {
+        let mut fare = fare("118", brand, total, false);
+        fare["slices"][0]["fare_brand_name"] = json!(null);
+        fare
+    };
+    let dearer_to_change = || {
+        let mut fare = named("Flex", "290.00");
+        fare["conditions"]["change_before_departure"]["penalty_amount"] = json!("50.00");
+        fare
+    };
+    // What there is when the chosen one has lapsed, and what is bought of it.
+    let cases = [
+        (vec![named("Basic", "240.00")], None),
+        (vec![named("Basic", "240.00"), named("Flex", "300.01")], None),
+        (vec![dearer_to_change()], None),
+        (vec![named("Basic", "240.00"), named("Flex", "300.00")], Some("300.00")),
+        (vec![named("Basic", "240.00"), named("Flex", "260.00"), named("Flex", "255.00")], Some("255.00")),
+    ];
+    for (shelf, bought) in cases {
+        let (app, duffel) = start().await;
+        duffel.shelve(&[named("Flex", "300.00")]);
+        let (_, reference, _) = paid(&app).await;
+        duffel.shelve(&shelf);
+        app.clock.advance(SignedDuration::from_mins(25));
+        duffel.withdraw();
+        app.settle().await;
+        let orders: Vec<_> = duffel.orders().iter().map(|order| order["total_amount"].clone()).collect();
+        assert_eq!(orders, bought.map(|total| json!(total)).into_iter().collect::<Vec<_>>(), "{shelf:?}");
+        let left = if bought.is_some() {
+            state("confirmed", "ordered", &["captured"])
+        } else {
+            state("failed", "refused", &["released"])
+        };
+        assert_eq!(app.state(&reference).await, left, "{shelf:?}");
+        app.finish().await;
+    }
+}
+
 #[tokio::test]
 async fn the_price_before_paying_is_that_of_the_moment_and_a_higher_one_is_asked_for_first() {
     let (app, duffel) = start().await;

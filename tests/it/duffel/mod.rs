@@ -1,6 +1,7 @@
 //! The real supplier over HTTP, against a stand-in that follows Duffel's published shapes and every way it may fail.
 
 mod buying;
+mod names;
 mod orders;
 mod places;
 mod searching;

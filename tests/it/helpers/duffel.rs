@@ -282,6 +282,11 @@ impl World {
     fn order(&mut self, data: &Value, now: Timestamp) -> Result<Value, (u16, &'static str)> {
         let id = data["selected_offers"][0].as_str().ok_or((422, "validation_required"))?;
         let offer = self.offers.get(id).ok_or((422, "offer_no_longer_available"))?.clone();
+        // Nobody has it a second time, whatever has become of the first order.
+        let is_its = |order: &Value| order["metadata"]["booking_id"] == data["metadata"]["booking_id"];
+        if self.orders.values().any(|order| order["offer_id"] == offer["id"] && is_its(order)) {
+            return Err((422, "offer_request_already_booked"));
+        }
         let expires: Timestamp = offer["expires_at"].as_str().unwrap().parse().unwrap();
         if expires <= now {
             return Err((422, "offer_expired"));
@@ -353,9 +358,11 @@ impl World {
         }
         let paid = order["payment_status"]["awaiting_payment"] == false;
         let total: f64 = order["total_amount"].as_str().unwrap().parse().unwrap();
-        let amount = if paid { format!("{:.2}", total - 20.0) } else { "0.00".to_owned() };
+        let decimals = order["total_amount"].as_str().unwrap().split('.').nth(1).map_or(0, str::len);
+        let amount = if paid { format!("{:.decimals$}", total - 20.0) } else { "0.00".to_owned() };
+        let currency = order["total_currency"].clone();
         let quote = json!({
-            "id": self.id("ore"), "order_id": id, "refund_amount": amount, "refund_currency": "EUR",
+            "id": self.id("ore"), "order_id": id, "refund_amount": amount, "refund_currency": currency,
             "refund_to": if paid { self.refund_to } else { "awaiting_payment" }, "confirmed_at": null,
         });
         self.cancellations.insert(quote["id"].as_str().unwrap().to_owned(), quote.clone());
