@@ -49,6 +49,12 @@ impl Currency {
             Self::Eur | Self::Usd | Self::Gbp | Self::Chf => 2,
         }
     }
+
+    /// What every amount that Stripe charges or gives back is a multiple of, in minor units: of three decimals the last is
+    /// always 0 (docs.stripe.com/currencies, "Three-decimal currencies").
+    pub const fn step(self) -> i64 {
+        if self.decimals() == 3 { 10 } else { 1 }
+    }
 }
 
 impl std::str::FromStr for Currency {
@@ -99,6 +105,16 @@ impl Money {
     pub fn checked_mul(self, times: i64) -> Result<Self, MoneyError> {
         let minor = self.minor.checked_mul(times).ok_or(MoneyError::Overflow)?;
         Ok(Self::new(minor, self.currency))
+    }
+
+    /// Stripe can move it.
+    pub const fn is_on_step(self) -> bool {
+        self.minor % self.currency.step() == 0
+    }
+
+    /// The amount that Stripe can move and that is nearest to it towards zero.
+    pub const fn down_to_step(self) -> Self {
+        Self::new(self.minor - self.minor % self.currency.step(), self.currency)
     }
 
     pub fn sum(currency: Currency, amounts: impl IntoIterator<Item = Self>) -> Result<Self, MoneyError> {
@@ -209,6 +225,22 @@ mod tests {
             assert_eq!(money.amount(), text);
         }
         assert_eq!(eur(41_260).to_string(), "EUR\u{a0}412.60");
+    }
+
+    #[test]
+    fn three_decimals_go_in_steps_of_ten_and_all_others_in_ones() {
+        let down = |minor, currency| Money::new(minor, currency).down_to_step().minor;
+        for (minor, stepped) in
+            [(0, 0), (9, 0), (10, 10), (12_345, 12_340), (12_349, 12_340), (-12_345, -12_340)]
+        {
+            assert_eq!(down(minor, Currency::Bhd), stepped, "{minor}");
+            assert_eq!(Money::new(minor, Currency::Bhd).is_on_step(), minor == stepped, "{minor}");
+        }
+        for currency in Currency::ALL.into_iter().filter(|currency| *currency != Currency::Bhd) {
+            assert_eq!(down(12_345, currency), 12_345, "{currency}");
+        }
+        assert_eq!(down(i64::MAX, Currency::Bhd), i64::MAX - 7);
+        assert_eq!(down(i64::MIN, Currency::Bhd), i64::MIN + 8);
     }
 
     #[test]

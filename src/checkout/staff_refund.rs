@@ -289,6 +289,12 @@ pub fn check_amount(booking: &Booking, amount: Money, left: Money) -> Result<(),
     if amount.minor > left.minor {
         return refuse(format!("At most {left} is left of this payment"));
     }
+    if !amount.is_on_step() {
+        return refuse(format!(
+            "In {} the last digit has to be 0: Stripe moves no smaller steps",
+            amount.currency
+        ));
+    }
     if booking.ended_without_ticket() && amount != left {
         return refuse(format!("The booking has ended, so all {left} go back"));
     }

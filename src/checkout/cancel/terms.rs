@@ -122,7 +122,8 @@ pub fn judge(case: &Case, window: FreeWindow) -> Result<Verdict, MoneyError> {
     let zero = Money::zero(case.paid.currency);
     let latest = case.departs_at.min(case.now + QUOTE_LIFE);
     let quote = |terms, kept: Money, expires_at| {
-        let kept = Money::new(kept.minor.clamp(0, left.minor.max(0)), left.currency);
+        // Down to what Stripe can move: the rest of it is the traveller's, and small.
+        let kept = Money::new(kept.minor.clamp(0, left.minor.max(0)), left.currency).down_to_step();
         let (charged, paid, returned) = (case.charged, case.paid, case.returned);
         let back = left.checked_sub(kept)?;
         Ok(Verdict::Quote(Figures { terms, charged, paid, returned, kept, back, expires_at }))
@@ -204,6 +205,23 @@ mod tests {
         for (condition, returned, expected) in table {
             let case = Case { returned: eur(returned), ..case(condition) };
             assert_eq!(told(&case, OFF), expected, "{condition:?}, {returned} back before");
+        }
+    }
+
+    #[test]
+    fn of_three_decimals_what_is_kept_goes_down_to_what_stripe_can_move() {
+        let bhd = |minor| Money::new(minor, Currency::Bhd);
+        for (fee, passengers, returned, expected) in [
+            (12_345, 1, 0, "fee 12340 44800"),
+            (12_345, 2, 0, "fee 24690 32450"),
+            (12_343, 3, 0, "fee 37020 20120"),
+            (9, 1, 0, "fee 0 57140"),
+            (57_139, 1, 0, "fee 57130 10"),
+            (12_345, 1, 50_000, "fee 7140 0"),
+        ] {
+            let condition = Condition::Fee(bhd(fee));
+            let case = Case { paid: bhd(57_140), returned: bhd(returned), passengers, ..case(condition) };
+            assert_eq!(told(&case, OFF), expected, "{fee} for each of {passengers}");
         }
     }
 

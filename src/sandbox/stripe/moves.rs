@@ -7,6 +7,7 @@ use super::{
     account::{Account, Charge, Debit, Intent, PendingCard, Refund, new_id},
     cards::{self, Answer, TestCard},
     refusal::ApiRefusal,
+    requests::in_steps,
     statement,
 };
 
@@ -140,6 +141,7 @@ impl Account {
             );
             return Err(ApiRefusal::invalid("amount_too_large", "amount_to_capture", message));
         }
+        in_steps(&intent.currency, taken, "amount_to_capture")?;
         intent.status = "succeeded".into();
         intent.received = taken;
         intent.capturable = 0;
@@ -210,6 +212,7 @@ impl Account {
                 format!("Refund amount ({amount}) is greater than unrefunded amount on charge ({left})");
             return Err(ApiRefusal { code: None, ..ApiRefusal::invalid("", "amount", message) });
         }
+        in_steps(&charge.currency, amount, "amount")?;
         charge.refunded += amount;
         let currency = charge.currency.clone();
         let id = new_id("re", 24);

@@ -146,12 +146,19 @@ fn line_item(params: &mut Params) -> Result<(i64, String, String), ApiRefusal> {
         let message = format!("The amount must be no more than {LARGEST_AMOUNT}.");
         return Err(ApiRefusal::invalid("amount_too_large", param, message));
     }
-    // Card networks settle the three-decimal currencies in steps of ten.
-    if currency.decimals() == 3 && total % 10 != 0 {
-        let message = format!("Amounts in {currency} must be a multiple of 10.");
-        return Err(ApiRefusal::invalid("parameter_invalid_integer", param, message));
-    }
+    in_steps(currency.code(), total, param)?;
     Ok((total, currency.code().to_ascii_lowercase(), title))
+}
+
+/// Card networks settle the three-decimal currencies in steps of ten, whichever way the money goes.
+pub(super) fn in_steps(currency: &str, amount: i64, param: &str) -> Result<(), ApiRefusal> {
+    match currency.parse::<Currency>() {
+        Ok(known) if amount % known.step() != 0 => {
+            let message = format!("Amounts in {known} must be a multiple of {}.", known.step());
+            Err(ApiRefusal::invalid("parameter_invalid_integer", param, message))
+        }
+        _ => Ok(()),
+    }
 }
 
 fn read_session(account: &Account, id: &str, mut params: Params) -> Answer {

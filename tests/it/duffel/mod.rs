@@ -5,6 +5,7 @@ mod names;
 mod orders;
 mod places;
 mod searching;
+mod steps;
 mod told;
 
 use jetbridge::{

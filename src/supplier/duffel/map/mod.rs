@@ -63,6 +63,9 @@ pub(super) fn offer(told: &wire::Offer, airports: &Airports, now: Timestamp) -> 
     if total.minor <= 0 {
         return Err(unfit("total_amount", "nothing"));
     }
+    if !total.is_on_step() {
+        return Err(unfit("total_amount", "cannot be charged to the last digit"));
+    }
     if !is_id(&told.id, "off_") {
         return Err(unfit("id", "not an id"));
     }
