@@ -168,6 +168,9 @@ fn shown_at_bank(standing: &Standing, here: &Here, now: Timestamp) -> Option<Log
     let latest = standing.file.events.iter().rev().find(|event| of_refunds(&event.kind));
     let is_returned = latest.is_some_and(|event| event.kind != "refund_succeeded");
     let refund = moved("refund_succeeded", REFUND_SHOWS).filter(|_| !is_returned);
+    // What did not fit may have been taken, and was refunded.
+    let let_go = standing.attempts.iter().any(|attempt| attempt.let_go.is_some_and(|gone| gone.was_taken));
+    let refund = refund.or_else(|| moved("payment_released", REFUND_SHOWS).filter(|_| let_go));
     let release = moved("payment_released", RELEASE_SHOWS);
     let (at, title) = match (refund, release) {
         (Some(at), _) => (at, "Your bank shows the refund"),
@@ -208,8 +211,12 @@ mod tests {
 
     use super::*;
     use crate::{
-        checkout::pages::samples::{noon, standing},
+        checkout::{
+            LetGo,
+            pages::samples::{noon, standing},
+        },
         supplier::AirlineChange,
+        web::components::samples::eur,
     };
 
     /// "when: title" of what is to come, with times as of noon or so much later.
@@ -270,6 +277,9 @@ mod tests {
         let released =
             standing(BookingState::Expired).with(AttemptState::Released).told("payment_released", json!({}));
         assert_eq!(told(&released, 0), ["by 29 Nov: Your bank shows the reserved amount as free again"]);
+        let mut let_go = released;
+        let_go.attempts[0].let_go = Some(LetGo { amount: eur(80_000), was_taken: true });
+        assert_eq!(told(&let_go, 0), ["by 2 Dec: Your bank shows the refund"]);
     }
 
     #[test]

@@ -209,16 +209,26 @@ fn each_sum_is_told_by_itself_whatever_happened_last() {
             vec!["All of your EUR 800.00 went back"],
             "7.00",
         ),
-        // Some of what was kept goes back while the quote's own refund has failed.
+        // Some of it goes back another way after the quote's own refund has failed.
         (
-            cancelled().refund(Failed, 65_000).refund(Succeeded, 100),
+            {
+                let mut standing = cancelled().refund(Failed, 65_000).refund(Succeeded, 100);
+                standing.returned[0].unpromised = eur(64_900);
+                standing
+            },
             vec![
-                "EUR 650.00 still comes back to you |",
+                "EUR 649.00 still comes back to you |",
                 "EUR 1.00 went back to where you paid from",
-                "EUR 650.00 is still owed to you",
-                "EUR 149.00 was kept; you had accepted EUR 150.00.",
+                "EUR 649.00 is still owed to you",
+                "EUR 150.00 was kept, as you accepted.",
             ],
-            "EUR 650.00 went back",
+            "EUR 650.00",
+        ),
+        // Some of what was kept goes back all the same.
+        (
+            cancelled().refund(Succeeded, 65_000).refund(Succeeded, 100),
+            vec!["EUR 651.00 went back to you |", "EUR 149.00 was kept; you had accepted EUR 150.00."],
+            "owed",
         ),
         // Goodwill from before the cancellation arrives after it.
         (
