@@ -102,6 +102,25 @@ pub struct Returned {
     pub unpromised: Money,
 }
 
+impl Returned {
+    /// The sum of all refunds in these states, in the smallest unit.
+    pub fn refunds_in(&self, states: &[RefundState]) -> i64 {
+        let its = self.refunds.iter().filter(|refund| states.contains(&refund.state));
+        its.map(|refund| refund.amount.minor).sum()
+    }
+
+    pub fn disputes_in(&self, counts: fn(DisputeState) -> bool) -> i64 {
+        let its = self.disputes.iter().filter(|(state, _)| counts(*state));
+        its.map(|(_, amount)| amount.minor).sum()
+    }
+
+    /// Why the last of those that wait does, in Stripe's words.
+    pub fn waits_for(&self) -> Option<&str> {
+        let waits = self.refunds.iter().rfind(|refund| refund.state == RefundState::Pending);
+        waits.and_then(|refund| refund.pending_reason.as_deref())
+    }
+}
+
 #[derive(Clone, Debug)]
 pub struct Returning {
     pub state: RefundState,

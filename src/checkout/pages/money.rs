@@ -143,14 +143,9 @@ impl MoneyIs {
     fn of_taken(attempt: &Attempt, returned: Option<&Returned>, kept: Option<i64>) -> Vec<Self> {
         let captured = attempt.captured;
         let money = |minor| Money::new(minor, captured.currency);
-        let refunds = |states: &[RefundState]| -> i64 {
-            let its = returned.into_iter().flat_map(|returned| &returned.refunds);
-            its.filter(|refund| states.contains(&refund.state)).map(|refund| refund.amount.minor).sum()
-        };
-        let disputes = |counts: fn(DisputeState) -> bool| -> i64 {
-            let its = returned.into_iter().flat_map(|returned| &returned.disputes);
-            its.filter(|(state, _)| counts(*state)).map(|(_, amount)| amount.minor).sum()
-        };
+        let refunds = |states: &[RefundState]| returned.map_or(0, |returned| returned.refunds_in(states));
+        let disputes =
+            |counts: fn(DisputeState) -> bool| returned.map_or(0, |returned| returned.disputes_in(counts));
         let refunded = refunds(&[RefundState::Succeeded]);
         let by_hand = refunds(&[RefundState::PaidByHand]);
         let by_bank = disputes(|state| state == DisputeState::Lost);
@@ -159,15 +154,13 @@ impl MoneyIs {
         let sent = refunds(&[RefundState::Submitted]);
         let pending = refunds(&[RefundState::Pending]);
         // One that failed may have gone by another refund since: then it lies nowhere any more.
-        let failed = refunds(&[RefundState::Failed]);
-        let failed = returned.map_or(0, |returned| failed.min(returned.unpromised.minor));
+        let unpromised = returned.map_or(0, |returned| returned.unpromised.minor);
+        let failed = refunds(&[RefundState::Failed]).min(unpromised);
         let to_come = kept.map_or(asked + sent + pending + failed, |kept| {
             captured.minor - kept - refunded - by_hand - by_bank
         });
         let rest = (to_come - asked - sent - pending - failed).max(0);
-        let reason = returned.into_iter().flat_map(|returned| &returned.refunds);
-        let reason = reason.filter(|refund| refund.state == RefundState::Pending).next_back();
-        let waits = Waits::of(reason.and_then(|refund| refund.pending_reason.as_deref()));
+        let waits = Waits::of(returned.and_then(Returned::waits_for));
         let mut parts = vec![
             Self::Refunded(money(refunded)),
             Self::PaidByHand(money(by_hand)),
