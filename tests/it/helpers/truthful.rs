@@ -12,7 +12,8 @@ use jiff::SignedDuration;
 use super::app::TestApp;
 
 /// After an amount: it has gone back, and Stripe has sent it.
-const GONE: [&str; 2] = [" went back to the card", " went back to where you paid from"];
+const GONE: [&str; 3] =
+    [" went back to the card", " went back to where you paid from", " was not needed and was refunded"];
 
 /// All that Stripe has of one booking.
 struct Facts {
