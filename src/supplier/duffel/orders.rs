@@ -26,6 +26,8 @@ const SETTLES: SignedDuration = SignedDuration::from_mins(10);
 /// After an answer that forbids asking again: a person has had time to hear from Duffel's support, and the traveller has
 /// waited long enough.
 const GIVEN_UP: SignedDuration = SignedDuration::from_mins(30);
+/// Duffel sells one offer of each search.
+const SOLD_BEFORE: &str = "offer_request_already_booked";
 const PAGE: usize = 200;
 /// Ten thousand orders of one offer are more than there can be.
 const MOST_PAGES: usize = 50;
@@ -67,7 +69,7 @@ impl Duffel {
                 let order = answer.read::<wire::Order>().map_err(Trouble::of_a_question)?.data;
                 self.held(request, &order).await
             }
-            Err(Trouble::No { code, .. }) if code == "offer_request_already_booked" => {
+            Err(Trouble::No { code, .. }) if code == SOLD_BEFORE => {
                 self.note(request.booking, None, State::Released, books::USED).await?;
                 Err(SupplierError::Expired(Box::new(request.offer.clone())))
             }
@@ -204,8 +206,29 @@ impl Duffel {
         let party = party(request.booking, &request.passengers, &request.contact)?;
         let note = Note { offer: &told.id, order: None, party: &party, state: State::Asked };
         self.begin(request.booking, entry, note).await?;
-        let answer = self.client.act("order", "/air/orders", &data, self.patience.deed).await;
-        self.what_became(request, &fresh, answer).await
+        match self.client.act("order", "/air/orders", &data, self.patience.deed).await {
+            Err(Trouble::No { code, words, .. }) if code == SOLD_BEFORE => {
+                let has_asked = entry.is_some_and(|entry| entry.state == State::Asked);
+                Err(self.sold_before(request.booking, has_asked, &words).await?)
+            }
+            answer => self.what_became(request, &fresh, answer).await,
+        }
+    }
+
+    /// To somebody else, if this was the first that we asked: the same fare of another search is as good. Where an answer of
+    /// ours was lost, it may be ours, though Duffel lists none: that is for a person, and nothing is bought beside it.
+    async fn sold_before(
+        &self,
+        booking: BookingId,
+        has_asked: bool,
+        words: &str,
+    ) -> Result<SupplierError, SupplierError> {
+        if has_asked {
+            self.note(booking, None, State::Broken, words).await?;
+            return Ok(SupplierError::OutcomeUnknown(words.to_owned()));
+        }
+        self.note(booking, None, State::Released, books::USED).await?;
+        Ok(SupplierError::Unavailable(books::USED.to_owned()))
     }
 
     /// Space that is kept is paid for at the price that Duffel tells at this moment.
@@ -298,8 +321,7 @@ impl Duffel {
                     self.note(booking, None, otherwise, &words).await?;
                     SupplierError::Unavailable(words)
                 }
-                // Of the same search there is an order already, and it may be this one.
-                "offer_request_already_booked" | "already_paid" => SupplierError::OutcomeUnknown(words),
+                "already_paid" => SupplierError::OutcomeUnknown(words),
                 "price_changed" => {
                     self.note(booking, None, otherwise, &words).await?;
                     let fresh = self.price_of_now(offer).await.unwrap_or_else(|_| offer.clone());

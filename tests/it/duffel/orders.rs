@@ -147,6 +147,39 @@ async fn a_definite_no_gives_the_money_back_at_once() {
     }
 }
 
+/// Duffel sells one offer of each search, and travellers who looked for the same see the same search.
+#[tokio::test]
+async fn of_two_who_chose_from_one_search_the_second_gets_the_same_fare_of_another() {
+    let (app, duffel) = start().await;
+    duffel.shelve(&[fare("118", "Basic", "120.50", false)]);
+    let (_, first, _) = paid(&app).await;
+    let (_, second, _) = paid(&app).await;
+    assert_eq!(duffel.calls("search").len(), 1);
+    app.settle().await;
+    wait(&app, 1).await;
+    for reference in [first, second] {
+        assert_eq!(app.state(&reference).await, state("confirmed", "ordered", &["captured"]));
+    }
+    assert_eq!((duffel.calls("search").len(), duffel.calls("order").len(), duffel.orders().len()), (2, 3, 2));
+    assert!(app.attention().await.is_empty());
+    app.finish().await;
+}
+
+/// It may be ours: a person is called, nothing is bought beside it, and the money does not wait for ever.
+#[tokio::test]
+async fn an_offer_that_is_sold_when_it_is_asked_for_again_is_for_a_person_and_then_the_money_goes_back() {
+    let (app, duffel, reference) = instant().await;
+    duffel.next("order", &[Fault::Hang, Fault::Says(422, "offer_request_already_booked")]);
+    app.settle().await;
+    wait(&app, 16).await;
+    assert_eq!(app.state(&reference).await, state("ticketing", "order_unknown", &["authorised"]));
+    assert_eq!(app.attention().await, ["supplier_unknown"]);
+    wait(&app, 26).await;
+    assert_eq!(app.state(&reference).await, state("failed", "refused", &["released"]));
+    assert_eq!((duffel.calls("order").len(), duffel.orders().len()), (2, 0));
+    app.finish().await;
+}
+
 async fn tell(app: &TestApp, (signature, body): (String, String)) -> Page {
     let duffel = app.guest();
     duffel.set_header("x-duffel-signature", &signature);

@@ -252,6 +252,7 @@ impl World {
             return Err((422, "validation_required"));
         }
         let mut offers = Vec::new();
+        let request = self.id("orq");
         for mut offer in self.shelf.clone() {
             let mut passengers = Vec::new();
             for passenger in &asked {
@@ -269,6 +270,7 @@ impl World {
                 }
             }
             offer["id"] = json!(id);
+            offer["offer_request_id"] = json!(request);
             offer["passengers"] = json!(passengers);
             if offer["expires_at"].is_null() {
                 offer["expires_at"] = json!((now + SignedDuration::from_mins(20)).to_string());
@@ -276,15 +278,14 @@ impl World {
             self.offers.insert(id, offer.clone());
             offers.push(offer);
         }
-        Ok(json!({ "id": self.id("orq"), "offers": offers, "slices": data["slices"], "passengers": asked }))
+        Ok(json!({ "id": request, "offers": offers, "slices": data["slices"], "passengers": asked }))
     }
 
     fn order(&mut self, data: &Value, now: Timestamp) -> Result<Value, (u16, &'static str)> {
         let id = data["selected_offers"][0].as_str().ok_or((422, "validation_required"))?;
         let offer = self.offers.get(id).ok_or((422, "offer_no_longer_available"))?.clone();
-        // Nobody has it a second time, whatever has become of the first order.
-        let is_its = |order: &Value| order["metadata"]["booking_id"] == data["metadata"]["booking_id"];
-        if self.orders.values().any(|order| order["offer_id"] == offer["id"] && is_its(order)) {
+        // One offer of each search is sold, once, whatever becomes of the order.
+        if self.orders.values().any(|order| order["offer_request_id"] == offer["offer_request_id"]) {
             return Err((422, "offer_request_already_booked"));
         }
         let expires: Timestamp = offer["expires_at"].as_str().unwrap().parse().unwrap();
@@ -325,6 +326,7 @@ impl World {
             "id": id, "booking_reference": "RZPNX8", "live_mode": false, "created_at": now.to_string(),
             "total_amount": offer["total_amount"], "total_currency": offer["total_currency"],
             "passengers": offer["passengers"], "slices": offer["slices"], "offer_id": offer["id"],
+            "offer_request_id": offer["offer_request_id"],
             "documents": if is_hold { json!([]) } else { json!(documents) }, "documents_later": documents,
             "payment_status": {
                 "awaiting_payment": is_hold, "price_guarantee_expires_at": null,
