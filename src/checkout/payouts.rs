@@ -176,11 +176,13 @@ async fn judge(
         (None, RefundState::Failed) => {
             let in_ledger = store::standing_in_ledger(tx, &attempt).await?;
             let busy = store::busy_with(tx, booking.id).await?;
-            let is_owed = left.minor >= refund.amount.minor
-                && in_ledger.deposits.minor >= refund.amount.minor
-                && lines_are_left(tx, &booking, id).await?;
+            let still_owed = match lines_are_left(tx, &booking, id).await? {
+                true => left.minor.min(in_ledger.deposits.minor).clamp(0, refund.amount.minor),
+                false => 0,
+            };
+            let still_owed = Money::new(still_owed, refund.amount.currency);
             let obstacle = obstacle(&booking, &all, &attempt, left, &in_ledger, &busy);
-            obstacle.or_else(|| (!is_owed).then(|| not_owed(left))).map(nothing_recorded)
+            obstacle.or_else(|| not_owed(&refund, still_owed, left)).map(nothing_recorded)
         }
         (None, state) => Some(not_failed(state)),
     };
@@ -265,12 +267,23 @@ fn not_failed(state: RefundState) -> Refusal {
     })
 }
 
-fn not_owed(left: Money) -> Refusal {
-    Refusal {
-        code: "not_owed",
-        title: "This is not owed any more",
-        detail: format!("What failed has gone back another way since. Of its payment {left} is left."),
-    }
+fn not_owed(refund: &RefundRow, still_owed: Money, left: Money) -> Option<Refusal> {
+    let (title, detail) = match still_owed.minor {
+        minor if minor == refund.amount.minor => return None,
+        0 => (
+            "This is not owed any more",
+            format!("What failed has gone back another way since. Of its payment {left} is left."),
+        ),
+        _ => (
+            "Not all of this is owed any more",
+            format!(
+                "A part of it has gone back another way since: of these {} {still_owed} can still be owed. Refund that as a new \
+                 refund. If that fails too, record it as paid by hand.",
+                refund.amount
+            ),
+        ),
+    };
+    Some(Refusal { code: "not_owed", title, detail })
 }
 
 #[cfg(test)]

@@ -295,6 +295,28 @@ async fn a_part_that_failed_and_went_back_with_another_refund_is_not_owed_any_mo
 }
 
 #[tokio::test]
+async fn of_a_refund_that_failed_and_that_the_dashboard_has_sent_in_part_the_desk_says_what_is_still_owed() {
+    let desk = Desk::failed().await;
+    let intent = desk.app.stripe.intents()[0].id.clone();
+    desk.app.stripe.refund_in_dashboard(&intent, Some(700)).unwrap();
+    desk.app.settle().await;
+    let page = desk.record(&PAID).await.expect(409);
+    let owed = format!("EUR {} can still be owed", euros(desk.amount - 700));
+    page.says("Not all of this is owed any more").says(&owed).says("Nothing was recorded");
+    assert!(!page.has(FORM));
+    // By the way that it names.
+    let address = format!("/admin/bookings/{}/refund", desk.reference);
+    let page = desk.finance.get(&address).await.expect(200);
+    let why = [("how", "all"), ("reason", "goodwill"), ("note", "")];
+    let review = desk.finance.submit(&page, "form[action$='/refund']", &why).await.expect(200);
+    desk.finance.submit(&review, "form[action$='/refund/confirm']", &[]).await.redirect();
+    desk.app.settle().await;
+    desk.record(&PAID).await.expect(409).says("All of it has gone back");
+    assert!(desk.books().await.is_empty());
+    desk.app.finish().await;
+}
+
+#[tokio::test]
 async fn what_is_wrong_is_told_beside_the_field_and_what_was_typed_is_kept() {
     let desk = Desk::failed().await;
     let long = "x".repeat(201);
