@@ -29,6 +29,10 @@ use tokio::signal::unix::{SignalKind, signal};
 use tracing_subscriber::util::SubscriberInitExt;
 use url::Url;
 
+/// Each answer is put together out of thousands of small pieces of memory, by every thread at once.
+#[global_allocator]
+static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
+
 /// Jetbridge, a flight-booking storefront.
 ///
 /// Without any setting it runs as a demo on this machine alone: it starts a private PostgreSQL, a stand-in for Stripe and
