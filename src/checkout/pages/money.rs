@@ -116,7 +116,10 @@ impl MoneyIs {
     /// The money of an attempt that buys nothing (any more), but for what was kept of it.
     fn of(attempt: &Attempt, returned: Option<&Returned>, kept: i64) -> Vec<Self> {
         if attempt.quarantined.is_some() {
-            return vec![Self::Checked(attempt.amount)];
+            let mut parts = Self::of_taken(attempt, returned, None);
+            parts.retain(|part| part.is_back());
+            parts.push(Self::Checked(attempt.amount));
+            return parts;
         }
         match (&attempt.let_go, attempt.state) {
             // What stood at Stripe need not be what had been accepted.
