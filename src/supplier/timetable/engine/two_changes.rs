@@ -106,6 +106,22 @@ struct Inward<'a> {
     flights: Vec<Option<Range<usize>>>,
 }
 
+impl Inward<'_> {
+    fn after<'a>(&self, middle: &'a Edge) -> Option<Onward<'a>> {
+        let place = usize::from(self.place[usize::from(middle.to)]).checked_sub(1)?;
+        Some(Onward { middle, place, rest: least_minutes(middle.km) + self.minutes[place] })
+    }
+}
+
+/// From the first change over the second to the end.
+struct Onward<'a> {
+    middle: &'a Edge,
+    /// Of the last stretch, in [`Inward::edges`].
+    place: usize,
+    /// Minutes, at the least.
+    rest: i64,
+}
+
 /// Minutes from gate to gate, at the least: no aircraft of the fleet is faster, even with the wind.
 fn least_minutes(km: u16) -> i64 {
     i64::from(km) * 8 / 125 + if km < 140 { 20 } else { 28 }
@@ -182,13 +198,16 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
         let (Some(first), Some(last)) = (lands().min(), lands().max()) else { return };
         let wall = Wall::after(self.world, x, &(first..=last));
         let slack = starts.iter().map(|start| start.before - start.arrives).max().unwrap_or(0) - at_x;
-        for middle in self.world.edges(x) {
-            let place = usize::from(inward.place[usize::from(middle.to)]);
-            let Some(last) = place.checked_sub(1).map(|place| &inward.edges[place]) else { continue };
-            let rest = least_minutes(middle.km) + inward.minutes[place - 1];
-            if rest >= slack || !is_sensible(straight, &[edge.km, middle.km, last.km]) {
-                continue;
-            }
+        let mut onward: Vec<Onward<'_>> =
+            self.world.edges(x).iter().filter_map(|middle| inward.after(middle)).collect();
+        onward.retain(|onward| {
+            let last = &inward.edges[onward.place];
+            onward.rest < slack && is_sensible(straight, &[edge.km, onward.middle.km, last.km])
+        });
+        // What may land soonest first: then most of the others are left at once.
+        onward.sort_unstable_by_key(|onward| onward.rest);
+        for Onward { middle, place, rest } in onward {
+            let last = &inward.edges[place];
             let flying = at_x + rest;
             let alive = |start: &Start| start.arrives + flying <= start.latest();
             // Between the first landing and the last moment that leaves time for the rest.
@@ -205,11 +224,11 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
             if middles.is_empty() {
                 continue;
             }
-            let lasts = match inward.flights[place - 1].clone() {
+            let lasts = match inward.flights[place].clone() {
                 Some(lasts) => lasts,
                 None => {
                     let lasts = self.all_last_legs(question, y, b);
-                    inward.flights[place - 1] = Some(lasts.clone());
+                    inward.flights[place] = Some(lasts.clone());
                     lasts
                 }
             };
