@@ -75,3 +75,60 @@ impl Booking {
         self.offer.slices.last().map(|slice| slice.last().arrives.local.date())
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        checkout::pages::samples::{noon, standing},
+        supplier::Flights,
+    };
+
+    /// The states of a booking of which this is so.
+    fn states(is: impl Fn(&Booking) -> bool) -> Vec<&'static str> {
+        let all = BookingState::ALL.iter().map(|state| standing(*state).file.booking);
+        all.filter(is).map(|booking| booking.state.code()).collect()
+    }
+
+    #[test]
+    fn a_payment_is_needed_until_the_booking_that_lives_on_it_has_ended() {
+        let (its, other) = (AttemptId::new(), AttemptId::new());
+        let paid = |booking: &Booking| Booking { secured_by: Some(its), ..booking.clone() };
+        let lives = ["draft", "held", "ticketing", "confirmed", "cancelling"];
+        assert_eq!(states(|booking| paid(booking).needs(its)), lives);
+        assert_eq!(states(|booking| paid(booking).needs(other)).len(), 0);
+        assert_eq!(states(|booking| booking.needs(its)).len(), 0);
+        assert_eq!(states(|booking| paid(booking).lives_on(its)).len(), BookingState::ALL.len());
+        assert_eq!(states(|booking| paid(booking).lives_on(other)).len(), 0);
+    }
+
+    #[test]
+    fn a_booking_that_ended_without_tickets_was_never_confirmed() {
+        let confirmed = |booking: &Booking| Booking { confirmed_at: Some(noon()), ..booking.clone() };
+        assert_eq!(states(Booking::ended_without_ticket), ["cancelled", "expired", "failed"]);
+        assert_eq!(states(|booking| confirmed(booking).ended_without_ticket()).len(), 0);
+        assert_eq!(states(Booking::is_open), ["draft", "held"]);
+    }
+
+    #[test]
+    fn tickets_are_paid_again_before_their_time_is_over_and_only_if_they_are_flown() {
+        let with = |pay_by, flights: Option<Flights>| {
+            let change = flights.map(|flights| AirlineChange { id: "x".to_owned(), flights });
+            let booking = standing(BookingState::Confirmed).file.booking;
+            Booking { pay_by, airline_change: change, ..booking }.can_be_paid_again(noon())
+        };
+        let second = jiff::SignedDuration::from_secs(1);
+        assert!(with(Some(noon() + second), None));
+        assert!(with(Some(noon() + second), Some(Flights::Rescheduled(Vec::new()))));
+        assert!(!with(Some(noon() + second), Some(Flights::Cancelled)));
+        assert!(!with(Some(noon()), None) && !with(None, None));
+    }
+
+    #[test]
+    fn ages_are_counted_on_the_day_of_the_last_arrival() {
+        let mut booking = standing(BookingState::Held).file.booking;
+        assert_eq!(booking.last_day(), Some(civil::date(2027, 3, 12)));
+        booking.offer.slices.clear();
+        assert_eq!(booking.last_day(), None);
+    }
+}

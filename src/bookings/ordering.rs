@@ -278,3 +278,35 @@ pub async fn step(
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        checkout::pages::samples::standing,
+        money::{Currency, Money},
+        web::components::samples::eur,
+    };
+
+    #[test]
+    fn an_order_counts_only_at_what_was_accepted_or_less_and_with_a_ticket_for_everybody() {
+        let booking = standing(BookingState::Ticketing).file.booking;
+        let accepted = booking.amount.minor;
+        let counts = |total: Money, tickets: usize| {
+            let tickets = vec!["9992400118773".to_owned(); tickets];
+            let order = Order { id: "ord_1".to_owned(), pnr: "9XKQ2P".to_owned(), tickets, total };
+            matches!(judged(order, &booking, 2), Answer::Made(_))
+        };
+        assert!(counts(eur(accepted), 2) && counts(eur(accepted - 1), 2));
+        assert!(!counts(eur(accepted + 1), 2), "dearer");
+        assert!(!counts(Money::new(accepted, Currency::Usd), 2), "in another currency");
+        assert!(!counts(eur(accepted), 1) && !counts(eur(accepted), 3), "for others");
+    }
+
+    #[test]
+    fn tickets_exist_from_the_order_on_also_while_and_after_they_are_cancelled() {
+        let ordered: Vec<&str> =
+            SupplierState::ALL.iter().filter(|state| is_ordered(**state)).map(|state| state.code()).collect();
+        assert_eq!(ordered, ["ordered", "cancelling", "cancelled", "changed_by_airline"]);
+    }
+}

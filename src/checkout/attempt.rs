@@ -179,3 +179,90 @@ pub struct Asked {
     /// The standing may be older than what the traveller has just done: a page must not say "you have not paid".
     pub stripe_is_silent: bool,
 }
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+    use crate::{
+        bookings::lifecycle::BookingState, checkout::pages::samples::standing, web::components::samples::eur,
+    };
+
+    #[test]
+    fn a_question_to_stripe_has_a_key_of_its_own_for_each_attempt_and_each_new_try() {
+        let mut attempt = standing(BookingState::Held).with(AttemptState::Open).attempts.remove(0);
+        let first = attempt.key("capture");
+        assert_eq!(first, format!("capture:{}:1", attempt.id));
+        assert_ne!(attempt.key("release"), first);
+        attempt.try_epoch = 2;
+        assert_eq!(attempt.key("capture"), format!("capture:{}:2", attempt.id));
+    }
+
+    #[test]
+    fn what_went_back_is_summed_by_the_state_it_is_in() {
+        let back = standing(BookingState::Failed)
+            .with(AttemptState::Captured)
+            .refund(RefundState::Succeeded, 700)
+            .refund(RefundState::Succeeded, 20)
+            .refund(RefundState::Pending, 1)
+            .refund(RefundState::Pending, 2)
+            .refund(RefundState::Failed, 4_000)
+            .dispute(DisputeState::Lost, 50_000)
+            .dispute(DisputeState::Won, 600_000);
+        let mut its = back.returned_of(&back.attempts[0]).unwrap().clone();
+        assert_eq!(its.refunds_in(&[RefundState::Succeeded]), 720);
+        assert_eq!(its.refunds_in(&[RefundState::Pending, RefundState::Failed]), 4_003);
+        assert_eq!(its.disputes_in(|state| state == DisputeState::Lost), 50_000);
+        assert_eq!(its.disputes_in(DisputeState::has_ended), 650_000);
+        assert_eq!(its.waits_for(), None);
+        // Of several that wait the last is told of, whatever came after it.
+        for (refund, reason) in its.refunds.iter_mut().zip(["a", "b", "first", "last", "e"]) {
+            refund.pending_reason = Some(reason.to_owned());
+        }
+        assert_eq!(its.waits_for(), Some("last"));
+    }
+
+    #[test]
+    fn what_came_back_belongs_to_its_own_attempt() {
+        let two = standing(BookingState::Failed)
+            .with(AttemptState::Captured)
+            .refund(RefundState::Succeeded, 700)
+            .with(AttemptState::Captured);
+        assert!(two.returned_of(&two.attempts[0]).is_some() && two.returned_of(&two.attempts[1]).is_none());
+    }
+
+    #[test]
+    fn rows_of_returned_money_are_asked_for_wherever_there_may_be_any() {
+        let paid = |state| standing(state).with(AttemptState::Captured);
+        let lives = || paid(BookingState::Confirmed).living_on_it();
+        assert!(!lives().may_have_returned(), "all of it buys the ticket");
+        assert!(!lives().told("payment_captured", json!({})).may_have_returned());
+        assert!(lives().told("refund_requested", json!({})).may_have_returned());
+        assert!(lives().told("dispute_opened", json!({})).may_have_returned());
+        assert!(paid(BookingState::Confirmed).may_have_returned(), "it buys nothing");
+        assert!(paid(BookingState::Cancelled).living_on_it().may_have_returned(), "the booking has ended");
+        let none = standing(BookingState::Expired).with(AttemptState::Released);
+        assert!(!none.told("refund_requested", json!({})).may_have_returned(), "nothing was taken");
+        let mut cent = lives().told("refund_requested", json!({}));
+        cent.attempts[0].captured = eur(1);
+        assert!(cent.may_have_returned());
+    }
+
+    #[test]
+    fn of_several_attempts_the_last_that_is_open_is_paid_and_the_one_it_lives_on_secures() {
+        let standing = standing(BookingState::Held)
+            .with(AttemptState::Open)
+            .with(AttemptState::Processing)
+            .living_on_it()
+            .with(AttemptState::Expired);
+        assert_eq!(standing.payable().map(|attempt| attempt.state), Some(AttemptState::Processing));
+        assert_eq!(standing.secured().map(|attempt| attempt.state), Some(AttemptState::Processing));
+        assert!(!standing.is_frozen());
+        let mut frozen = standing;
+        frozen.attempts[2].quarantined = Some("amount".to_owned());
+        assert!(frozen.is_frozen());
+        frozen.file.booking.secured_by = None;
+        assert!(frozen.secured().is_none());
+    }
+}

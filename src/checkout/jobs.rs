@@ -394,3 +394,17 @@ fn title(booking: &Booking) -> String {
         (None, _) => booking.reference.to_string(),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_job_for_several_payments_comes_back_for_the_first_and_is_done_when_all_are() {
+        let at = |minutes| Outcome::Again(Timestamp::UNIX_EPOCH + SignedDuration::from_mins(minutes));
+        assert_eq!(sooner(Outcome::Done, Outcome::Done), Outcome::Done);
+        for (one, other) in [(at(1), Outcome::Done), (Outcome::Done, at(1)), (at(1), at(2)), (at(2), at(1))] {
+            assert_eq!(sooner(one, other), at(1), "{one:?}, {other:?}");
+        }
+    }
+}

@@ -464,6 +464,49 @@ mod tests {
         assert_eq!((balances[&Account::CustomerDeposits], balances[&Account::RefundsPayable]), (0, 0));
     }
 
+    /// "customer_deposits +57140, supplier_payable -56000": what a fact moves where.
+    fn written(posting: &Posting) -> String {
+        let entries = posting.entries().unwrap();
+        let each = entries.iter().map(|(account, money)| format!("{} {:+}", account.code(), money.minor));
+        each.collect::<Vec<_>>().join(", ")
+    }
+
+    #[test]
+    fn every_fact_moves_what_it_says_and_nothing_else() {
+        let table = [
+            ("captured", "stripe_clearing +57140, customer_deposits -57140"),
+            ("sold", "customer_deposits +57140, supplier_payable -56000, agency_revenue -1140"),
+            ("refund_promised", "customer_deposits +57140, refunds_payable -57140"),
+            ("refund_granted", "customer_deposits +56000, agency_revenue +1140, refunds_payable -57140"),
+            ("refund_paid", "refunds_payable +57140, stripe_clearing -57140"),
+            ("refund_returned", "stripe_clearing +57140, refunds_payable -57140"),
+            ("refund_failed", "refunds_payable +57140, customer_deposits -57140"),
+            ("refund_paid_by_hand", "customer_deposits +57140, agency_bank -57140"),
+            ("dispute_opened", "dispute_hold +57140, stripe_clearing -57140"),
+            ("dispute_won", "stripe_clearing +57140, dispute_hold -57140"),
+            ("dispute_lost", "customer_deposits +56000, loss +1140, dispute_hold -57140"),
+            ("dispute_covered", "customer_deposits +57140, loss -57140"),
+            ("tickets_lost", "loss +57140, supplier_payable -57140"),
+            ("unexplained", "stripe_clearing +57140, suspense -57140"),
+            ("explained", "suspense +57140, stripe_clearing -57140"),
+            (
+                "cancelled",
+                "customer_deposits +57140, supplier_payable +56000, refunds_payable -57140, agency_revenue -56000",
+            ),
+        ];
+        let postings = every_posting(57_140, 56_000);
+        let told: Vec<_> = postings.iter().map(|posting| (posting.kind(), written(posting))).collect();
+        assert_eq!(told, table.map(|(kind, entries)| (kind, entries.to_owned())));
+    }
+
+    #[test]
+    fn a_fact_has_its_kind_and_its_subject_for_a_key() {
+        let (attempt, amount) = (AttemptId::new(), Money::new(1, Currency::Eur));
+        assert_eq!(Posting::Captured { attempt, amount }.key(), format!("captured:{attempt}"));
+        let booking = BookingId::new();
+        assert_eq!(Posting::TicketsLost { booking, amount }.key(), format!("tickets_lost:{booking}"));
+    }
+
     #[test]
     fn two_facts_never_share_a_key() {
         let keys: std::collections::HashSet<String> =

@@ -289,6 +289,77 @@ fn not_owed(refund: &RefundRow, still_owed: Money, left: Money) -> Option<Refusa
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        bookings::lifecycle::BookingState,
+        checkout::{lifecycle::AttemptState, pages::samples::standing},
+        web::components::samples::eur,
+    };
+
+    fn desk(asked_at: &str) -> PayoutDesk {
+        let mut standing = standing(BookingState::Failed).with(AttemptState::Captured).living_on_it();
+        let (booking, attempt) = (standing.file.booking, standing.attempts.remove(0));
+        let refund = RefundRow {
+            id: RefundId::new(),
+            booking: booking.id,
+            attempt: attempt.id,
+            state: RefundState::Failed,
+            amount: eur(80_000),
+            reason: "not_needed".to_owned(),
+            try_epoch: 1,
+            payment_intent: "pi_1".to_owned(),
+            created_at: asked_at.parse().unwrap(),
+            is_ours: true,
+            stripe_id: None,
+            pending_reason: None,
+            failure: None,
+        };
+        PayoutDesk { booking, attempt, refund, left: eur(80_000), obstacle: None, recorded: None }
+    }
+
+    #[test]
+    fn money_left_on_a_day_that_is_here_somewhere_and_not_before_anybody_asked() {
+        let may_be = |asked_at: &str, now: &str, day: &str| {
+            desk(asked_at).check_day(day.parse().unwrap(), now.parse().unwrap())
+        };
+        let said = |told: Result<(), FieldErrors>| {
+            told.err().map(|errors| errors.get("paid_on").unwrap_or_default().to_owned())
+        };
+        let asked = "2026-11-20T12:00:00Z";
+        for (now, day) in [
+            // Ten in the morning UTC is midnight where the day begins.
+            ("2026-11-22T10:00:00Z", "2026-11-23"),
+            ("2026-11-22T09:59:59Z", "2026-11-22"),
+            ("2026-11-22T09:59:59Z", "2026-11-20"),
+        ] {
+            assert_eq!(said(may_be(asked, now, day)), None, "{day} at {now}");
+        }
+        // Before noon UTC it is still the day before, where the day ends last.
+        assert_eq!(said(may_be("2026-11-20T11:59:59Z", "2026-11-22T12:00:00Z", "2026-11-19")), None);
+        let early = said(may_be(asked, "2026-11-22T09:59:59Z", "2026-11-23")).unwrap();
+        assert!(early.starts_with("This day is still to come"), "{early}");
+        let late = said(may_be(asked, "2026-11-22T12:00:00Z", "2026-11-19")).unwrap();
+        assert!(late.starts_with("On this day nobody had asked"), "{late}");
+    }
+
+    #[test]
+    fn whoever_may_not_record_a_payment_hears_what_became_of_the_money_and_that_nothing_was_recorded() {
+        for &state in RefundState::ALL.iter().filter(|&&state| state != RefundState::Failed) {
+            let refusal = not_failed(state);
+            assert_eq!(refusal.code, "not_failed");
+            let has_paid = refusal.detail.starts_with("Stripe has paid it");
+            assert_eq!(has_paid, state == RefundState::Succeeded, "{state:?}");
+            assert!(refusal.detail.ends_with(" Nothing was recorded."), "{}", refusal.detail);
+        }
+        let made =
+            Payout { way: Way::Cash, paid_on: jiff::civil::date(2026, 11, 21), proof: "No. 7".to_owned() };
+        let twice =
+            paid_already(&desk("2026-11-20T12:00:00Z").refund, &made, eur(100)).detail.replace('\u{a0}', " ");
+        assert!(
+            twice.starts_with("EUR 800.00 was paid in cash on 21 Nov 2026, reference No. 7. Of its payment EUR 1.00 is left."),
+            "{twice}"
+        );
+        assert!(not_owed(eur(100)).detail.ends_with("Of its payment EUR\u{a0}1.00 is left."));
+    }
 
     #[test]
     fn every_way_reads_back_and_is_put_into_words() {

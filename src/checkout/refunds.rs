@@ -451,3 +451,91 @@ pub(super) fn refund_event(status: &RefundStatus) -> RefundEvent {
         RefundStatus::Unknown(_) => RefundEvent::Accepted,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        ids::{AttemptId, BookingId},
+        web::components::samples::eur,
+    };
+
+    fn told(status: RefundStatus) -> Refund {
+        Refund {
+            id: "re_1".to_owned(),
+            status,
+            amount: eur(700),
+            payment_intent: Some("pi_1".to_owned()),
+            refund: None,
+            created: Timestamp::UNIX_EPOCH,
+            failure: Some("lost_or_stolen_card".to_owned()),
+            pending_reason: Some("insufficient_funds".to_owned()),
+        }
+    }
+
+    fn row(state: RefundState, pending_reason: Option<&str>) -> RefundRow {
+        RefundRow {
+            id: RefundId::new(),
+            booking: BookingId::new(),
+            attempt: AttemptId::new(),
+            state,
+            amount: eur(700),
+            reason: "not_needed".to_owned(),
+            try_epoch: 1,
+            payment_intent: "pi_1".to_owned(),
+            created_at: Timestamp::UNIX_EPOCH,
+            is_ours: true,
+            stripe_id: None,
+            pending_reason: pending_reason.map(str::to_owned),
+            failure: None,
+        }
+    }
+
+    #[test]
+    fn money_is_back_only_when_stripe_says_so_and_an_unknown_word_settles_nothing() {
+        for (status, event) in [
+            (RefundStatus::Pending, RefundEvent::Pending),
+            (RefundStatus::RequiresAction, RefundEvent::Pending),
+            (RefundStatus::Succeeded, RefundEvent::Succeeded),
+            (RefundStatus::Failed, RefundEvent::Failed),
+            (RefundStatus::Canceled, RefundEvent::Failed),
+            (RefundStatus::Unknown("x".to_owned()), RefundEvent::Accepted),
+        ] {
+            assert_eq!(refund_event(&status), event, "{status:?}");
+        }
+        assert_eq!(Word::refused(CHARGED_BACK).event, RefundEvent::Failed);
+    }
+
+    #[test]
+    fn a_reason_is_told_while_it_holds_and_only_if_it_is_a_word_of_stripes() {
+        let told = told(RefundStatus::Pending);
+        let reasons = |state| Word::of(&told).reasons(state);
+        assert_eq!(reasons(RefundState::Pending), (Some("insufficient_funds"), None));
+        assert_eq!(reasons(RefundState::Failed), (None, Some("lost_or_stolen_card")));
+        for &state in RefundState::ALL {
+            if !matches!(state, RefundState::Pending | RefundState::Failed) {
+                assert_eq!(reasons(state), (None, None), "{state:?}");
+            }
+        }
+        assert_eq!(Word::refused(CHARGED_BACK).reasons(RefundState::Failed), (None, Some(CHARGED_BACK)));
+        let odd = Refund { pending_reason: Some("Call us at once!".to_owned()), ..told.clone() };
+        assert_eq!(Word::of(&odd).reasons(RefundState::Pending), (None, None));
+    }
+
+    #[test]
+    fn what_waits_is_told_anew_only_for_another_reason() {
+        let (first, silent) =
+            (told(RefundStatus::Pending), Refund { pending_reason: None, ..told(RefundStatus::Pending) });
+        let anew = |before, told| waits_anew(&row(RefundState::Pending, before), Word::of(told));
+        assert!(anew(None, &first) && anew(Some("charge_pending"), &first));
+        assert!(!anew(Some("insufficient_funds"), &first) && !anew(Some("insufficient_funds"), &silent));
+    }
+
+    #[test]
+    fn an_event_of_a_refund_names_it_its_payment_and_its_amount() {
+        let row = row(RefundState::Requested, None);
+        let wanted =
+            json!({ "refund": row.id, "attempt": row.attempt, "amount_minor": 700, "currency": "EUR" });
+        assert_eq!(told_of(&row), wanted);
+    }
+}

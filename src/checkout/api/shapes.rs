@@ -339,3 +339,22 @@ fn passengers(standing: &Standing) -> Vec<Passenger> {
     });
     one.collect()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{checkout::pages::samples::standing, web::components::samples::eur};
+
+    #[test]
+    fn what_was_charged_is_what_stood_at_stripe_even_where_it_did_not_fit() {
+        let mut attempt = standing(BookingState::Held).with(AttemptState::Captured).attempts.remove(0);
+        assert_eq!(taken(&attempt), eur(80_000));
+        attempt.captured = eur(15_000);
+        assert_eq!(taken(&attempt), eur(15_000), "what was kept of it");
+        for (was_taken, charged) in [(true, 79_900), (false, 0)] {
+            attempt.captured = eur(0);
+            attempt.let_go = Some(LetGo { amount: eur(79_900), was_taken });
+            assert_eq!(taken(&attempt), eur(charged));
+        }
+    }
+}

@@ -231,11 +231,32 @@ fn expected_credit(booking: &Booking, cost: Money) -> Option<Money> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::money::Currency;
+    use crate::{
+        bookings::lifecycle::BookingState, checkout::pages::samples::standing, itinerary::Party,
+        money::Currency, web::components::samples::eur,
+    };
+
+    #[test]
+    fn a_fare_promises_its_cost_less_a_fee_for_each_passenger_or_promises_nothing() {
+        let mut booking = standing(BookingState::Cancelling).file.booking;
+        booking.offer.party = Party::new(2, 1, 0).unwrap();
+        for (condition, promised) in [
+            (Condition::Free, Some(9_000)),
+            (Condition::Fee(eur(1_000)), Some(6_000)),
+            (Condition::Fee(eur(3_000)), Some(0)),
+            (Condition::Fee(eur(3_001)), Some(0)),
+            (Condition::Fee(eur(i64::MAX)), None),
+            (Condition::Fee(Money::new(1_000, Currency::Usd)), None),
+            (Condition::No, None),
+            (Condition::Unknown, None),
+        ] {
+            booking.offer.fare.conditions.refund = condition;
+            assert_eq!(expected_credit(&booking, eur(9_000)), promised.map(eur), "{condition:?}");
+        }
+    }
 
     #[test]
     fn a_credit_is_never_below_nothing_above_the_cost_or_of_another_currency() {
-        let eur = |minor| Money::new(minor, Currency::Eur);
         for (told, believed) in [
             (eur(5_000), 5_000),
             (eur(0), 0),

@@ -332,3 +332,30 @@ fn with_a_person(disputed: bool) -> Refusal {
 fn quoted_meanwhile() -> Refusal {
     no("quote_available", "What comes back is known by now", "Open the page again to see the quote.")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn whoever_cannot_cancel_hears_why_and_that_nothing_was_changed() {
+        let code = |refusal: &Refusal| {
+            assert!(refusal.detail.ends_with(" Nothing was changed."), "{}", refusal.detail);
+            refusal.code
+        };
+        for (state, wanted) in [
+            (BookingState::Draft, "not_paid"),
+            (BookingState::Held, "not_paid"),
+            (BookingState::Ticketing, "being_booked"),
+            (BookingState::Cancelling, "cancelling"),
+            (BookingState::Cancelled, "ended"),
+            (BookingState::Expired, "ended"),
+            (BookingState::Failed, "ended"),
+        ] {
+            assert_eq!(code(&not_cancellable(state)), wanted, "{state:?}");
+        }
+        assert_eq!(code(&with_a_person(true)), "disputed");
+        assert_eq!(code(&with_a_person(false)), "payment_checked");
+        assert_eq!([code(&unpaid()), code(&departed())], ["not_paid", "departed"]);
+    }
+}

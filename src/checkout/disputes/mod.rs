@@ -241,3 +241,19 @@ const fn event_of(status: DisputeStatus) -> DisputeEvent {
         DisputeStatus::Lost => DisputeEvent::Lost,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_banks_decision_is_heard_as_it_was_made() {
+        let statuses = [
+            DisputeStatus::NeedsResponse,
+            DisputeStatus::UnderReview,
+            DisputeStatus::Won,
+            DisputeStatus::Lost,
+        ];
+        assert_eq!(statuses.map(event_of), *DisputeEvent::ALL);
+    }
+}

@@ -279,3 +279,100 @@ fn button(figures: &Figures) -> String {
         (_, false) => format!("Cancel and release {}", figures.back),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{checkout::pages::samples::noon, web::components::samples::eur};
+
+    /// Of EUR 800.00, of which EUR 20.00 has gone back before.
+    fn figures(terms: Terms, charged: bool, kept: i64) -> Figures {
+        Figures {
+            terms,
+            charged,
+            paid: eur(80_000),
+            returned: eur(2_000),
+            kept: eur(kept),
+            back: eur(78_000 - kept),
+            expires_at: noon(),
+        }
+    }
+
+    #[test]
+    fn the_headline_and_the_button_say_what_comes_back_and_how() {
+        for (charged, kept, wanted, pressed) in [
+            (true, 15_000, "You would get back EUR 630.00", "Cancel and refund EUR 630.00"),
+            (true, 0, "You would get back EUR 780.00", "Cancel and refund EUR 780.00"),
+            (true, 78_000, "Nothing would come back", "Cancel without a refund"),
+            (false, 78_000, "Nothing would come back", "Cancel without a refund"),
+            (false, 0, "You would not be charged", "Cancel and release EUR 780.00"),
+            (
+                false,
+                15_000,
+                "You would be charged EUR 150.00 instead of EUR 800.00",
+                "Cancel and release EUR 630.00",
+            ),
+        ] {
+            let figures = figures(Terms::Fee, charged, kept);
+            assert_eq!(headline(&figures).replace('\u{a0}', " "), wanted);
+            assert_eq!(button(&figures).replace('\u{a0}', " "), pressed);
+        }
+    }
+
+    #[test]
+    fn the_lines_lead_from_what_was_paid_to_what_comes_back() {
+        let of = |figures: &Figures| -> Vec<String> {
+            let lines = lines(figures, "Halcyon Air", "Jetbridge");
+            lines.into_iter().map(|(what, amount)| format!("{what}: {amount}")).collect()
+        };
+        assert_eq!(
+            of(&figures(Terms::Fee, true, 15_000)),
+            [
+                "You paid: 800.00",
+                "Went back to you before: − 20.00",
+                "Halcyon Air keeps, as in the conditions: − 150.00",
+                "Jetbridge keeps: 0.00",
+            ]
+        );
+        let window = Figures { returned: eur(0), back: eur(80_000), ..figures(Terms::Window, false, 0) };
+        assert_eq!(
+            of(&window),
+            [
+                "Your bank has set aside: 800.00",
+                "Halcyon Air keeps, nothing within our free time: 0.00",
+                "Jetbridge keeps: 0.00",
+            ]
+        );
+    }
+
+    #[test]
+    fn where_the_money_goes_is_told_only_if_some_comes_back() {
+        let window = FreeWindow { hours: 24, days_ahead: 7 };
+        let told = |figures: &Figures, place| facts(figures, place, window);
+        let said = |facts: &[(String, String)], name: &str| {
+            facts.iter().find(|(known, _)| known == name).map(|(_, text)| text.clone())
+        };
+        let some = told(&figures(Terms::Fee, true, 15_000), Some("Visa ending 4242, the card you paid with"));
+        assert_eq!(said(&some, "To").unwrap(), "Visa ending 4242, the card you paid with");
+        assert_eq!(said(&some, "Seen").unwrap(), "on your statement in 5 to 10 bank days");
+        let released = told(&figures(Terms::Free, false, 0), None);
+        assert_eq!(said(&released, "To").unwrap(), "the account that you paid from");
+        assert!(said(&released, "Seen").unwrap().starts_with("at your bank within 1 to 7 days"));
+        let none = told(&figures(Terms::Nothing, true, 78_000), None);
+        assert_eq!(none.iter().map(|(name, _)| name.as_str()).collect::<Vec<_>>(), ["Why", "Seats"]);
+        let free = told(&figures(Terms::Window, true, 0), None);
+        let why = said(&free, "Why").unwrap();
+        assert!(why.starts_with("You cancel within 24 hours of booking and at least 7 days before"), "{why}");
+    }
+
+    #[test]
+    fn whoever_gives_up_seats_for_nothing_says_so() {
+        let (some, none) = (figures(Terms::Fee, true, 15_000), figures(Terms::Nothing, true, 78_000));
+        assert_eq!(understand(&some, 1), "I give up my seats");
+        assert_eq!(understand(&some, 2), "I give up my seats on both ways");
+        assert_eq!(
+            understand(&none, 3),
+            "I give up my seats on all flights, and I understand that nothing comes back"
+        );
+    }
+}

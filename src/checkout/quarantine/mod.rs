@@ -373,3 +373,40 @@ fn decided_already() -> AppError {
             .to_owned(),
     })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        checkout::{facts::samples::fitting, lifecycle::AttemptState, pages::samples::standing},
+        money::Currency,
+        web::components::samples::eur,
+    };
+
+    #[test]
+    fn only_what_is_back_in_the_currency_of_the_payment_counts_as_refunded() {
+        let mut standing = standing(BookingState::Held).with(AttemptState::Open);
+        let (attempt, booking) = (standing.attempts.remove(0), standing.file.booking);
+        let refund = |status, amount| Refund {
+            id: "re_1".to_owned(),
+            status,
+            amount,
+            payment_intent: None,
+            refund: None,
+            created: Timestamp::UNIX_EPOCH,
+            failure: None,
+            pending_reason: None,
+        };
+        let refunds = vec![
+            refund(RefundStatus::Succeeded, eur(700)),
+            refund(RefundStatus::Succeeded, eur(20)),
+            refund(RefundStatus::Succeeded, Money::new(50_000, Currency::Usd)),
+            refund(RefundStatus::Pending, eur(4_000)),
+            refund(RefundStatus::Failed, eur(8_000)),
+        ];
+        let mut heard = Heard { facts: fitting(&attempt, &booking), refunds, foreign: None };
+        assert_eq!(heard.refunded(), 720);
+        heard.facts.intent = None;
+        assert_eq!(heard.refunded(), 0);
+    }
+}

@@ -371,3 +371,31 @@ pub async fn busy_with<P: Principal>(tx: &mut Tx<P>, booking: BookingId) -> Resu
     .await?;
     Ok(Busy { returning: row.returning, disputed: row.disputed, refunded_elsewhere: row.refunded_elsewhere })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_word_of_stripes_is_kept_as_a_reason() {
+        for word in ["insufficient_funds", "x", "charge_3ds", &"a".repeat(80)] {
+            assert!(is_code(word), "{word}");
+        }
+        for other in ["", "Insufficient", "two words", "kündigung", "a-b", &"a".repeat(81)] {
+            assert!(!is_code(other), "{other}");
+        }
+    }
+
+    #[test]
+    fn only_a_brand_and_four_digits_are_kept_of_a_card() {
+        let is =
+            |brand: &str, last4: &str| is_card(&Card { brand: brand.to_owned(), last4: last4.to_owned() });
+        assert!(is("visa", "4242") && is("american_express", "0005") && is(&"a".repeat(30), "0000"));
+        for (brand, last4) in
+            [("", "4242"), ("Visa", "4242"), ("visa", "424"), ("visa", "42424"), ("visa", "424x")]
+        {
+            assert!(!is(brand, last4), "{brand} {last4}");
+        }
+        assert!(!is(&"a".repeat(31), "4242"));
+    }
+}
