@@ -127,3 +127,45 @@ fn seen_from(sold: &[Slice], flights: Flights) -> Flights {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        checkout::pages::samples::standing,
+        web::components::samples::{direct, lisbon, madrid, new_york, overnight, segment},
+    };
+
+    #[test]
+    fn flights_are_asked_for_until_the_last_slice_leaves() {
+        let mut booking = standing(BookingState::Confirmed).file.booking;
+        let back = segment(&new_york(), &lisbon(), "2027-03-27T00:40:00Z", "2027-03-27T12:20:00Z");
+        booking.offer.slices.push(Slice::try_from(vec![back]).unwrap());
+        let ahead = |booking: &Booking, now: &str| is_ahead(booking, now.parse().unwrap());
+        assert!(ahead(&booking, "2027-03-27T00:39:59Z") && !ahead(&booking, "2027-03-27T00:40:00Z"));
+        for &state in BookingState::ALL {
+            let other = Booking { state, ..booking.clone() };
+            assert_eq!(ahead(&other, "2027-03-01T00:00:00Z"), state == BookingState::Confirmed, "{state:?}");
+        }
+        booking.offer.slices.clear();
+        assert!(!ahead(&booking, "2027-03-01T00:00:00Z"));
+    }
+
+    #[test]
+    fn what_a_supplier_calls_a_change_is_seen_by_the_flights_themselves() {
+        let sold = [direct()];
+        let later = segment(&lisbon(), &new_york(), "2027-03-12T12:35:00Z", "2027-03-12T20:45:00Z");
+        let later = vec![Slice::try_from(vec![later]).unwrap()];
+        let others = vec![overnight()];
+        let elsewhere = segment(&lisbon(), &madrid(), "2027-03-12T10:35:00Z", "2027-03-12T12:00:00Z");
+        let elsewhere = vec![Slice::try_from(vec![elsewhere]).unwrap()];
+        for told in [Flights::Rescheduled, Flights::Replaced] {
+            assert_eq!(seen_from(&sold, told(later.clone())), Flights::Rescheduled(later.clone()));
+            for other in [&others, &elsewhere] {
+                assert_eq!(seen_from(&sold, told(other.clone())), Flights::Replaced(other.clone()));
+            }
+            assert_eq!(seen_from(&sold, told(Vec::new())), Flights::Cancelled);
+        }
+        assert_eq!(seen_from(&sold, Flights::Cancelled), Flights::Cancelled);
+    }
+}

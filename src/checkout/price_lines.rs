@@ -124,7 +124,10 @@ pub fn check_lines(lines: &[PriceLine], parts: &[LinePart], amount: Money) -> Re
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{itinerary::PassengerPrice, web::components::samples::plain};
+    use crate::{
+        bookings::lifecycle::BookingState, checkout::pages::samples::standing, itinerary::PassengerPrice,
+        web::components::samples::plain,
+    };
 
     fn euros(minor: i64) -> Money {
         Money::new(minor, crate::money::Currency::Eur)
@@ -159,6 +162,32 @@ mod tests {
             all.into_iter().map(|price| PassengerPrice { count: 1, whole_party: true, ..price }).collect();
         offer.prices[0].fare = euros(0);
         assert!(of(&offer).iter().all(|line| line.id.passenger == 0 && line.id.item != Item::Fare));
+    }
+
+    #[test]
+    fn a_price_is_told_by_lines_only_where_they_are_all_of_it() {
+        let mut booking = standing(BookingState::Confirmed).file.booking;
+        let told = |booking: &Booking| -> Vec<(u8, Item, i64)> {
+            let lines = lines_of(booking).into_iter();
+            lines.map(|line| (line.id.passenger, line.id.item, line.left.minor)).collect()
+        };
+        assert_eq!(
+            told(&booking),
+            [
+                (1, Item::Fare, 30_000),
+                (1, Item::Tax(1), 5_000),
+                (2, Item::Fare, 30_000),
+                (2, Item::Tax(1), 5_000),
+                (3, Item::Fare, 8_000),
+                (3, Item::Tax(1), 2_000),
+            ]
+        );
+        // A total that was raised or lowered, or a line that is not told.
+        for other in [79_999, 80_001] {
+            assert_eq!(told(&Booking { amount: euros(other), ..booking.clone() }), [], "{other}");
+        }
+        booking.offer.prices.pop();
+        assert_eq!(told(&booking), []);
     }
 
     #[test]

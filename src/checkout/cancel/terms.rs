@@ -296,6 +296,23 @@ mod tests {
         assert_ne!(quote(&base, DAY_AND_WEEK), hash);
     }
 
+    #[test]
+    fn of_tickets_that_nobody_paid_for_nothing_is_kept_and_all_that_was_set_aside_is_with_the_traveller() {
+        let now = case(Condition::No).now;
+        let figures = Figures::of_unpaid(eur(57_140), now);
+        assert_eq!((figures.terms, figures.charged), (Terms::Unpaid, false));
+        assert_eq!((figures.paid, figures.back), (eur(57_140), eur(57_140)));
+        assert_eq!((figures.returned, figures.kept), (eur(0), eur(0)));
+        assert_eq!(figures.expires_at, now + minutes(30));
+    }
+
+    #[test]
+    fn terms_read_back_from_their_codes() {
+        for &terms in Terms::ALL {
+            assert_eq!(terms.code().parse::<Terms>().unwrap(), terms);
+        }
+    }
+
     proptest! {
         #[test]
         fn whatever_the_figures_the_parts_add_up_and_nothing_is_negative(
