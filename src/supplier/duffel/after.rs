@@ -146,3 +146,35 @@ fn credit(told: &wire::OrderCancellation) -> Result<Cancellation, SupplierError>
         Err(unfit) => Err(SupplierError::Unavailable(unfit.to_string())),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_credit_is_read_exactly_or_the_tickets_stay() {
+        let read = |amount: Option<&str>, currency: Option<&str>| {
+            let told = wire::OrderCancellation {
+                id: "ore_1".to_owned(),
+                refund_amount: amount.map(str::to_owned),
+                refund_currency: currency.map(str::to_owned),
+                refund_to: None,
+                confirmed_at: None,
+            };
+            credit(&told).ok().map(|told| (told.credit.minor, told.credit.currency.code()))
+        };
+        assert_eq!(read(Some("90.80"), Some("EUR")), Some((9_080, "EUR")));
+        assert_eq!(read(Some("0.00"), Some("GBP")), Some((0, "GBP")));
+        assert_eq!(read(Some("12000"), Some("JPY")), Some((12_000, "JPY")));
+        for (amount, currency) in [
+            (None, Some("EUR")),
+            (Some("90.80"), None),
+            (None, None),
+            (Some("-90.80"), Some("EUR")),
+            (Some("90.805"), Some("EUR")),
+            (Some("90.80"), Some("SEK")),
+        ] {
+            assert_eq!(read(amount, currency), None, "{amount:?} {currency:?}");
+        }
+    }
+}
