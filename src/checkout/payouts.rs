@@ -367,6 +367,8 @@ mod tests {
             assert_eq!(Way::from_code(way.code()), Some(way));
         }
         assert_eq!(Way::from_code("crypto"), None);
+        assert_eq!(Way::ALL.map(Way::in_words), ["Bank transfer", "Cash", "Another way"]);
+        assert_eq!(Way::ALL.map(Way::by), ["by bank transfer", "in cash", "another way than by card"]);
         let payout = Payout {
             way: Way::BankTransfer,
             paid_on: jiff::civil::date(2026, 11, 21),

@@ -516,5 +516,11 @@ mod tests {
             );
         }
         assert_eq!(Reason::from_code("because"), None);
+        let words = Reason::ALL.map(Reason::in_words);
+        assert_eq!(
+            words.map(|text| text.split(' ').next().unwrap()),
+            ["Goodwill", "The", "Something", "Charged", "The", "Other:"]
+        );
+        assert_ne!(words[1], words[4]);
     }
 }
