@@ -498,6 +498,15 @@ mod tests {
     }
 
     #[test]
+    fn a_refusal_says_that_nothing_was_refunded_and_a_line_names_what_goes_back_of_it() {
+        let refusal = Refusal { code: "disputed", title: "", detail: "The bank decides.".to_owned() };
+        assert_eq!(nothing_refunded(refusal).detail, "The bank decides. Nothing was refunded.");
+        let part = LinePart { line: LineId { passenger: 2, item: Item::Tax(1) }, amount: eur(500) };
+        let wanted = json!({ "passenger": 2, "item": "tax_1", "amount_minor": 500 });
+        assert_eq!(part_as_told(&part), wanted);
+    }
+
+    #[test]
     fn the_same_lines_in_another_order_are_the_same_refund() {
         let part =
             |passenger, minor| LinePart { line: LineId { passenger, item: Item::Fare }, amount: eur(minor) };
