@@ -226,6 +226,22 @@ fn is_frozen(attempts: &[Attempt]) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::{
+        checkout::{lifecycle::AttemptState, pages::samples::standing},
+        web::components::samples::eur,
+    };
+
+    #[test]
+    fn tickets_cost_what_the_supplier_takes_and_nobody_is_asked_to_pay_twice_while_a_payment_is_frozen() {
+        let mut standing =
+            standing(BookingState::Confirmed).with(AttemptState::Released).with(AttemptState::Open);
+        assert_eq!(cost_of(&standing.file.booking), eur(80_000));
+        standing.file.booking.supplier_total = Some(eur(79_000));
+        assert_eq!(cost_of(&standing.file.booking), eur(79_000));
+        assert!(!is_frozen(&standing.attempts));
+        standing.attempts[1].quarantined = Some("amount".to_owned());
+        assert!(is_frozen(&standing.attempts));
+    }
 
     fn at(text: &str) -> Timestamp {
         text.parse().unwrap()
