@@ -137,6 +137,13 @@ mod tests {
     };
 
     #[test]
+    fn a_change_is_named_by_its_booking_and_the_suppliers_name_of_it() {
+        let (id, change) =
+            (BookingId::new(), AirlineChange { id: "x1".to_owned(), flights: Flights::Cancelled });
+        assert_eq!(cause(id, &change), format!("{id}/x1"));
+    }
+
+    #[test]
     fn flights_are_asked_for_until_the_last_slice_leaves() {
         let mut booking = standing(BookingState::Confirmed).file.booking;
         let back = segment(&new_york(), &lisbon(), "2027-03-27T00:40:00Z", "2027-03-27T12:20:00Z");

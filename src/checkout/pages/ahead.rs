@@ -261,6 +261,75 @@ mod tests {
         );
     }
 
+    /// The same with the amounts and what is said below them.
+    fn in_full(standing: &Standing) -> Vec<String> {
+        let entries = to_come(standing, &Here::of(&standing.file.booking.offer), noon()).into_iter();
+        let line = |entry: LogEntry| {
+            let (amount, text) = (entry.amount.unwrap_or_default(), entry.text.unwrap_or_default());
+            let text = text.split('.').next().unwrap_or_default().to_owned();
+            format!("[{:?}] {}: {} {amount} | {text}", entry.tone, entry.when, entry.title)
+                .replace('\u{a0}', " ")
+        };
+        entries.map(line).collect()
+    }
+
+    #[test]
+    fn whoever_has_not_paid_sees_until_when_and_how_much_and_waits_while_money_is_on_its_way() {
+        let held = standing(BookingState::Held);
+        let tickets = "[Todo] then: Seats confirmed, tickets issued  | ";
+        assert_eq!(in_full(&held), ["[Todo] next: Pay until 12:45 Lisbon time EUR 800.00 | ", tickets]);
+        assert_eq!(told(&held, 45)[0], "next: Check and pay");
+        assert_eq!(told(&standing(BookingState::Draft), 0)[0], "next: Check and pay");
+        let on_its_way = in_full(&held.with(AttemptState::Processing));
+        assert!(
+            on_its_way[0].starts_with(
+                "[Now] now: We wait for your payment to arrive EUR 800.00 | If the seats are gone"
+            ),
+            "{on_its_way:?}"
+        );
+        assert_eq!(on_its_way[1], tickets);
+    }
+
+    #[test]
+    fn what_is_set_aside_for_a_booking_that_has_ended_is_being_released_less_what_is_kept() {
+        let failed =
+            standing(BookingState::Failed).with(AttemptState::Released).with(AttemptState::Authorised);
+        assert_eq!(in_full(&failed), ["[Now] now: Reserved amount is being released EUR 800.00 | "]);
+        let cancelled = standing(BookingState::Cancelled)
+            .with(AttemptState::Authorised)
+            .living_on_it()
+            .cancelled_for(false, 15_000);
+        assert_eq!(in_full(&cancelled), ["[Now] now: Reserved amount is being released EUR 650.00 | "]);
+        // A quote for another payment.
+        let mut besides = cancelled;
+        besides.cancellation.as_mut().unwrap().attempt = crate::ids::AttemptId::new();
+        assert_eq!(in_full(&besides), ["[Now] now: Reserved amount is being released EUR 800.00 | "]);
+        assert!(in_full(&standing(BookingState::Failed).with(AttemptState::Released)).is_empty());
+    }
+
+    #[test]
+    fn nothing_is_promised_for_a_time_that_has_come() {
+        let asked = standing(BookingState::Ticketing).told("ticketing", json!({}));
+        assert_eq!(told(&asked, 44).len(), told(&asked, 45).len() + 1);
+        let cancelling = standing(BookingState::Cancelling)
+            .with(AttemptState::Captured)
+            .cancelled_for(true, 80_000)
+            .told("cancelling", json!({}));
+        assert_eq!(
+            (told(&cancelling, 14).len(), told(&cancelling, 15).len()),
+            (2, 1),
+            "and nothing is sent back"
+        );
+        let refunded = standing(BookingState::Failed).told("refund_succeeded", json!({}));
+        assert_eq!((told(&refunded, 60 * 240 - 1).len(), told(&refunded, 60 * 240).len()), (1, 0));
+        let confirmed = standing(BookingState::Confirmed);
+        let leaves = confirmed.file.booking.offer.slices[0].first().departs.at;
+        let minutes = leaves.duration_since(noon()).as_mins();
+        assert_eq!((told(&confirmed, minutes - 1).len(), told(&confirmed, minutes).len()), (1, 0));
+        let departure = &to_come(&confirmed, &Here::of(&confirmed.file.booking.offer), noon())[0];
+        assert_eq!((departure.tone, departure.datetime.as_str()), (Tone::Todo, "2027-03-12T10:35+00:00"));
+    }
+
     #[test]
     fn money_on_its_way_through_the_banks_has_its_last_day() {
         let refunded = || {

@@ -583,6 +583,12 @@ mod tests {
             releasing.told()
         );
         assert_eq!(releasing.nothing_charged(), releasing.details());
+        let refunding = Whereabouts::altogether(&standing(BookingState::Failed).with(AttemptState::Captured));
+        assert!(
+            refunding.told().starts_with("All of your EUR\u{a0}800.00 is on its way"),
+            "{}",
+            refunding.told()
+        );
         let free = Whereabouts::altogether(&standing(BookingState::Failed).with(AttemptState::Released));
         assert_eq!(free.nothing_charged(), "Nothing was charged.");
     }

@@ -368,6 +368,80 @@ mod tests {
     }
 
     #[test]
+    fn a_total_that_is_the_same_is_no_change_of_price() {
+        let same = json!({ "from_minor": 80_000, "to_minor": 80_000, "currency": "EUR" });
+        let line = told("price_changed", same).unwrap();
+        assert!(line.starts_with("[Warn] Offer changed  | ") && line.ends_with("Same total."), "{line}");
+    }
+
+    #[test]
+    fn what_was_released_is_told_as_it_stood_at_stripe() {
+        let line = |let_go: Option<LetGo>| {
+            let mut standing = standing(BookingState::Held).with(AttemptState::Released);
+            standing.attempts[0].let_go = let_go;
+            let mut data = data();
+            data["attempt"] = json!(standing.attempts[0].id);
+            let lines =
+                super::told(&standing.told("payment_released", data.clone()).told("payment_captured", data));
+            let each = lines.into_iter().map(|told| (told.title, told.amount.unwrap(), told.text));
+            each.map(|(title, amount, text)| format!("{title} {amount} | {text}").replace('\u{a0}', " "))
+                .collect::<Vec<_>>()
+        };
+        let (taken, set_aside) = (
+            LetGo { amount: Money::new(79_900, crate::money::Currency::Eur), was_taken: true },
+            LetGo { amount: Money::new(79_900, crate::money::Currency::Eur), was_taken: false },
+        );
+        let charged = "Card charged − EUR 800.00 | Visa ending 4242.";
+        let released = "Visa ending 4242. Nothing was charged.";
+        assert_eq!(
+            line(None),
+            [format!("Reserved amount released EUR 800.00 | {released}"), charged.to_owned()]
+        );
+        assert_eq!(
+            line(Some(set_aside)),
+            [format!("Reserved amount released EUR 799.00 | {released}"), charged.to_owned()]
+        );
+        assert_eq!(
+            line(Some(taken)),
+            ["Payment gone back EUR 799.00 | Our payment desk refunded all of it.", charged]
+        );
+    }
+
+    #[test]
+    fn a_question_of_the_bank_moves_no_money_and_its_decision_does() {
+        let line = |kind: &str, is_inquiry: bool| {
+            let mut data = data();
+            data["is_inquiry"] = json!(is_inquiry);
+            told(kind, data).unwrap()
+        };
+        for kind in ["dispute_opened", "dispute_won"] {
+            assert!(line(kind, true).ends_with("No money moved."), "{}", line(kind, true));
+        }
+        assert!(line("dispute_opened", false).contains("has taken it back from us"));
+        assert!(line("dispute_won", false).contains("leaves the payment with us"));
+        assert!(line("dispute_lost", false).contains("has given you the money back"));
+        assert!(told("refund_succeeded", data()).unwrap().starts_with("[Good] Refunded EUR 800.00 | Banks"));
+    }
+
+    #[test]
+    fn whoever_gave_up_a_booking_is_not_told_that_the_airline_cancelled() {
+        let line = |data: Value| told("cancelled", data).unwrap();
+        assert!(line(json!({ "reason": "dropped" })).contains("You gave the booking up"));
+        assert!(line(json!({ "reason": "other" })).contains("Airline cancelled the tickets"));
+        assert!(line(json!({})).contains("Airline cancelled the tickets"));
+        assert!(told("claimed", json!({})).unwrap().contains("Added to your account"));
+    }
+
+    #[test]
+    fn flights_that_the_airline_changed_are_told_by_what_was_changed() {
+        let line =
+            |flights: Value| told(changes::EVENT, json!({ "change": { "flights": flights } })).unwrap();
+        assert!(line(json!("cancelled")).starts_with("[Bad] Airline cancelled your flights"));
+        assert!(line(json!({ "replaced": [] })).starts_with("[Warn] Airline changed your flights"));
+        assert!(line(json!({ "rescheduled": [] })).starts_with("[Warn] Airline changed the times"));
+    }
+
+    #[test]
     fn a_refund_that_waits_or_was_paid_by_hand_says_why_and_how() {
         let waits = |reason: &str| told("refund_pending", json!({ "pending_reason": reason })).unwrap();
         assert!(

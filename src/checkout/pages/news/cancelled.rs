@@ -91,3 +91,97 @@ fn kept(standing: &Standing, quote: &CancelQuote, money: &Whereabouts) -> String
         _ => format!(" {left} {verb}; you had accepted {kept}."),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{
+        bookings::lifecycle::BookingState,
+        checkout::{lifecycle::DisputeState, pages::samples::standing},
+    };
+
+    /// "headline | sentence" of tickets cancelled by a quote that keeps so much.
+    fn told(standing: &Standing) -> String {
+        let quote = standing.cancellation.as_ref().unwrap();
+        let news = by(standing, quote);
+        format!("{} | {}", news.headline, news.sentence).replace('\u{a0}', " ")
+    }
+
+    fn done(state: AttemptState, charged: bool, kept: i64) -> Standing {
+        standing(BookingState::Cancelled).with(state).living_on_it().cancelled_for(charged, kept)
+    }
+
+    #[test]
+    fn the_heading_is_about_the_money_only_while_some_is_owed_or_back() {
+        let quiet = "This booking is cancelled | ";
+        for (standing, heading) in [
+            (done(AttemptState::Released, false, 0), quiet),
+            (done(AttemptState::Authorised, false, 15_000), quiet),
+            (done(AttemptState::Captured, true, 15_000).dispute(DisputeState::UnderReview, 80_000), quiet),
+            (done(AttemptState::Authorised, false, 0), "You are not charged | "),
+            (done(AttemptState::Captured, true, 15_000), "You get back EUR 650.00 | "),
+        ] {
+            let text = told(&standing);
+            assert!(text.starts_with(heading), "{text}");
+        }
+    }
+
+    #[test]
+    fn what_is_kept_is_told_wherever_money_is_or_is_to_be_taken_and_nothing_kept_is_no_sum() {
+        let authorised = told(&done(AttemptState::Authorised, false, 15_000));
+        assert!(authorised.ends_with(" EUR 150.00 of it is charged, as you accepted."), "{authorised}");
+        let all_of_it = told(&done(AttemptState::Authorised, false, 80_000));
+        assert!(!all_of_it.contains("EUR 0.00"), "{all_of_it}");
+        let nothing = told(&done(AttemptState::Captured, true, 0));
+        assert!(!nothing.contains("kept") && !nothing.contains("A second payment"), "{nothing}");
+    }
+
+    #[test]
+    fn a_payment_that_is_not_known_here_is_not_called_lost() {
+        let mut unknown = done(AttemptState::Captured, true, 15_000);
+        unknown.attempts.clear();
+        assert!(!told(&unknown).contains("no money comes back"), "{}", told(&unknown));
+    }
+
+    #[test]
+    fn while_a_bank_decides_what_the_quote_gives_back_waits_for_its_word() {
+        let mut disputed = done(AttemptState::Captured, true, 15_000);
+        disputed.disputed = true;
+        let text = told(&disputed);
+        assert!(text.contains("If the issuer leaves it with us, EUR 650.00 goes back"), "{text}");
+        assert!(!text.contains("on its way back"), "{text}");
+        // Its row says the same, once.
+        let twice = told(&disputed.dispute(DisputeState::NeedsResponse, 80_000));
+        assert_eq!(twice.matches("Your payment is disputed").count(), 1, "{twice}");
+        // Of what is only set aside no bank takes anything back.
+        let mut set_aside = done(AttemptState::Authorised, false, 0);
+        set_aside.disputed = true;
+        assert!(!told(&set_aside).contains("disputed"), "{}", told(&set_aside));
+    }
+
+    #[test]
+    fn nobody_owes_anything_for_tickets_that_were_not_paid() {
+        let unpaid = || {
+            let mut unpaid = done(AttemptState::Released, false, 0);
+            unpaid.cancellation.as_mut().unwrap().figures.terms = Terms::Unpaid;
+            unpaid
+        };
+        let lines = |standing: Standing| {
+            let cancelling = asked(&standing).sentence.replace('\u{a0}', " ");
+            [cancelling, told(&standing)]
+        };
+        for text in lines(unpaid()) {
+            assert!(text.ends_with(" Nothing was charged, and you owe nothing."), "{text}");
+        }
+        for text in lines(unpaid().with(AttemptState::Released)) {
+            assert!(text.contains("and you owe nothing. Another payment: The EUR 800.00 that"), "{text}");
+        }
+        for text in lines(unpaid().with(AttemptState::Captured)) {
+            assert!(!text.contains("Nothing was charged"), "{text}");
+            assert!(
+                text.contains("You owe nothing. Another payment: All of your EUR 800.00 is on"),
+                "{text}"
+            );
+        }
+    }
+}

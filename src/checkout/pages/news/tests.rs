@@ -100,7 +100,80 @@ fn a_declined_card_is_told_with_its_reason_and_the_seats() {
 }
 
 #[test]
+fn what_a_bank_says_of_a_declined_card_is_told_in_words_of_ours() {
+    for (codes, words) in [
+        (&["expired_card"][..], "expired"),
+        (&["incorrect_cvc", "invalid_cvc"], "security code"),
+        (&["incorrect_number", "invalid_number"], "card number"),
+        (&["invalid_expiry_month", "invalid_expiry_year"], "expiry date"),
+        (&["authentication_required", "payment_intent_authentication_failure"], "make sure that it is you"),
+        (&["card_velocity_exceeded", "withdrawal_count_limit_exceeded"], "limit"),
+        (&["currency_not_supported"], "currency"),
+        (&["processing_error", "issuer_not_available", "try_again_later"], "A moment later"),
+        (&["lost_card", "stolen_card", "fraudulent", "pickup_card"], "did not say why"),
+    ] {
+        for code in codes {
+            assert!(declined(code).contains(words), "{code}: {}", declined(code));
+        }
+    }
+}
+
+#[test]
+fn a_second_payment_is_told_by_where_it_is() {
+    use RefundState::{PaidByHand, Succeeded};
+    let with = |second: fn(Standing) -> Standing| {
+        let ticketed = standing(BookingState::Confirmed).with(AttemptState::Captured).living_on_it();
+        told(&second(ticketed)).replace('\u{a0}', " ")
+    };
+    let checked = |ticketed: Standing| {
+        let mut both = ticketed.with(AttemptState::Authorised);
+        both.attempts[1].quarantined = Some("amount".to_owned());
+        both
+    };
+    for (text, words) in [
+        (with(|it| it.with(AttemptState::Released)), "EUR 800.00 was not needed and was released in full."),
+        (
+            with(|it| it.with(AttemptState::Captured).refund(Succeeded, 80_000)),
+            "EUR 800.00 was not needed and was refunded in full.",
+        ),
+        (
+            with(|it| it.with(AttemptState::Captured).refund(PaidByHand, 80_000)),
+            "EUR 800.00 was not needed and was paid back to you in full.",
+        ),
+        (
+            with(|it| it.with(AttemptState::Captured).refund(Succeeded, 700)),
+            "Another payment: EUR 7.00 went back to where you paid from.",
+        ),
+        (with(checked), "A second payment is being looked at by a person."),
+    ] {
+        assert!(text.contains(words), "{words}: {text}");
+    }
+}
+
+#[test]
+fn a_card_is_named_by_its_brand() {
+    let mut attempt = standing(BookingState::Held).with(AttemptState::Open).attempts.remove(0);
+    for (brand, name) in [
+        ("visa", "Visa"),
+        ("mastercard", "Mastercard"),
+        ("amex", "American Express"),
+        ("discover", "Discover"),
+        ("diners", "Diners Club"),
+        ("jcb", "JCB"),
+        ("unionpay", "UnionPay"),
+        ("eftpos_au", "Card"),
+    ] {
+        attempt.card = Some((brand.to_owned(), "4242".to_owned()));
+        assert_eq!(card(&attempt), Some(format!("{name} ending 4242")));
+    }
+    attempt.card = None;
+    assert_eq!(card(&attempt), None);
+}
+
+#[test]
 fn seats_whose_time_is_over_are_not_called_held() {
+    let sharp = news(&standing(BookingState::Held), noon() + SignedDuration::from_mins(45));
+    assert!(sharp.sentence.contains("That time is over"), "{}", sharp.sentence);
     let later = noon() + SignedDuration::from_mins(46);
     let news = news(&standing(BookingState::Held), later);
     assert!(
@@ -363,7 +436,15 @@ fn a_cancelled_ticket_tells_what_was_kept_and_where_the_rest_is() {
 
 #[test]
 fn why_the_airline_did_not_sell_is_told_for_every_reason() {
-    for reason in ["sold_out", "price_up", "offer_gone", "refused", "supplier_unavailable", "not_as_asked"] {
+    for reason in [
+        "sold_out",
+        "price_up",
+        "offer_gone",
+        "refused",
+        "authorisation_lost",
+        "supplier_unavailable",
+        "not_as_asked",
+    ] {
         assert_ne!(not_ticketed(Some(reason)), not_ticketed(None), "{reason}");
     }
 }
