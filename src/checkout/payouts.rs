@@ -247,8 +247,8 @@ fn paid_already(refund: &RefundRow, made: &Payout, left: Money) -> Refusal {
         code: "paid_already",
         title: "This refund is recorded as paid already",
         detail: format!(
-            "{} was paid {}. Of its payment {left} is left. What you sent was not kept. If the money went out twice, ask for it \
-             back.",
+            "{} was paid {}. Of its payment {left} is left. It is recorded once: anything sent after that is not kept. If the \
+             money went out twice, ask for it back.",
             refund.amount,
             made.in_words()
         ),

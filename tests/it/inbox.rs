@@ -71,7 +71,7 @@ async fn the_inbox_lists_by_state_and_type_and_pages_by_key() {
     let applied = viewer.get("/admin/events?state=applied").await.expect(200);
     applied.says("checkout.session.completed").says(&reference);
     assert!(!applied.says("Applied").has("a[href*='evt_old_']"));
-    viewer.get("/admin/events?state=parked").await.expect(200).says("No event matches");
+    viewer.get("/admin/events?state=parked").await.expect(200).says("No events found");
     for nonsense in ["state=lost", "kind=%27%20or%201=1"] {
         viewer.get(&format!("/admin/events?{nonsense}")).await.expect(422);
     }

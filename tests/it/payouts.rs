@@ -175,7 +175,7 @@ async fn of_two_who_record_it_at_once_one_does_and_the_other_is_told_what_stands
     late.says(&format!("EUR {} was paid", euros(desk.amount)))
         .says(&format!("reference {}", mine[2].1))
         .says("EUR 0.00 is left")
-        .says("What you sent was not kept");
+        .says("anything sent after that is not kept");
     // Pressed twice it is the same word; another word is none.
     winner.post_form(&address, &mine).await.redirect();
     winner.post_form(&address, &[mine[0], mine[1], ("proof", "another")]).await.expect(409);

@@ -18,7 +18,9 @@ pub fn way(item: &Item) -> Way {
     if item.resolved.is_some() {
         return Way::ByHand;
     }
-    if let Some(act) = Act::of(&item.kind) {
+    // Cancelled tickets are not cancelled again: only what was kept of them is lost.
+    let is_cancelled = item.booking_state.as_deref() == Some("cancelled");
+    if let Some(act) = Act::of(&item.kind).filter(|act| !(is_cancelled && *act == Act::CancelTickets)) {
         return Way::Act(act);
     }
     let page = |href: String, words| Way::Page(href, words);
@@ -59,7 +61,7 @@ pub fn next_step(kind: &str) -> &'static str {
             "The supplier is asked to void them, and this closes itself when it has. Otherwise void them there before its window closes."
         }
         "authorisation_lost" => {
-            "The traveller has been asked to pay again, and the booking says until when. Then the tickets are cancelled by themselves; cancel them now if nobody will pay."
+            "Where the tickets stand, the traveller has been asked to pay again, and the booking says until when. Then they are cancelled by themselves; cancel them now if nobody will pay. Where they are cancelled, what the airline keeps is our loss, and nobody is charged any more."
         }
         "capture_failed" => "Try again. If Stripe still refuses, agree on another way to pay.",
         "refund_failed" => "Refund again, or pay the traveller another way and record it.",

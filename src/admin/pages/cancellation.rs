@@ -53,6 +53,7 @@ fn rule(terms: &str) -> &'static str {
         "free" => "The fare: refundable without a fee",
         "fee" => "The fare: refundable for a fee",
         "nothing" => "The fare: nothing comes back",
+        "unpaid" => "Nobody had paid for the tickets",
         _ => "Of another version",
     }
 }
@@ -95,7 +96,7 @@ fn money(booking: &BookingRecord, cancellation: &Cancellation) -> Fragment {
     } else if cancellation.charged {
         html! { (badge(Tone::Now, "To be refunded")) }
     } else {
-        html! { "Released by the bank, as far as it is not kept. See the attempt" }
+        html! { "Was only set aside. What is not kept of it goes back without a refund: the attempt says what was charged" }
     };
     markup.into()
 }

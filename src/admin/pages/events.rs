@@ -2,7 +2,7 @@
 
 use serde_json::Value;
 
-use super::{amount, in_words, joined, second};
+use super::{amount, in_words, joined, moment, second};
 use crate::{
     admin::{self, EventRow},
     web::components::{LogEntry, Tone},
@@ -45,6 +45,12 @@ pub(super) fn facts(data: &Value, attempts: &[admin::AttemptRow]) -> String {
         };
         match name.as_str() {
             "amount_minor" | "currency" => None,
+            name if name.ends_with("_minor") => {
+                let sum = value.as_i64().zip(data["currency"].as_str());
+                let sum = sum.map_or(text, |(minor, currency)| amount(minor, currency));
+                Some(format!("{} {sum}", name.trim_end_matches("_minor").replace('_', " ")))
+            }
+            "until" => Some(format!("until {}", text.parse().map_or(text, moment))),
             "attempt" => Some(attempt_name(&text, attempts)),
             "quote_hash" => Some(format!("quote {}", text.chars().take(12).collect::<String>())),
             name => Some(format!("{} {text}", name.replace('_', " "))),
@@ -73,5 +79,7 @@ mod tests {
         assert_eq!(facts(&data, &[]), "from draft, pnr 6KQU9U");
         assert_eq!(facts(&json!({ "attempt": "x", "seats": 2 }), &[]), "attempt x, seats 2");
         assert_eq!(facts(&json!([1]), &[]), "");
+        let data = json!({ "kept_minor": 8000, "currency": "EUR", "until": "2026-12-02T03:30:12.341039Z" });
+        assert_eq!(facts(&data, &[]).replace('\u{a0}', " "), "kept EUR 80.00, until 2 Dec 03:30");
     }
 }

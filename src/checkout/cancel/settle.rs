@@ -152,9 +152,12 @@ impl Checkout {
         let (now, subject) = (self.clock.now(), attempt.id.to_string());
         let because = "The bank has let go of it: nothing can be taken any more";
         outbox::settle_about(tx, Attention::CaptureFailed, &subject, because, now).await?;
+        let taken = match attempt.captured.minor {
+            0 => "any of it".to_owned(),
+            _ => format!("more than {}", attempt.captured),
+        };
         let detail = format!(
-            "cancelled with {kept} to keep, and the bank let go of it before more than {} was taken: nobody is charged for the rest",
-            attempt.captured
+            "cancelled with {kept} to keep, and the bank let go of it before {taken} was taken: nobody is charged for the rest"
         );
         let kind = Attention::AuthorisationLost;
         outbox::raise(tx, kind, &subject, Some(attempt.booking), &detail, now).await?;

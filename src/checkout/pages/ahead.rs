@@ -13,8 +13,8 @@ use crate::{
     web::components::{LogEntry, Tone, words},
 };
 
-/// How long banks take to show a refund, and to free what was set aside, at the latest.
-const REFUND_SHOWS: SignedDuration = SignedDuration::from_hours(24 * 10);
+/// How long banks take to show a refund, which is 10 working days, and to free what was set aside, at the latest.
+const REFUND_SHOWS: SignedDuration = SignedDuration::from_hours(24 * 14);
 const RELEASE_SHOWS: SignedDuration = SignedDuration::from_hours(24 * 7);
 
 /// What happens at this moment, and what is to come if all goes well, or else by when it is decided.
@@ -338,8 +338,8 @@ mod tests {
                 .living_on_it()
                 .told("refund_succeeded", json!({}))
         };
-        assert_eq!(told(&refunded(), 0), ["by 2 Dec: Your bank shows the refund"]);
-        assert!(told(&refunded(), 60 * 24 * 11).is_empty());
+        assert_eq!(told(&refunded(), 0), ["by 6 Dec: Your bank shows the refund"]);
+        assert!(told(&refunded(), 60 * 24 * 15).is_empty());
         let failed = || refunded().told("refund_failed", json!({}));
         assert!(told(&failed(), 0).is_empty());
         assert!(told(&failed().told("refund_paid_by_hand", json!({})), 0).is_empty());
@@ -348,7 +348,7 @@ mod tests {
         assert_eq!(told(&released, 0), ["by 29 Nov: Your bank shows the reserved amount as free again"]);
         let mut let_go = released;
         let_go.attempts[0].let_go = Some(LetGo { amount: eur(80_000), was_taken: true });
-        assert_eq!(told(&let_go, 0), ["by 2 Dec: Your bank shows the refund"]);
+        assert_eq!(told(&let_go, 0), ["by 6 Dec: Your bank shows the refund"]);
     }
 
     #[test]

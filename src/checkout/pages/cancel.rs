@@ -245,7 +245,7 @@ fn facts(figures: &Figures, place: Option<&str>, window: FreeWindow) -> Vec<(Str
     let mut facts = vec![("Why".to_owned(), why)];
     if figures.back.minor > 0 {
         let seen = if figures.charged {
-            "on your statement in 5 to 10 bank days"
+            "on your statement in 5 to 10 working days"
         } else {
             "at your bank within 1 to 7 days; until then it may show as pending"
         };

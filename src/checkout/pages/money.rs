@@ -186,7 +186,7 @@ impl MoneyIs {
 
     /// As one of several sums.
     fn in_words(self) -> String {
-        let shown = "Banks show this within 5 to 10 days.";
+        let shown = "Banks show this within 5 to 10 working days.";
         match self {
             Self::Released(amount) => format!(
                 "{amount} that your bank had set aside was released. Banks show this within 1 to 7 days."
@@ -229,7 +229,7 @@ impl MoneyIs {
 
     /// As all that there is to tell of a payment.
     fn all_of_it(self) -> String {
-        let shown = "Banks show this within 5 to 10 days.";
+        let shown = "Banks show this within 5 to 10 working days.";
         match self {
             Self::Released(amount) => format!(
                 "The {amount} that your bank had set aside was released in full. Banks show this within 1 to 7 days."

@@ -282,7 +282,7 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
             booking.amount
         ),
     };
-    let besides = besides(standing);
+    let besides = format!("{}{}", besides(standing), not_cancelled(standing));
     if !is_flown {
         let sentence = format!("You have tickets, but nobody can travel with them. {money}{besides}");
         return News::new(booking, "The airline does not fly your flights", sentence, Next::Travel)
@@ -290,6 +290,19 @@ fn confirmed(standing: &Standing, now: Timestamp) -> News {
     }
     let sentence = format!("The airline has confirmed your seats and issued the tickets. {money}{besides}");
     News::new(booking, journey(booking, now), sentence, Next::Travel)
+}
+
+/// Whoever wanted to cancel reads first of all that nothing came of it, until they try again.
+fn not_cancelled(standing: &Standing) -> &'static str {
+    let of_it = ["cancel_accepted", "unpaid", "cancel_refused"];
+    let kinds = standing.file.events.iter().rev().map(|event| event.kind.as_str());
+    let mut last = kinds.filter(|kind| of_it.contains(kind));
+    match (last.next(), last.next()) {
+        (Some("cancel_refused"), Some("cancel_accepted")) => {
+            " You wanted to cancel, and the airline did not: your tickets stand. A person of ours asks why, and writes to you."
+        }
+        _ => "",
+    }
 }
 
 /// Of payments that were not needed.

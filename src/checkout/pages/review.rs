@@ -19,6 +19,7 @@ use crate::{
     },
     checkout::{
         Acceptance, Checkout, Paying, Standing,
+        lifecycle::AttemptState,
         pages::{address, kind_in_words},
     },
     error::{AppError, FieldErrors},
@@ -42,6 +43,8 @@ struct ReviewPage {
     chrome: Chrome,
     reference: String,
     held: Option<String>,
+    /// Other names, or another total: the page that was open at Stripe is not any more.
+    was_closed: bool,
     changed: Option<Fragment>,
     raise: Option<Raise>,
     errors: FieldErrors,
@@ -198,6 +201,7 @@ impl ReviewPage {
         let contact = contact.ok_or_else(|| AppError::broken("a review without a contact"))?;
         let held = booking.hold.as_ref().filter(|hold| hold.expires_at > now);
         let raise = booking.raised_from.map(|from| Raise::new(from, booking.amount)).transpose()?;
+        let last = standing.attempts.last().map(|attempt| attempt.state);
         let note = match &raise {
             Some(raise) => format!("total, was {}", raise.from),
             None => format!("total, {}", offer.party.in_words()),
@@ -206,6 +210,7 @@ impl ReviewPage {
             chrome,
             reference: booking.reference.to_string(),
             held: held.map(|hold| Here::of(offer).tell(hold.expires_at, now)),
+            was_closed: matches!(last, Some(AttemptState::Expired | AttemptState::Superseded)),
             changed,
             raise,
             errors,

@@ -232,7 +232,7 @@ fn refund_line(kind: &str, data: &Value) -> Option<Said> {
             let how = payout(data).map(|payout| format!("Paid {}.", payout.in_words())).unwrap_or_default();
             said(Tone::Good, "Paid to you another way", how)
         }
-        "succeeded" => said(Tone::Good, "Refunded", "Banks show this within 5 to 10 days."),
+        "succeeded" => said(Tone::Good, "Refunded", "Banks show this within 5 to 10 working days."),
         "failed" => {
             said(Tone::Bad, "Refund did not arrive", "It is still owed to you. A person looks after it.")
         }

@@ -163,11 +163,13 @@ fn by(slice: &Slice) -> Markup {
     html! {
         @for (place, group) in groups.iter().enumerate() {
             @if place > 0 { " \u{2002}" }
-            (tile(&group[0].carrier)) (group[0].carrier.name) " "
-            @for (place, segment) in group.iter().enumerate() {
-                @if place > 0 { " and " } (segment.flight())
+            span {
+                (tile(&group[0].carrier)) (group[0].carrier.name) " "
+                @for (place, segment) in group.iter().enumerate() {
+                    @if place > 0 { " and " } (segment.flight())
+                }
+                @if let Some(other) = &group[0].operated_by { ", operated by " (other.name) }
             }
-            @if let Some(other) = &group[0].operated_by { ", operated by " (other.name) }
         }
     }
 }

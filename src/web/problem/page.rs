@@ -64,6 +64,13 @@ fn money(frame: &Frame, problem: &Problem) -> Money {
     if matches!(frame.method, Method::GET | Method::HEAD) {
         return Money { fact: "None moved.", why: "Looking at a booking never charges you." };
     }
+    // Who is refused because of a payment must not read that there is none.
+    if ["being_paid", "passengers_fixed"].contains(&problem.code) {
+        return Money {
+            fact: "This form moved none.",
+            why: "A payment that was made, or is being made, stands as the booking shows it. You cannot pay twice for one booking.",
+        };
+    }
     if problem.status.is_client_error() {
         return Money { fact: "None moved.", why: "The request was refused before anything was done." };
     }
@@ -102,6 +109,10 @@ fn what_next(frame: &Frame, status: StatusCode, code: &str) -> Next {
         }
         (StatusCode::NOT_FOUND | StatusCode::FORBIDDEN, Some(_)) => {
             Next { label: "Your bookings", href: "/bookings".to_owned() }
+        }
+        // These seats are gone, whatever the booking still says.
+        (StatusCode::CONFLICT, Some(_)) if code == "sold_out" => {
+            Next { label: "Search for flights", href: "/".to_owned() }
         }
         (_, Some(reference)) if !reference.is_empty() => {
             Next { label: "Open the booking", href: format!("/bookings/{reference}") }

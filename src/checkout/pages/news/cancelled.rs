@@ -62,7 +62,7 @@ pub fn by(standing: &Standing, quote: &CancelQuote) -> News {
     let seats = "Your tickets are cancelled and the seats are given back.";
     let told = match money.is_empty() {
         true if quote.figures.back.minor == 0 => {
-            "By the conditions that you accepted, no money comes back.".to_owned()
+            format!("By the conditions that you accepted, no money comes back.{}", all_kept(standing, quote))
         }
         _ => format!("{}{}", money.details(), kept(standing, quote, &money)),
     };
@@ -73,6 +73,21 @@ pub fn by(standing: &Standing, quote: &CancelQuote) -> News {
     News::new(booking, headline, format!("{seats} {told}{besides}"), Next::SearchAgain)
 }
 
+/// All that was only set aside is kept, so it is charged after all.
+fn all_kept(standing: &Standing, quote: &CancelQuote) -> String {
+    let Figures { kept, charged, .. } = quote.figures;
+    let its = standing.attempts.iter().find(|attempt| attempt.id == quote.attempt);
+    match its.map(|attempt| attempt.state) {
+        Some(AttemptState::Authorised) if !charged => {
+            format!(" The {kept} that your bank has set aside is being charged.")
+        }
+        Some(AttemptState::Captured) if !charged => {
+            format!(" The {kept} that your bank had set aside was charged.")
+        }
+        _ => String::new(),
+    }
+}
+
 /// What the airline keeps, less what somebody has given back of it all the same.
 fn kept(standing: &Standing, quote: &CancelQuote, money: &Whereabouts) -> String {
     let Figures { kept, charged, .. } = quote.figures;
@@ -81,8 +96,9 @@ fn kept(standing: &Standing, quote: &CancelQuote, money: &Whereabouts) -> String
     let left = match attempt.state {
         AttemptState::Captured => money.left_of(attempt.captured),
         AttemptState::Authorised => kept,
-        // Nothing of it was ever taken.
-        _ => return String::new(),
+        _ if kept.minor == 0 => return String::new(),
+        // The bank let go of all of it before anything was taken.
+        _ => return format!(" The {kept} that you had accepted was never charged, and you owe nothing."),
     };
     let verb = if charged { "was kept" } else { "of it is charged" };
     match left.minor {

@@ -1,6 +1,7 @@
 //! What is told in which state.
 
 use jiff::SignedDuration;
+use serde_json::json;
 
 use super::*;
 use crate::{
@@ -403,7 +404,7 @@ fn a_cancelled_ticket_tells_what_was_kept_and_where_the_rest_is() {
     for (standing, words) in [
         (
             captured(),
-            "EUR 650.00 is on its way back to where you paid from. Banks show this within 5 to 10 days. EUR 150.00 was kept",
+            "EUR 650.00 is on its way back to where you paid from. Banks show this within 5 to 10 working days. EUR 150.00 was kept",
         ),
         (captured().refund(RefundState::Succeeded, 65_000), "[Cancelled] EUR 650.00 went back to you |"),
         (captured().refund(RefundState::Failed, 65_000), "a person looks after it"),
@@ -417,6 +418,14 @@ fn a_cancelled_ticket_tells_what_was_kept_and_where_the_rest_is() {
         ),
         (done(AttemptState::Captured, true, 0), "You get back EUR 800.00"),
         (done(AttemptState::Captured, true, 80_000), "no money comes back"),
+        (
+            done(AttemptState::Authorised, false, 80_000),
+            "no money comes back. The EUR 800.00 that your bank has set aside is being charged",
+        ),
+        (
+            done(AttemptState::Released, false, 15_000),
+            "EUR 800.00 that your bank had set aside was released. Banks show this within 1 to 7 days. The EUR 150.00 that you had accepted was never charged",
+        ),
         (
             done(AttemptState::Authorised, false, 0),
             "EUR 800.00 that your bank has set aside is being released",
@@ -432,6 +441,22 @@ fn a_cancelled_ticket_tells_what_was_kept_and_where_the_rest_is() {
         let text = told(&standing).replace('\u{a0}', " ");
         assert!(text.contains(words), "{words}: {text}");
     }
+}
+
+#[test]
+fn whoever_wanted_to_cancel_reads_that_the_airline_did_not() {
+    let asked = || {
+        let confirmed = standing(BookingState::Confirmed).with(AttemptState::Captured).living_on_it();
+        confirmed.told("cancel_accepted", json!({}))
+    };
+    assert!(!told(&asked()).contains("You wanted to cancel"));
+    let refused = asked().told("cancel_refused", json!({}));
+    assert!(told(&refused).contains("You wanted to cancel, and the airline did not"));
+    assert!(!told(&refused.told("cancel_accepted", json!({}))).contains("You wanted to cancel"));
+    // Nobody had asked for it: the tickets were not paid.
+    let unpaid = standing(BookingState::Confirmed).with(AttemptState::Released).living_on_it();
+    let unpaid = unpaid.told("unpaid", json!({})).told("cancel_refused", json!({}));
+    assert!(!told(&unpaid).contains("You wanted to cancel"));
 }
 
 #[test]
