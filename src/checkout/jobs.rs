@@ -383,15 +383,20 @@ pub(super) fn payment_intent(attempt: &Attempt) -> Result<&str, AppError> {
     intent.ok_or_else(|| AppError::broken(format!("attempt {} has money but no payment intent", attempt.id)))
 }
 
-/// What Stripe's page and the bank statement call it: "Lisbon to New York, 12 Mar 2027".
+/// What Stripe's page and the bank statement call it: "Lisbon to New York, 12 Mar 2027", "Lisbon to London and back, …",
+/// "Lisbon to London and on, …".
 fn title(booking: &Booking) -> String {
-    match (booking.offer.slices.first(), booking.offer.slices.len()) {
-        (Some(slice), slices) => {
+    match booking.offer.slices.as_slice() {
+        [slice, others @ ..] => {
             let (from, to) = (&slice.first().from.city, &slice.last().to.city);
-            let and_back = if slices > 1 { " and back" } else { "" };
-            format!("{from} to {to}{and_back}, {}", slice.first().departs.local.strftime("%-d %b %Y"))
+            let and = match others {
+                [] => "",
+                [back] if back.last().to.city == *from => " and back",
+                _ => " and on",
+            };
+            format!("{from} to {to}{and}, {}", slice.first().departs.local.strftime("%-d %b %Y"))
         }
-        (None, _) => booking.reference.to_string(),
+        [] => booking.reference.to_string(),
     }
 }
 

@@ -111,7 +111,7 @@ fn what_next(frame: &Frame, status: StatusCode, code: &str) -> Next {
             Next { label: "Your bookings", href: "/bookings".to_owned() }
         }
         // These seats are gone, whatever the booking still says.
-        (StatusCode::CONFLICT, Some(_)) if code == "sold_out" => {
+        (StatusCode::CONFLICT, Some(_)) if code == "seats_gone" => {
             Next { label: "Search for flights", href: "/".to_owned() }
         }
         (_, Some(reference)) if !reference.is_empty() => {
