@@ -273,7 +273,7 @@ impl Checkout {
                 return self.release(now_is).await;
             }
             let mut tx = self.db.begin(System).await?;
-            let detail = format!("the ticket stands, but Stripe will not charge the card: {code}");
+            let detail = format!("Stripe will not charge the card: {code}");
             let (kind, subject) = (Attention::CaptureFailed, attempt.id.to_string());
             let now = self.clock.now();
             outbox::raise(&mut tx, kind, &subject, Some(attempt.booking), &detail, now).await?;

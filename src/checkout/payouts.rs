@@ -358,7 +358,14 @@ mod tests {
             twice.starts_with("EUR 800.00 was paid in cash on 21 Nov 2026, reference No. 7. Of its payment EUR 1.00 is left."),
             "{twice}"
         );
-        assert!(not_owed(eur(100)).detail.ends_with("Of its payment EUR\u{a0}1.00 is left."));
+        let refund = desk("2026-11-20T12:00:00Z").refund;
+        let told = |owed| {
+            not_owed(&refund, eur(owed), eur(100)).map(|refusal| refusal.detail.replace('\u{a0}', " "))
+        };
+        assert!(told(refund.amount.minor).is_none());
+        assert!(told(0).unwrap().ends_with("Of its payment EUR 1.00 is left."));
+        let part = told(70_000).unwrap();
+        assert!(part.contains("of these EUR 800.00 EUR 700.00 can still be owed"), "{part}");
     }
 
     #[test]

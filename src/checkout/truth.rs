@@ -14,7 +14,7 @@ use crate::{
         Attempt, Checkout,
         facts::{Facts, mismatch, reading},
         ledger::{self, Posting},
-        lifecycle::{AttemptEffect, AttemptEvent, next_attempt},
+        lifecycle::{AttemptEffect, AttemptEvent, AttemptState, next_attempt},
         store, unpaid, upstream,
     },
     db::{System, Tx},
@@ -149,6 +149,15 @@ pub(super) async fn step(
                 "currency": amount.currency,
             });
             bookings::store::record(tx, booking.id, &kind, actor, &data, now).await?;
+            let is_as_asked = match to {
+                AttemptState::Captured => true,
+                AttemptState::Released => !booking.needs(attempt.id),
+                _ => false,
+            };
+            if is_as_asked {
+                let (kind, subject) = (Attention::CaptureFailed, attempt.id.to_string());
+                outbox::settle_about(tx, kind, &subject, "Stripe has done it since.", now).await?;
+            }
             effects
         }
         Step::Stay { effects } => effects,

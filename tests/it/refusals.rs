@@ -181,6 +181,10 @@ async fn a_capture_that_stripe_refuses_calls_a_person_and_keeps_the_ticket() {
     assert_eq!(app.state(&reference).await.booking, "confirmed");
     assert_eq!(app.attention().await, ["capture_failed"]);
     assert_eq!(app.state(&reference).await.attempts, ["authorised"]);
+    app.advance(SignedDuration::from_mins(61)).await;
+    app.settle().await;
+    assert_eq!(app.state(&reference).await.attempts, ["captured"]);
+    assert!(app.attention().await.is_empty(), "what it asked for has come");
     app.finish().await;
 }
 
@@ -197,6 +201,7 @@ async fn a_release_that_stripe_refuses_calls_a_person_and_is_tried_again() {
     app.advance(SignedDuration::from_mins(61)).await;
     app.settle().await;
     assert_eq!(app.state(&reference).await.attempts, ["released"]);
+    assert!(app.attention().await.is_empty(), "what it asked for has come");
     app.finish().await;
 }
 

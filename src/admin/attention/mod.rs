@@ -147,7 +147,7 @@ async fn read(tx: &mut Tx<System>, wanted: &Wanted) -> Result<Vec<Item>, AppErro
                   i.resolved_at as "resolved_at: jiff_sqlx::Timestamp", i.resolved_reason,
                   u.email::text as "resolver?", b.booking_reference as "booking_reference?",
                   b.booking_status as "booking_status?",
-                  coalesce(r.amount_minor, a.amount_minor, b.amount_minor) as amount_minor,
+                  coalesce(r.amount_minor, q.kept_minor, a.amount_minor, b.amount_minor) as amount_minor,
                   coalesce(r.currency, a.currency, b.currency) as currency
              from attention_items i
              cross join lateral (
@@ -161,6 +161,9 @@ async fn read(tx: &mut Tx<System>, wanted: &Wanted) -> Result<Vec<Item>, AppErro
              left join attempts a on a.id = s.id
              left join mails m on m.id = s.id
              left join bookings b on b.id = coalesce(i.booking_id, r.booking_id, a.booking_id, m.booking_id, s.id)
+             -- Of cancelled tickets, nothing is at stake but what was kept.
+             left join cancel_quotes q on q.booking_id = b.id and q.accepted_at is not null and q.done_at is not null
+                                      and i.kind in ('authorisation_lost', 'capture_failed', 'tickets_lost')
              left join auth.users u on u.id = i.resolved_by
             where ($1::bigint is null or i.id = $1) and ($2::boolean is null or (i.resolved_at is null) = $2)
               and (not $3 or urgency.place = 0)

@@ -321,7 +321,7 @@ mod tests {
             "and nothing is sent back"
         );
         let refunded = standing(BookingState::Failed).told("refund_succeeded", json!({}));
-        assert_eq!((told(&refunded, 60 * 240 - 1).len(), told(&refunded, 60 * 240).len()), (1, 0));
+        assert_eq!((told(&refunded, 60 * 336 - 1).len(), told(&refunded, 60 * 336).len()), (1, 0));
         let confirmed = standing(BookingState::Confirmed);
         let leaves = confirmed.file.booking.offer.slices[0].first().departs.at;
         let minutes = leaves.duration_since(noon()).as_mins();

@@ -354,7 +354,7 @@ mod tests {
         };
         let some = told(&figures(Terms::Fee, true, 15_000), Some("Visa ending 4242, the card you paid with"));
         assert_eq!(said(&some, "To").unwrap(), "Visa ending 4242, the card you paid with");
-        assert_eq!(said(&some, "Seen").unwrap(), "on your statement in 5 to 10 bank days");
+        assert_eq!(said(&some, "Seen").unwrap(), "on your statement in 5 to 10 working days");
         let released = told(&figures(Terms::Free, false, 0), None);
         assert_eq!(said(&released, "To").unwrap(), "the account that you paid from");
         assert!(said(&released, "Seen").unwrap().starts_with("at your bank within 1 to 7 days"));

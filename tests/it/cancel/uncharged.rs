@@ -129,6 +129,9 @@ async fn a_fee_that_the_bank_lets_go_of_before_it_was_taken_is_our_loss_and_is_n
     let page = booked.page().await;
     page.says("Nothing was charged");
     assert!(!page.body.contains("is charged, as you accepted"));
+    let queue = booked.app.staff("finance").await.get("/admin/attention").await.expect(200);
+    queue.says(&euros(booked.fee));
+    assert!(!queue.words().contains(&euros(booked.paid)), "what went back is not at stake");
     booked.app.finish().await;
 }
 
