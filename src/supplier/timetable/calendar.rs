@@ -84,8 +84,8 @@ pub(super) fn cheapest(
         }
         let best = cheapest_on(market, question, &paths, (&mut search, &mut known));
         best.or_else(|| {
-            let found = engine::find(market.world, question, |flight, day| market.sells(flight, day));
-            cheaper(market, &found, &mut known, None)
+            search.all(question);
+            cheaper(market, &search, &mut known, None)
         })
     })
     .collect()

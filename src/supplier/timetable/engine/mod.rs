@@ -7,10 +7,13 @@ mod wall;
 
 use std::ops::{Range, RangeInclusive};
 
-use self::wall::Wall;
 pub(super) use self::{
     changes::{Path, paths},
     rank::{Merit, without_pointless, worthwhile},
+};
+use self::{
+    two_changes::{Beaten, Detours},
+    wall::Wall,
 };
 use super::{
     seasons,
@@ -80,30 +83,16 @@ pub(super) struct Search<'a, S> {
     sells: S,
     pub legs: Vec<Leg>,
     pub ways: Vec<Way>,
+    detours: Detours,
 }
 
-/// All sensible ways.
-///
-/// With up to one change: each first flight with the next flights onward. With two changes only what is worth them.
 pub(super) fn find<'a, S: Fn(&Flight, i32) -> bool>(
     world: &'a World,
     question: Question<'_>,
     sells: S,
 ) -> Search<'a, S> {
     let mut search = Search::new(world, sells);
-    let firsts = |from: &u16| Firsts::new(world, *from, question.day);
-    let mut firsts: Vec<Firsts<'_>> = question.from.iter().map(firsts).collect();
-    for (a, firsts) in question.from.iter().zip(&mut firsts) {
-        for b in question.to.iter().filter(|b| *b != a) {
-            search.up_to_one_change(question, [*a, *b], firsts);
-        }
-    }
-    let beaten = two_changes::Beaten::by(&search);
-    for (a, firsts) in question.from.iter().zip(&mut firsts) {
-        for b in question.to.iter().filter(|b| *b != a) {
-            search.two_changes(question, [*a, *b], firsts, &beaten);
-        }
-    }
+    search.all(question);
     search
 }
 
@@ -122,7 +111,29 @@ impl<'a> Firsts<'a> {
 
 impl<'a, S: Fn(&Flight, i32) -> bool> Search<'a, S> {
     pub(super) fn new(world: &'a World, sells: S) -> Self {
-        Self { world, sells, legs: Vec::with_capacity(512), ways: Vec::with_capacity(512) }
+        let (legs, ways) = (Vec::with_capacity(512), Vec::with_capacity(512));
+        Self { world, sells, legs, ways, detours: Detours::default() }
+    }
+
+    /// All sensible ways, and none of an earlier question.
+    ///
+    /// With up to one change: each first flight with the next flights onward. With two changes only what is worth them.
+    pub(super) fn all(&mut self, question: Question<'_>) {
+        self.legs.clear();
+        self.ways.clear();
+        let firsts = |from: &u16| Firsts::new(self.world, *from, question.day);
+        let mut firsts: Vec<Firsts<'_>> = question.from.iter().map(firsts).collect();
+        for (a, firsts) in question.from.iter().zip(&mut firsts) {
+            for b in question.to.iter().filter(|b| *b != a) {
+                self.up_to_one_change(question, [*a, *b], firsts);
+            }
+        }
+        let beaten = Beaten::by(self);
+        for (a, firsts) in question.from.iter().zip(&mut firsts) {
+            for b in question.to.iter().filter(|b| *b != a) {
+                self.two_changes(question, [*a, *b], firsts, &beaten);
+            }
+        }
     }
 
     /// All ways on one path and no others, unless its first flights, once they are known, are not worth it.

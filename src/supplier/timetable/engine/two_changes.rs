@@ -2,7 +2,7 @@
 //! that leaves as late and lands as early. For each first flight the earliest landings are looked for, and a branch is left
 //! as soon as even a flight in a straight line would land too late.
 
-use std::ops::Range;
+use std::{collections::HashMap, ops::Range, rc::Rc};
 
 use super::{
     super::world::{Edge, Flight},
@@ -46,6 +46,10 @@ impl Beaten {
             *lands = earliest;
         }
         Self { steps, longest, enough }
+    }
+
+    const fn is_nothing(&self) -> bool {
+        self.steps.is_empty()
     }
 
     /// Whoever leaves at `departs` has to land before this.
@@ -107,20 +111,35 @@ struct Inward<'a> {
 }
 
 impl Inward<'_> {
-    fn after<'a>(&self, middle: &'a Edge) -> Option<Onward<'a>> {
-        let place = usize::from(self.place[usize::from(middle.to)]).checked_sub(1)?;
-        Some(Onward { middle, place, rest: least_minutes(middle.km) + self.minutes[place] })
+    /// Over which places to go on from one that is so far, if it takes less than `slack`: first what may land soonest, so
+    /// that most of the others are left at once.
+    fn onward(&self, from: &[Edge], [straight, km]: [u16; 2], slack: i64) -> Rc<[Onward]> {
+        let after = |middle: &Edge| {
+            let place = usize::from(self.place[usize::from(middle.to)]).checked_sub(1)?;
+            Some(Onward { middle: *middle, place, rest: least_minutes(middle.km) + self.minutes[place] })
+        };
+        let is_worth_it = |onward: &Onward| {
+            let last = &self.edges[onward.place];
+            onward.rest < slack && is_sensible(straight, &[km, onward.middle.km, last.km])
+        };
+        let mut all: Vec<Onward> = from.iter().filter_map(after).filter(is_worth_it).collect();
+        all.sort_unstable_by_key(|onward| onward.rest);
+        all.into()
     }
 }
 
 /// From the first change over the second to the end.
-struct Onward<'a> {
-    middle: &'a Edge,
+struct Onward {
+    middle: Edge,
     /// Of the last stretch, in [`Inward::edges`].
     place: usize,
     /// Minutes, at the least.
     rest: i64,
 }
+
+/// How to go on, by start, end and first change, where nothing with fewer changes is known: then it is the same on every day.
+#[derive(Default)]
+pub(super) struct Detours(HashMap<[u16; 3], Rc<[Onward]>>);
 
 /// Minutes from gate to gate, at the least: no aircraft of the fleet is faster, even with the wind.
 fn least_minutes(km: u16) -> i64 {
@@ -168,7 +187,7 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
             let firsts = self.first_legs(firsts, place, question);
             let starts = self.starts(firsts, soonest, beaten);
             if !starts.is_empty() {
-                self.through(question, [a, b], straight, edge, starts, &mut inward);
+                self.through(question, [a, b], edge, starts, (&mut inward, beaten));
             }
         }
     }
@@ -187,10 +206,9 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
         &mut self,
         question: Question<'_>,
         [a, b]: [u16; 2],
-        straight: u16,
         edge: &Edge,
         mut starts: Vec<Start>,
-        inward: &mut Inward<'_>,
+        (inward, beaten): (&mut Inward<'_>, &Beaten),
     ) {
         let x = edge.to;
         let at_x = connection_minutes(self.world, a, x, x, true);
@@ -198,15 +216,15 @@ impl<S: Fn(&Flight, i32) -> bool> Search<'_, S> {
         let (Some(first), Some(last)) = (lands().min(), lands().max()) else { return };
         let wall = Wall::after(self.world, x, &(first..=last));
         let slack = starts.iter().map(|start| start.before - start.arrives).max().unwrap_or(0) - at_x;
-        let mut onward: Vec<Onward<'_>> =
-            self.world.edges(x).iter().filter_map(|middle| inward.after(middle)).collect();
-        onward.retain(|onward| {
-            let last = &inward.edges[onward.place];
-            onward.rest < slack && is_sensible(straight, &[edge.km, onward.middle.km, last.km])
-        });
-        // What may land soonest first: then most of the others are left at once.
-        onward.sort_unstable_by_key(|onward| onward.rest);
-        for Onward { middle, place, rest } in onward {
+        let (from, km) = (self.world.edges(x), [self.world.km(a, b), edge.km]);
+        let onward = match beaten.is_nothing() {
+            true => Rc::clone(
+                self.detours.0.entry([a, b, x]).or_insert_with(|| inward.onward(from, km, i64::MAX)),
+            ),
+            false => inward.onward(from, km, slack),
+        };
+        for Onward { middle, place, rest } in onward.iter() {
+            let (place, rest) = (*place, *rest);
             let last = &inward.edges[place];
             let flying = at_x + rest;
             let alive = |start: &Start| start.arrives + flying <= start.latest();
