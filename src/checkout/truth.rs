@@ -149,15 +149,7 @@ pub(super) async fn step(
                 "currency": amount.currency,
             });
             bookings::store::record(tx, booking.id, &kind, actor, &data, now).await?;
-            let is_as_asked = match to {
-                AttemptState::Captured => true,
-                AttemptState::Released => !booking.needs(attempt.id),
-                _ => false,
-            };
-            if is_as_asked {
-                let (kind, subject) = (Attention::CaptureFailed, attempt.id.to_string());
-                outbox::settle_about(tx, kind, &subject, "Stripe has done it since.", now).await?;
-            }
+            settle_refused(tx, booking, attempt, to, now).await?;
             effects
         }
         Step::Stay { effects } => effects,
@@ -181,6 +173,26 @@ pub(super) async fn step(
             }
             AttemptEffect::AuthorisationLost => lost(tx, booking, attempt, now).await?,
         }
+    }
+    Ok(())
+}
+
+/// What Stripe had refused at first has come: the charge, or the release of what nobody needs.
+async fn settle_refused(
+    tx: &mut Tx<System>,
+    booking: &Booking,
+    attempt: &Attempt,
+    to: AttemptState,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let is_as_asked = match to {
+        AttemptState::Captured => true,
+        AttemptState::Released => !booking.needs(attempt.id),
+        _ => false,
+    };
+    if is_as_asked {
+        let (kind, subject) = (Attention::CaptureFailed, attempt.id.to_string());
+        outbox::settle_about(tx, kind, &subject, "Stripe has done it since.", now).await?;
     }
     Ok(())
 }

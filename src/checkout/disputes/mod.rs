@@ -171,17 +171,7 @@ async fn step(
     store::set_state(tx, row.id, to, now).await?;
     let kind = format!("dispute_{}", to.code());
     bookings::store::record(tx, row.booking, &kind, Actor::Stripe, &data(row), now).await?;
-    // Who answered, or whose the money is, is decided: nobody is asked to answer any more.
-    let (settled, because): (&[Attention], _) = match to {
-        DisputeState::NeedsResponse => (&[], ""),
-        DisputeState::UnderReview => (&[Attention::DisputeDue], "The bank has been answered."),
-        DisputeState::Won | DisputeState::Lost => {
-            (&[Attention::Dispute, Attention::DisputeDue], "The bank has decided.")
-        }
-    };
-    for kind in settled {
-        outbox::settle_about(tx, *kind, &row.stripe_id, because, now).await?;
-    }
+    settle_calls(tx, row, to, now).await?;
     for effect in effects {
         match effect {
             // Nothing was taken back for a question.
@@ -192,6 +182,26 @@ async fn step(
             }
             DisputeEffect::PostLost => lost(tx, booking, row, now).await?,
         }
+    }
+    Ok(())
+}
+
+/// Nobody is pressed for an answer that was given, or asked for one when all is decided.
+async fn settle_calls(
+    tx: &mut Tx<System>,
+    row: &DisputeRow,
+    to: DisputeState,
+    now: Timestamp,
+) -> Result<(), sqlx::Error> {
+    let (kinds, because): (&[Attention], _) = match to {
+        DisputeState::NeedsResponse => return Ok(()),
+        DisputeState::UnderReview => (&[Attention::DisputeDue], "The bank has been answered."),
+        DisputeState::Won | DisputeState::Lost => {
+            (&[Attention::Dispute, Attention::DisputeDue], "The bank has decided.")
+        }
+    };
+    for kind in kinds {
+        outbox::settle_about(tx, *kind, &row.stripe_id, because, now).await?;
     }
     Ok(())
 }
